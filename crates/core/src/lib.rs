@@ -1,0 +1,20 @@
+//! The domain of Lanterne Rouge: accounts, sessions, tokens and passwords, without HTTP and without a host.
+//!
+//! Read it from the top: [`accounts`] is what people do; below it stand the rules it follows
+//! ([`password`], [`token`]), the tables it keeps ([`users`], [`sessions`], [`audit`]) and what they are made of.
+//! Nothing here knows of HTTP status codes, opens a database or reads an environment.
+
+pub mod accounts;
+pub mod error;
+
+pub mod password;
+pub mod token;
+
+pub mod audit;
+pub mod sessions;
+pub mod users;
+
+pub mod client;
+pub mod config;
+pub mod db;
+pub mod timestamp;
