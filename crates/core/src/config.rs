@@ -19,6 +19,21 @@ const PLACEHOLDERS: [&str; 5] = [
     "secret-key-here",
 ];
 
+/// The names that [`Config::from_lookup`] asks for.
+pub const VARIABLES: [&str; 11] = [
+    "secret_key",
+    "secret_key_previous",
+    "debug",
+    "access_token_expire_minutes",
+    "refresh_token_expire_days",
+    "session_absolute_days",
+    "cors_origins",
+    "bcrypt_cost",
+    "throttle",
+    "client_ip_header",
+    "docs",
+];
+
 /// The checked configuration of one server.
 pub struct Config {
     /// What signs and verifies tokens.

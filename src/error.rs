@@ -1,0 +1,53 @@
+//! Errors to replies: the one place where the domain's errors meet HTTP status codes.
+
+use http::{HeaderValue, StatusCode, header};
+use lanterne_core::error::Error;
+
+use crate::reply::{Reply, problem};
+
+/// The reply to an error of the domain.
+pub(crate) fn reply(error: Error) -> Reply {
+    let status = match &error {
+        Error::Unparseable | Error::EmailTaken => StatusCode::BAD_REQUEST,
+        Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::BadCredentials | Error::RefreshRefused(_) => StatusCode::UNAUTHORIZED,
+        Error::AccountInactive => StatusCode::FORBIDDEN,
+        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let challenge = matches!(error, Error::BadCredentials);
+    let mut reply = match error {
+        Error::Invalid(faults) => problem(status, faults),
+        error => problem(status, error.to_string()),
+    };
+    if challenge {
+        reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    reply
+}
+
+/// What the log is to know of an error: its cause if it is the server's own, nothing if it is the client's.
+pub(crate) fn cause(error: &Error) -> Option<String> {
+    match error {
+        Error::Internal(cause) => Some(format!("{cause:#}")),
+        _ => None,
+    }
+}
+
+/// 405 with the methods that the path does have (RFC 9110, section 15.5.6).
+pub(crate) fn method_not_allowed(allowed: &str) -> Reply {
+    let mut reply = problem(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+    if let Ok(allowed) = HeaderValue::from_str(allowed) {
+        reply.headers_mut().insert(header::ALLOW, allowed);
+    }
+    reply
+}
+
+/// 413: more body than is read.
+pub(crate) fn too_large() -> Reply {
+    problem(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large, at most 65536 bytes are read")
+}
+
+/// 500 of a server whose variables are not as they should be; which ones, only its log says.
+pub(crate) fn not_configured() -> Reply {
+    problem(StatusCode::INTERNAL_SERVER_ERROR, "The server is not configured, its log says why")
+}
