@@ -1,0 +1,138 @@
+//! The command line: what can be said, and nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  lanterne up                             build, migrate and serve the app in this directory
+  lanterne up --seed --listen 0.0.0.0:80  with example accounts, for the whole network
+  lanterne migrate upgrade head           bring the database to the newest migration
+  lanterne migrate downgrade -1           undo the last one
+  lanterne seed                           add the example accounts
+
+Environment:
+  SECRET_KEY, BCRYPT_COST, ...  the variables of spin.toml, in upper case; also as
+                                SPIN_VARIABLE_<NAME>, which wins; also in .env, which does not
+  DATABASE_URL                  sqlite:///relative or sqlite:////absolute: the database file
+  LANTERNE_CACHE_DIR            where compiled components are kept [~/.cache/lanterne]
+  NO_COLOR                      no colours
+
+Exit status:
+  0  success; of a server: it was asked to stop
+  1  something failed
+  2  a flag, a variable or a word on the command line is wrong
+  `migrate` and `seed` exit with the status of the component.";
+
+/// Runs the components of a Spin app, without Spin.
+#[derive(Parser)]
+#[command(name = "lanterne", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Build what has changed, migrate the database, and serve
+    Up(Up),
+    /// Build the components
+    Build(BuildFlags),
+    /// Run the component `migrate`
+    #[command(after_help = "\
+Examples:
+  lanterne migrate upgrade head      lanterne migrate current
+  lanterne migrate downgrade -1      lanterne migrate history")]
+    Migrate(Migrate),
+    /// Run the component `seed`
+    Seed(Seed),
+}
+
+/// Where the app is.
+#[derive(Args)]
+pub(crate) struct From {
+    /// The manifest, or the directory with a spin.toml
+    #[arg(short = 'f', long, value_name = "FILE_OR_DIR", default_value = ".")]
+    pub(crate) from: PathBuf,
+
+    /// Show errors only, and nothing of what components print
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// What every command that runs components takes.
+#[derive(Args)]
+pub(crate) struct Common {
+    #[command(flatten)]
+    pub(crate) from: From,
+
+    /// Where databases are kept [default: .spin beside the manifest]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+
+    /// Set a variable of the manifest; may be given several times
+    #[arg(long = "variable", value_name = "KEY=VALUE", value_parser = key_and_value)]
+    pub(crate) variables: Vec<(String, String)>,
+
+    /// Run the components as they are, even if their sources are newer
+    #[arg(long)]
+    pub(crate) no_build: bool,
+}
+
+/// `lanterne up`
+#[derive(Args)]
+pub(crate) struct Up {
+    #[command(flatten)]
+    pub(crate) common: Common,
+
+    /// The address to serve on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
+    pub(crate) listen: String,
+
+    /// Run the component `seed` before serving
+    #[arg(long)]
+    pub(crate) seed: bool,
+
+    /// Leave the database as it is
+    #[arg(long)]
+    pub(crate) no_migrate: bool,
+}
+
+/// `lanterne build`
+#[derive(Args)]
+pub(crate) struct BuildFlags {
+    #[command(flatten)]
+    pub(crate) from: From,
+}
+
+/// `lanterne migrate`
+#[derive(Args)]
+pub(crate) struct Migrate {
+    #[command(flatten)]
+    pub(crate) common: Common,
+
+    /// What the component is told
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    pub(crate) words: Vec<String>,
+}
+
+/// `lanterne seed`
+#[derive(Args)]
+pub(crate) struct Seed {
+    #[command(flatten)]
+    pub(crate) common: Common,
+
+    /// What the component is told
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) words: Vec<String>,
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_lowercase(), value.to_owned())),
+        _ => Err("must be KEY=VALUE".into()),
+    }
+}

@@ -1,0 +1,82 @@
+//! What the user sees: progress on stdout, faults on stderr.
+
+use std::fmt::{self, Display};
+use std::io::{IsTerminal as _, Write as _};
+
+/// How much is shown, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Console {
+    quiet: bool,
+    colour: bool,
+}
+
+impl Console {
+    /// Colours are for terminals only, and not for those who set NO_COLOR.
+    pub(crate) fn new(quiet: bool) -> Self {
+        let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { quiet, colour }
+    }
+
+    /// Whether only faults are shown.
+    pub(crate) fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
+    /// A line about something that was done: what, and how it went.
+    pub(crate) fn done(self, what: &str, how: impl Display) {
+        let (bold, plain) = self.marks();
+        self.line(format_args!("{bold}{what:>11}{plain}  {how}"));
+    }
+
+    /// A line that scripts may wait for. It is shown in any case.
+    pub(crate) fn announce(self, line: impl Display) {
+        print(&line);
+    }
+
+    /// A line of plain text.
+    pub(crate) fn line(self, line: impl Display) {
+        if !self.quiet {
+            print(&line);
+        }
+    }
+
+    fn marks(self) -> (&'static str, &'static str) {
+        if self.colour { ("\x1b[1;32m", "\x1b[0m") } else { ("", "") }
+    }
+}
+
+/// Whoever reads stdout may be gone; that is no reason to stop serving.
+#[allow(clippy::print_stdout, reason = "the one place that talks to the user")]
+fn print(line: &dyn Display) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "{line}");
+    let _ = stdout.flush();
+}
+
+/// A fault on stderr. One line, or a line for each of several faults.
+pub(crate) fn fault(fault: impl Display) {
+    let mut stderr = std::io::stderr().lock();
+    for line in fault.to_string().lines() {
+        let _ = writeln!(stderr, "lanterne: {line}");
+    }
+}
+
+/// Something wrong with what the user gave us, as opposed to something that failed.
+#[derive(Debug)]
+pub(crate) struct Mistake(String);
+
+impl Mistake {
+    /// A mistake, explained in one line.
+    #[allow(clippy::new_ret_no_self, reason = "it is only ever used as an error")]
+    pub(crate) fn new(explanation: String) -> anyhow::Error {
+        Self(explanation).into()
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Mistake {}

@@ -1,0 +1,196 @@
+//! The instances that answer requests: reused, one request at a time each, and limited in number.
+//!
+//! One at a time means that a trap costs one request. It costs no throughput.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+use http::{Response, StatusCode};
+use tokio::sync::Semaphore;
+use tokio::time::{Interval, MissedTickBehavior};
+use wasmtime::component::GuestTaskId;
+use wasmtime::{Store, StoreContextMut};
+use wasmtime_wasi_http::handler::{
+    ExpirationError, HandlerState, Instance, InstantiationError, ProxyHandler, ProxyPre,
+    ShouldAccept, TrapOrPanicError, WorkerExpiration, WorkerState, WorkerStatus,
+};
+use wasmtime_wasi_http::p3::bindings::ServicePre;
+use wasmtime_wasi_http::{WasiBody, WasiHttpView as _};
+
+use crate::console;
+use crate::engine::INSTANCES_MAX;
+use crate::host::{Host, Loaded, first_line};
+use crate::serve::reply;
+use crate::state::State;
+
+/// How long a component may take to begin its reply, and then to end it.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long an instance is kept without work.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many requests an instance answers. A new one starts with fresh memory.
+const REUSE_MAX: usize = 1000;
+/// How often an instance looks whether its time is over.
+const EXPIRATION_CHECK: Duration = Duration::from_secs(1);
+
+/// The instances of one component.
+pub(crate) struct Pool {
+    handler: ProxyHandler<Instances>,
+    permits: Semaphore,
+    name: String,
+}
+
+impl Pool {
+    /// A pool for `component`. It is empty until requests come.
+    pub(crate) fn new(host: Arc<Host>, component: Loaded) -> Result<Self> {
+        let Loaded { name, pre, grants } = component;
+        let pre = ServicePre::new(pre).map_err(|_| {
+            anyhow!("the component {name:?} answers no requests: it does not export wasi:http/handler@0.3")
+        })?;
+        Ok(Self {
+            handler: ProxyHandler::new(Instances {
+                host,
+                pre: ProxyPre::P3(pre),
+                grants,
+                name: name.clone(),
+            }),
+            permits: Semaphore::new(INSTANCES_MAX),
+            name,
+        })
+    }
+
+    /// Has an instance answer `request`, whatever happens. `is_waiting` tells whether the request's
+    /// body is what it waits for.
+    pub(crate) async fn answer(
+        &self,
+        request: http::Request<WasiBody>,
+        is_waiting: &AtomicBool,
+    ) -> Response<WasiBody> {
+        let line = format!("{} {}", request.method(), request.uri().path());
+        let Ok(_permit) = self.permits.acquire().await else {
+            return reply::error(StatusCode::SERVICE_UNAVAILABLE);
+        };
+        let error = match self.handler.handle((), request).await {
+            Ok(response) => return response,
+            Err(error) => error,
+        };
+        if error.is::<ExpirationError>() {
+            if is_waiting.load(Ordering::Relaxed) {
+                return reply::error(StatusCode::REQUEST_TIMEOUT);
+            }
+            console::fault(format_args!("{line}: {} timed out", self.name));
+            return reply::error(StatusCode::GATEWAY_TIMEOUT);
+        }
+        let cause = match error.downcast_ref::<InstantiationError<()>>() {
+            Some(error) => error.error.root_cause().to_string(),
+            None => error.root_cause().to_string(),
+        };
+        // The cause of a trap is known where the instance ends, and logged there.
+        let cause = if error.is::<TrapOrPanicError>() { "see its failure" } else { first_line(&cause) };
+        console::fault(format_args!("{line}: {} gave no reply: {cause}", self.name));
+        reply::error(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+/// Makes instances.
+struct Instances {
+    host: Arc<Host>,
+    pre: ProxyPre<State>,
+    grants: Arc<crate::state::Grants>,
+    name: String,
+}
+
+impl HandlerState for Instances {
+    type StoreData = State;
+    type WorkerExpiration = Expiration;
+    type WorkerState = Worker;
+
+    async fn instantiate(&self) -> wasmtime::Result<Instance<State, Expiration, Worker>> {
+        let mut store = State::new_store(&self.host.engine, &self.grants, &[]);
+        let proxy = self.pre.instantiate_async(&mut store).await?;
+        Ok(Instance {
+            store,
+            proxy,
+            view: State::http,
+            expiration: Expiration::new(),
+            state: Worker {
+                name: self.name.clone(),
+            },
+        })
+    }
+}
+
+/// Ends an instance that is idle, or stuck.
+struct Expiration {
+    checks: Interval,
+}
+
+impl Expiration {
+    fn new() -> Self {
+        let mut checks = tokio::time::interval(EXPIRATION_CHECK);
+        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { checks }
+    }
+}
+
+impl WorkerExpiration for Expiration {
+    fn poll(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        status: WorkerStatus,
+        start: Instant,
+    ) -> Poll<()> {
+        let limit = match status {
+            WorkerStatus::Idle => IDLE_TIMEOUT,
+            // The request ends first and has its reply; this is for a guest that never yields to it.
+            WorkerStatus::Requests => REQUEST_TIMEOUT + 2 * EXPIRATION_CHECK,
+            WorkerStatus::PostReturn => REQUEST_TIMEOUT,
+        };
+        loop {
+            ready!(self.checks.poll_tick(cx));
+            if start.elapsed() >= limit {
+                return Poll::Ready(());
+            }
+        }
+    }
+}
+
+/// What an instance accepts.
+struct Worker {
+    name: String,
+}
+
+impl WorkerState for Worker {
+    type StoreData = State;
+    type RequestData = ();
+
+    fn should_accept_request(&self, concurrent_count: usize, total_count: usize) -> ShouldAccept {
+        if total_count >= REUSE_MAX {
+            ShouldAccept::Never
+        } else if concurrent_count > 0 {
+            ShouldAccept::No
+        } else {
+            ShouldAccept::Yes
+        }
+    }
+
+    fn on_request_start(
+        &self,
+        _store: StoreContextMut<'_, State>,
+        _data: (),
+        _task: GuestTaskId,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
+        Box::pin(tokio::time::sleep(REQUEST_TIMEOUT))
+    }
+
+    fn drop(&self, store: Store<State>, result: wasmtime::Result<()>) {
+        if let Err(error) = result {
+            let cause = error.root_cause().to_string();
+            console::fault(format_args!("{} failed: {}", self.name, first_line(&cause)));
+        }
+        drop(store);
+    }
+}

@@ -1,0 +1,78 @@
+//! Which component answers a path.
+
+/// A route of the manifest and what answers it.
+pub(crate) struct Route<T> {
+    /// As the manifest has it: `/...` at the end stands for everything below.
+    pub(crate) raw: String,
+    /// What answers.
+    pub(crate) target: T,
+}
+
+impl<T> Route<T> {
+    /// The route without its wildcard.
+    pub(crate) fn prefix(&self) -> &str {
+        self.raw.strip_suffix("/...").unwrap_or(&self.raw)
+    }
+
+    fn is_wildcard(&self) -> bool {
+        self.raw.ends_with("/...")
+    }
+
+    /// What the wildcard stands for in `path`, if the route matches it.
+    fn tail<'p>(&self, path: &'p str) -> Option<&'p str> {
+        if !self.is_wildcard() {
+            let exact = self.raw.trim_end_matches('/');
+            return (path.trim_end_matches('/') == exact).then_some("");
+        }
+        let tail = path.strip_prefix(self.prefix())?;
+        (tail.is_empty() || tail.starts_with('/')).then_some(tail)
+    }
+}
+
+/// The routes of an app.
+pub(crate) struct Routes<T>(Vec<Route<T>>);
+
+impl<T> Routes<T> {
+    /// Orders the routes: exact ones first, then the longest.
+    pub(crate) fn new(mut routes: Vec<Route<T>>) -> Self {
+        routes.sort_by_key(|route| (route.is_wildcard(), std::cmp::Reverse(route.raw.len())));
+        Self(routes)
+    }
+
+    /// The route for `path`, and what its wildcard stands for.
+    pub(crate) fn find<'p>(&self, path: &'p str) -> Option<(&Route<T>, &'p str)> {
+        self.0.iter().find_map(|route| Some((route, route.tail(path)?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(path: &str) -> Option<(&'static str, String)> {
+        let route = |raw: &str, target| Route { raw: raw.into(), target };
+        let routes = Routes::new(vec![
+            route("/api/...", "api"),
+            route("/api/v2/...", "v2"),
+            route("/api/v2", "exact"),
+            route("/", "root"),
+        ]);
+        routes.find(path).map(|(route, tail)| (route.target, tail.to_owned()))
+    }
+
+    #[test]
+    fn the_longest_route_wins_and_an_exact_one_before_all() {
+        assert_eq!(found("/api"), Some(("api", "".into())));
+        assert_eq!(found("/api/"), Some(("api", "/".into())));
+        assert_eq!(found("/api/a/b"), Some(("api", "/a/b".into())));
+        assert_eq!(found("/api/v2"), Some(("exact", "".into())));
+        assert_eq!(found("/api/v2/x"), Some(("v2", "/x".into())));
+        assert_eq!(found("/"), Some(("root", "".into())));
+    }
+
+    #[test]
+    fn a_prefix_ends_where_a_segment_ends() {
+        assert_eq!(found("/apiary"), None);
+        assert_eq!(found("/other"), None);
+    }
+}

@@ -1,0 +1,82 @@
+//! What the commands have in common: the app, its components built, its host.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use tokio::runtime::Runtime;
+
+use crate::building;
+use crate::cli::Common;
+use crate::command;
+use crate::console::Console;
+use crate::engine;
+use crate::host::Host;
+use crate::project::Project;
+use crate::variables::Sources;
+
+/// An app that is about to run.
+pub(crate) struct Session {
+    /// The app.
+    pub(crate) project: Arc<Project>,
+    /// Where its state is kept.
+    pub(crate) state_dir: PathBuf,
+    /// Where its variables come from.
+    pub(crate) sources: Sources,
+    /// What the user sees.
+    pub(crate) console: Console,
+}
+
+impl Session {
+    /// Reads the app and the variables. Nothing is written yet.
+    pub(crate) fn new(common: &Common) -> Result<Self> {
+        let project = Project::read(&common.from.from)?;
+        let state_dir = match &common.state_dir {
+            Some(dir) => std::path::absolute(dir)?,
+            None => project.dir.join(".spin"),
+        };
+        Ok(Self {
+            sources: Sources::new(&project, &common.variables)?,
+            project: Arc::new(project),
+            state_dir,
+            console: Console::new(common.from.quiet),
+        })
+    }
+
+    /// Builds what is out of date, unless told not to.
+    pub(crate) fn build(&self, common: &Common) -> Result<()> {
+        if common.no_build {
+            return Ok(());
+        }
+        building::build(&self.project, false, self.console)
+    }
+
+    /// Makes the state directory and the host.
+    pub(crate) fn into_host(self) -> Result<Host> {
+        std::fs::create_dir_all(&self.state_dir)
+            .with_context(|| format!("cannot make the directory {}", self.state_dir.display()))?;
+        Host::new(self.project, self.sources, self.state_dir, self.console)
+    }
+}
+
+/// Runs the command component `name` of `project` with `words`; gives its exit status.
+pub(crate) fn run_command(
+    host: &Host,
+    guests: &Runtime,
+    project: &Project,
+    name: &str,
+    words: &[String],
+) -> Result<i32> {
+    let command = host.load(project.require_command(name)?, name)?;
+    guests.block_on(command::run(host, &command, words))
+}
+
+/// `lanterne migrate` and `lanterne seed`.
+pub(crate) fn run_one(common: &Common, name: &str, words: &[String]) -> Result<i32> {
+    let session = Session::new(common)?;
+    let project = session.project.clone();
+    project.require_command(name)?;
+    session.build(common)?;
+    let host = session.into_host()?;
+    run_command(&host, &engine::guest_runtime()?, &project, name, words)
+}

@@ -1,0 +1,90 @@
+//! `lanterne up`: from a source tree to a server, in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::runtime::Runtime;
+
+use crate::cli::Up;
+use crate::console::Console;
+use crate::dotenv;
+use crate::engine;
+use crate::host::Host;
+use crate::project::Project;
+use crate::serve::{self, Server};
+use crate::session::{self, Session};
+use crate::variables::{self, Sources};
+
+/// The variable that gets a random value when it has none.
+const SECRET: &str = "secret_key";
+
+/// Builds, prepares and serves; gives the exit status.
+pub(crate) fn run(up: &Up) -> Result<i32> {
+    let mut session = Session::new(&up.common)?;
+    // Bound early, accepting later: a taken address must not cost a build or a migration.
+    let listener = serve::bind(&up.listen)?;
+    session.build(&up.common)?;
+    ensure_secret(&session.project, &mut session.sources, session.console)?;
+    variables::check_variables(&session.project, &session.sources)?;
+
+    let (project, console) = (session.project.clone(), session.console);
+    let host = session.into_host()?;
+    let guests = engine::guest_runtime()?;
+    if let Some(status) = prepare_database(up, &host, &guests, &project)? {
+        return Ok(status);
+    }
+
+    let host = Arc::new(host);
+    let server = Server::new(&host, &project.app, guests.handle().clone())?;
+    let has_docs = match project.app.variables.contains_key("docs") {
+        true => variables::value(&project.app, &host.sources, "docs")? == "on",
+        false => false,
+    };
+    let address = listener.local_addr()?;
+    server.run(listener, || serve::announce(console, address, has_docs))?;
+    // Guests that are still busy have had their time.
+    guests.shutdown_timeout(Duration::from_secs(1));
+    console.line("Stopped.");
+    Ok(0)
+}
+
+/// Writes a random secret where Spin reads it too, if the app wants one and nothing sets it.
+fn ensure_secret(project: &Project, sources: &mut Sources, console: Console) -> Result<()> {
+    let wants = |variable: &crate::manifest::Variable| variable.default.is_none();
+    let is_wanted = project.app.variables.get(SECRET).is_some_and(wants);
+    if !is_wanted || sources.is_set(SECRET) {
+        return Ok(());
+    }
+    let (name, _) = variables::environment_names(SECRET);
+    let value = dotenv::append_secret(&project.dir, &name)?;
+    sources.add_to_dotenv(&name, value);
+    let path = dotenv::path(&project.dir);
+    console.done("Secret", format_args!("no {SECRET} was set: wrote a random one to {}", path.display()));
+    Ok(())
+}
+
+/// Migrates, and seeds if asked. A status means that one of them failed with it.
+fn prepare_database(
+    up: &Up,
+    host: &Host,
+    guests: &Runtime,
+    project: &Project,
+) -> Result<Option<i32>> {
+    let mut steps: Vec<(&str, &[&str])> = Vec::new();
+    if !up.no_migrate && project.manifest_of_command("migrate").is_some() {
+        steps.push(("migrate", &["upgrade", "head"]));
+    }
+    if up.seed {
+        steps.push(("seed", &[]));
+    }
+    for (name, words) in steps {
+        let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        let status = session::run_command(host, guests, project, name, &words)?;
+        if status != 0 {
+            crate::console::fault(format_args!("{name} failed with status {status}"));
+            return Ok(Some(status));
+        }
+    }
+    Ok(None)
+}
