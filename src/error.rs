@@ -42,6 +42,11 @@ pub(crate) fn method_not_allowed(allowed: &str) -> Reply {
     reply
 }
 
+/// 400: the body did not arrive whole.
+pub(crate) fn unparseable() -> Reply {
+    reply(Error::Unparseable)
+}
+
 /// 413: more body than is read.
 pub(crate) fn too_large() -> Reply {
     problem(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large, at most 65536 bytes are read")

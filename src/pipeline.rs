@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Limited};
+use bytes::{Bytes, BytesMut};
+use futures_lite::StreamExt as _;
+use http_body::Body;
+use http_body_util::BodyDataStream;
 use lanterne_core::client::{Client, printable};
 use lanterne_core::config::Config;
 use lanterne_core::timestamp::Timestamp;
@@ -16,6 +18,8 @@ use crate::{cors, error, handlers, settings};
 
 /// The largest body that is read: a hundred times what any route needs.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// So much more is read and thrown away before a 413, since a client that is still sending does not see the reply.
+const BODY_BYTES_DRAINED_MAX: usize = 8 * 1024 * 1024;
 /// The longest request id that is taken over from a client.
 const REQUEST_ID_MAX: usize = 64;
 
@@ -39,7 +43,7 @@ pub(crate) async fn serve(request: Request) -> http::Response<FullBody<Bytes>> {
 
     let reply = match cors::preflight(config, &parts) {
         Some(reply) => reply,
-        None => match read(&parts.headers, body).await {
+        None => match read(body).await {
             Err(refusal) => refusal,
             Ok(body) => match routes::find(&parts.method, &path) {
                 Match::Route(route) => {
@@ -61,23 +65,25 @@ pub(crate) async fn serve(request: Request) -> http::Response<FullBody<Bytes>> {
     finish(cors::headers(config, &parts.headers, reply), &request_id)
 }
 
-/// Reads the body, or refuses it: 413 as soon as it is known to be too large, 400 if it breaks off.
-async fn read(
-    headers: &HeaderMap,
-    body: impl http_body::Body<Data = Bytes, Error: Into<BoxError>>,
-) -> Result<Bytes, Reply> {
-    let announced = headers.get(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: usize| length > BODY_BYTES_MAX) {
+/// Reads the body, or refuses it: 413 if it is too large, 400 if it breaks off.
+async fn read(body: impl Body<Data = Bytes> + Unpin) -> Result<Bytes, Reply> {
+    let mut chunks = BodyDataStream::new(body);
+    let mut read = BytesMut::new();
+    let mut length = 0;
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| error::unparseable())?;
+        length += chunk.len();
+        if length <= BODY_BYTES_MAX {
+            read.extend_from_slice(&chunk);
+        } else if length > BODY_BYTES_DRAINED_MAX {
+            break;
+        }
+    }
+    if length > BODY_BYTES_MAX {
         return Err(error::too_large());
     }
-    match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(error::too_large()),
-        Err(_) => Err(problem(http::StatusCode::BAD_REQUEST, "There was an error parsing the body")),
-    }
+    Ok(read.freeze())
 }
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The headers that every reply carries.
 fn finish(mut reply: Reply, request_id: &str) -> http::Response<FullBody<Bytes>> {

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
-use serde_json::json;
 
 /// A reply whose body is complete.
 pub(crate) type Reply = http::Response<Bytes>;
@@ -17,9 +16,15 @@ pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Reply {
     reply
 }
 
-/// An error as every route tells it: `{"detail": ...}`.
+/// An error as every route tells it.
+#[derive(Serialize)]
+struct Problem<T> {
+    detail: T,
+}
+
+/// `{"detail": ...}`: a sentence, or the list of faults of a 422.
 pub(crate) fn problem(status: StatusCode, detail: impl Serialize) -> Reply {
-    json(status, &json!({ "detail": detail }))
+    json(status, &Problem { detail })
 }
 
 /// Plain text.
