@@ -1,0 +1,85 @@
+//! What others feel while some log in: `cargo run --release -p lanterne-bench -- [URL [SECONDS]]`.
+//!
+//! Against a server started with `cargo lanterne up --seed`, two clients ask for `GET /healthz` as fast as they can,
+//! first alone, then while four others log in as fast as they can. A server that computes password hashes without
+//! giving way shows it in the second line. Figures depend on the machine: compare lines of one run.
+#![allow(clippy::print_stdout, reason = "printing its figures is what the program is for")]
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use serde_json::json;
+
+const ASKING: usize = 2;
+const LOGGING_IN: usize = 4;
+
+fn main() -> anyhow::Result<()> {
+    let mut args = std::env::args().skip(1);
+    let url = args.next().unwrap_or_else(|| "http://127.0.0.1:8000".to_owned());
+    let seconds = args.next().map_or(Ok(10), |seconds| seconds.parse()).context("SECONDS is a whole number")?;
+    let time = Duration::from_secs(seconds);
+
+    login(&ureq::agent(), &url).context("logging in as the seeded tester")?;
+    println!("{:<28} {:>9} {:>9} {:>9} {:>9} {:>9}", "GET /healthz", "req/s", "p50 ms", "p99 ms", "max ms", "logins/s");
+    println!("{}", measure("alone", &url, time, 0)?);
+    println!("{}", measure("while four clients log in", &url, time, LOGGING_IN)?);
+    Ok(())
+}
+
+/// One line of the table.
+fn measure(title: &str, url: &str, time: Duration, logging_in: usize) -> anyhow::Result<String> {
+    let stop = AtomicBool::new(false);
+    let logins = AtomicUsize::new(0);
+    let mut latencies: Vec<f64> = thread::scope(|scope| -> anyhow::Result<_> {
+        for _ in 0..logging_in {
+            scope.spawn(|| {
+                let agent = ureq::agent();
+                while !stop.load(Ordering::Relaxed) {
+                    if login(&agent, url).is_ok() {
+                        logins.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+        let asking: Vec<_> = (0..ASKING).map(|_| scope.spawn(|| ask(url, time))).collect();
+        let latencies = asking.into_iter().map(|thread| match thread.join() {
+            Ok(latencies) => latencies,
+            Err(_) => anyhow::bail!("a client panicked"),
+        });
+        let latencies: anyhow::Result<Vec<_>> = latencies.collect();
+        stop.store(true, Ordering::Relaxed);
+        Ok(latencies?.concat())
+    })?;
+    latencies.sort_by(f64::total_cmp);
+    ensure!(!latencies.is_empty(), "no request was answered");
+    let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize];
+    Ok(format!(
+        "{title:<28} {:>9.0} {:>9.2} {:>9.2} {:>9.2} {:>9.2}",
+        latencies.len() as f64 / time.as_secs_f64(),
+        at(0.5),
+        at(0.99),
+        at(1.0),
+        logins.load(Ordering::Relaxed) as f64 / time.as_secs_f64(),
+    ))
+}
+
+/// Asks for `GET /healthz` until `time` is over; returns how long each answer took, in milliseconds.
+fn ask(url: &str, time: Duration) -> anyhow::Result<Vec<f64>> {
+    let agent = ureq::agent();
+    let end = Instant::now() + time;
+    let mut latencies = Vec::new();
+    while Instant::now() < end {
+        let start = Instant::now();
+        agent.get(format!("{url}/healthz")).call()?.body_mut().read_to_vec()?;
+        latencies.push(start.elapsed().as_secs_f64() * 1000.0);
+    }
+    Ok(latencies)
+}
+
+fn login(agent: &ureq::Agent, url: &str) -> anyhow::Result<()> {
+    let body = json!({"email": "tester@lanterne-rouge.com", "password": "tester_password_123"});
+    agent.post(format!("{url}/auth/login")).send_json(body)?.body_mut().read_to_vec()?;
+    Ok(())
+}
