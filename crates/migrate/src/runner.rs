@@ -1,0 +1,185 @@
+//! From where the database is to where it should be, one migration and one transaction at a time.
+
+use lanterne_core::db::{self, Connection, transaction};
+use lanterne_core::timestamp::Timestamp;
+
+use crate::arguments::Target;
+use crate::migrations::Migration;
+use crate::statements::statements;
+use crate::versions;
+
+/// How long to wait for another program that is writing: longer than any migration should take.
+const BUSY_TIMEOUT: &str = "PRAGMA busy_timeout = 60000";
+/// The longest part of a failed statement that is repeated, in characters.
+const STATEMENT_MAX: usize = 200;
+
+/// Why the database is where it was.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A statement of a migration.
+    #[error("{file}, line {line}: {cause}; nothing of this migration is kept; the statement: {statement}")]
+    Statement {
+        /// From the root of the repository.
+        file: String,
+        /// Where the statement begins.
+        line: usize,
+        /// The statement on one line, perhaps cut.
+        statement: String,
+        /// SQLite's words.
+        cause: db::Error,
+    },
+    /// What the migration left behind.
+    #[error("{0}: it would leave rows that refer to rows that are gone; nothing of it is kept")]
+    Dangling(String),
+    /// The database is ahead of this program.
+    #[error(
+        "the database has migration {0}, which this program does not know: use the one that made it, or a newer one"
+    )]
+    Unknown(String),
+    /// There are not so many migrations in that direction.
+    #[error("cannot go {asked} from here: the database is at {place}")]
+    TooFar {
+        /// The target as it was given.
+        asked: String,
+        /// Where the database is.
+        place: String,
+    },
+    /// Anything else that the database refused.
+    #[error(transparent)]
+    Database(#[from] db::Error),
+}
+
+/// What a position is called: `0001 create_accounts (head)`.
+pub(crate) fn place(position: usize, migrations: &[Migration]) -> String {
+    let head = if position == migrations.len() { " (head)" } else { "" };
+    match position.checked_sub(1).and_then(|index| migrations.get(index)) {
+        Some(migration) => format!("{migration}{head}"),
+        None => format!("base, with no migration applied{head}"),
+    }
+}
+
+/// Applies migrations until `target`, and tells `report` of each.
+pub(crate) async fn upgrade(
+    db: &impl Connection,
+    migrations: &[Migration],
+    target: Target,
+    report: impl Fn(String),
+) -> Result<(), Error> {
+    prepare(db).await?;
+    let start = versions::position(db, migrations).await?;
+    let goal = match target {
+        Target::Position(position) => position,
+        Target::Steps(count) => Some(start.saturating_add(count))
+            .filter(|goal| *goal <= migrations.len())
+            .ok_or_else(|| Error::TooFar { asked: format!("+{count}"), place: place(start, migrations) })?,
+    };
+    let mut changed = false;
+    // Another migrator may have been faster: what is next is decided with the write lock in hand.
+    while let Some(migration) = transaction(db, async {
+        let now = Timestamp::now();
+        let position = versions::ensure(db, migrations, now).await?;
+        let Some(migration) = migrations[..goal].get(position) else { return Ok::<_, Error>(None) };
+        execute(db, migration, "up.sql", migration.up).await?;
+        versions::insert(db, migration, now).await?;
+        Ok(Some(migration))
+    })
+    .await?
+    {
+        report(format!("Applied {migration}"));
+        changed = true;
+    }
+    if !changed {
+        report(nothing_to_do(db, migrations).await?);
+    }
+    Ok(())
+}
+
+/// Takes migrations back until `target`, and tells `report` of each.
+pub(crate) async fn downgrade(
+    db: &impl Connection,
+    migrations: &[Migration],
+    target: Target,
+    report: impl Fn(String),
+) -> Result<(), Error> {
+    prepare(db).await?;
+    let start = versions::position(db, migrations).await?;
+    let goal = match target {
+        Target::Position(position) => position,
+        Target::Steps(count) => start
+            .checked_sub(count)
+            .ok_or_else(|| Error::TooFar { asked: format!("-{count}"), place: place(start, migrations) })?,
+    };
+    let mut changed = false;
+    while let Some(migration) = transaction(db, async {
+        let position = versions::ensure(db, migrations, Timestamp::now()).await?;
+        let Some(migration) = migrations[..position].last().filter(|last| last.revision > goal) else {
+            return Ok::<_, Error>(None);
+        };
+        execute(db, migration, "down.sql", migration.down).await?;
+        versions::delete(db, migration).await?;
+        Ok(Some(migration))
+    })
+    .await?
+    {
+        report(format!("Took back {migration}"));
+        changed = true;
+    }
+    if !changed {
+        report(nothing_to_do(db, migrations).await?);
+    }
+    Ok(())
+}
+
+async fn nothing_to_do(db: &impl Connection, migrations: &[Migration]) -> Result<String, Error> {
+    let position = versions::position(db, migrations).await?;
+    Ok(format!("Nothing to do: the database is at {}", place(position, migrations)))
+}
+
+/// What cannot be done inside a transaction.
+async fn prepare(db: &impl Connection) -> Result<(), db::Error> {
+    db.query(BUSY_TIMEOUT, vec![]).await?;
+    // A table is changed by building its successor and dropping it (SQLite, "ALTER TABLE", section 7), which with
+    // enforced references would delete the rows that refer to it. `execute` checks them instead.
+    db.query("PRAGMA foreign_keys = OFF", vec![]).await?;
+    // Readers and a writer that do not wait for each other; the file remembers it. Asked first, since the change itself
+    // needs the database for itself.
+    let mode = db.query("PRAGMA journal_mode", vec![]).await?;
+    if mode.first().is_some_and(|row| row.get::<String>(0).is_ok_and(|mode| mode != "wal")) {
+        db.query("PRAGMA journal_mode = WAL", vec![]).await?;
+    }
+    Ok(())
+}
+
+/// Runs the statements of one file of `migration`.
+async fn execute(db: &impl Connection, migration: &Migration, file: &str, sql: &str) -> Result<(), Error> {
+    let file = format!("migrations/{}/{file}", migration.folder());
+    let dangling = dangling(db).await?;
+    for statement in statements(sql) {
+        db.query(statement.text, vec![]).await.map_err(|cause| Error::Statement {
+            file: file.clone(),
+            line: statement.line,
+            statement: on_one_line(statement.text),
+            cause,
+        })?;
+    }
+    // A database of the Python server, which does not enforce references, may well have such rows already.
+    if self::dangling(db).await? > dangling { Err(Error::Dangling(file)) } else { Ok(()) }
+}
+
+/// How many rows refer to a row that is not there.
+async fn dangling(db: &impl Connection) -> Result<i64, db::Error> {
+    let rows = db.query("SELECT count(*) FROM pragma_foreign_key_check", vec![]).await?;
+    rows.first().map_or(Ok(0), |row| row.get(0))
+}
+
+fn on_one_line(statement: &str) -> String {
+    let words: Vec<_> = statement.split_whitespace().collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(STATEMENT_MAX) {
+        Some((cut, _)) => format!("{} ...", &line[..cut]),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests;
