@@ -75,13 +75,7 @@ fn is_stale(project: &Project, component: &Component, build: &Build) -> Result<b
     Ok(false)
 }
 
-fn run(
-    project: &Project,
-    name: &str,
-    component: &Component,
-    build: &Build,
-    console: Console,
-) -> Result<()> {
+fn run(project: &Project, name: &str, component: &Component, build: &Build, console: Console) -> Result<()> {
     console.done("Building", format_args!("{name}: {}", build.command));
     let start = Instant::now();
     let mut command = Command::new("sh");
@@ -126,9 +120,7 @@ fn mark_fresh(source: &Path, name: &str) -> Result<()> {
 
 /// Makes sure that the toolchain can build components.
 fn install_target(dir: &Path, console: Console) -> Result<()> {
-    let rustup = |words: &[&str]| {
-        Command::new("rustup").args(words).current_dir(dir).stdin(Stdio::null()).output()
-    };
+    let rustup = |words: &[&str]| Command::new("rustup").args(words).current_dir(dir).stdin(Stdio::null()).output();
     let Ok(listed) = rustup(&["target", "list", "--installed"]) else {
         return check_sysroot(dir);
     };

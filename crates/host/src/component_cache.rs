@@ -37,8 +37,7 @@ impl ComponentCache {
 
     /// The component in the file `wasm`; `compiling` is called if it has to be compiled first.
     pub(crate) fn load(&self, engine: &Engine, wasm: &Path, compiling: impl FnOnce()) -> Result<Component> {
-        let bytes = fs::read(wasm)
-            .with_context(|| format!("cannot read the component {}", wasm.display()))?;
+        let bytes = fs::read(wasm).with_context(|| format!("cannot read the component {}", wasm.display()))?;
         let cached = self.dir.as_ref().map(|dir| dir.join(file_name(engine, &bytes)));
         if let Some(path) = &cached
             && let Ok(component) = load_compiled(engine, path)
@@ -87,8 +86,7 @@ fn private_dir(dir: PathBuf) -> Result<PathBuf> {
 fn file_name(engine: &Engine, bytes: &[u8]) -> String {
     let mut settings = DefaultHasher::new();
     engine.wasmtime().precompile_compatibility_hash().hash(&mut settings);
-    let component: String =
-        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let component: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{component}-{:016x}.cwasm", settings.finish())
 }
 
@@ -116,10 +114,7 @@ fn remove_old_files(dir: &Path) {
         return;
     };
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let is_old = entry
-            .metadata()
-            .and_then(|metadata| metadata.modified())
-            .is_ok_and(|modified| modified < oldest);
+        let is_old = entry.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|modified| modified < oldest);
         if is_old {
             let _ = fs::remove_file(entry.path());
         }

@@ -24,8 +24,7 @@ pub(crate) fn file(name: &str, url: Option<&str>, project: &Path, state_dir: &Pa
         }
     };
     if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)
-            .with_context(|| format!("cannot make the directory {}", parent.display()))?;
+        std::fs::create_dir_all(parent).with_context(|| format!("cannot make the directory {}", parent.display()))?;
     }
     Ok(path)
 }
@@ -34,9 +33,7 @@ pub(crate) fn file(name: &str, url: Option<&str>, project: &Path, state_dir: &Pa
 /// hold a password.
 pub(crate) fn path_in_url(url: &str) -> Result<PathBuf> {
     let refused = |fault: &str| {
-        Mistake::new(format!(
-            "DATABASE_URL {fault}; allowed are sqlite:///relative/file and sqlite:////absolute/file"
-        ))
+        Mistake::new(format!("DATABASE_URL {fault}; allowed are sqlite:///relative/file and sqlite:////absolute/file"))
     };
     let Some((scheme, _)) = url.split_once(':') else {
         return Err(refused("is not a URL"));

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,8 @@ pub(crate) struct Host {
     console: Console,
     cache: ComponentCache,
     linker: Linker<State>,
+    /// Set when instances end because the host does.
+    pub(crate) is_stopping: AtomicBool,
     /// By file, so that two components with the same database share the turn to write.
     databases: Mutex<HashMap<PathBuf, Database>>,
 }
@@ -48,12 +51,7 @@ pub(crate) struct Loaded {
 
 impl Host {
     /// Makes the host for `project`, whose state is kept in `state_dir`.
-    pub(crate) fn new(
-        project: Arc<Project>,
-        sources: Sources,
-        state_dir: PathBuf,
-        console: Console,
-    ) -> Result<Self> {
+    pub(crate) fn new(project: Arc<Project>, sources: Sources, state_dir: PathBuf, console: Console) -> Result<Self> {
         let engine = Engine::new()?;
         let mut linker = Linker::new(engine.wasmtime());
         interfaces::add_to_linker(&mut linker)?;
@@ -65,6 +63,7 @@ impl Host {
             state_dir,
             console,
             linker,
+            is_stopping: AtomicBool::new(false),
             databases: Mutex::default(),
         })
     }
@@ -82,18 +81,15 @@ impl Host {
         let component = self.cache.load(&self.engine, &source, || is_compiled = true)?;
         if is_compiled && start.elapsed() > Duration::from_secs(1) {
             let seconds = start.elapsed().as_secs_f32();
-            self.console.done("Compiled", format_args!("{name} in {seconds:.1} s; the next start takes it from the cache"));
+            self.console
+                .done("Compiled", format_args!("{name} in {seconds:.1} s; the next start takes it from the cache"));
         }
         imports::check(&self.engine, &component, name, manifest, section)?;
         let pre = self.linker.instantiate_pre(&component).map_err(|error| {
             let reason = error.root_cause().to_string();
             anyhow!("the component {name:?} does not fit this host: {}", first_line(&reason))
         })?;
-        Ok(Loaded {
-            name: name.to_owned(),
-            pre,
-            grants,
-        })
+        Ok(Loaded { name: name.to_owned(), pre, grants })
     }
 
     fn grants(&self, manifest: &Manifest, section: &manifest::Component) -> Result<Grants> {
@@ -102,8 +98,7 @@ impl Host {
         let mut stores = HashMap::new();
         if !section.key_value_stores.is_empty() {
             let path = self.state_dir.join("sqlite_key_value.db");
-            let file = KeyValueFile::open(&path)
-                .with_context(|| format!("cannot open {}", path.display()))?;
+            let file = KeyValueFile::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
             let names = section.key_value_stores.iter();
             stores.extend(names.map(|name| (name.clone(), file.store(name))));
         }

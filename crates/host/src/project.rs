@@ -19,24 +19,16 @@ pub(crate) struct Project {
 impl Project {
     /// Reads the app at `from`: a manifest, or a directory with a spin.toml.
     pub(crate) fn read(from: &Path) -> Result<Self> {
-        let path = if from.is_dir() {
-            from.join("spin.toml")
-        } else {
-            from.to_owned()
-        };
-        let path = std::path::absolute(&path)
-            .with_context(|| format!("cannot find the manifest {}", path.display()))?;
+        let path = if from.is_dir() { from.join("spin.toml") } else { from.to_owned() };
+        let path =
+            std::path::absolute(&path).with_context(|| format!("cannot find the manifest {}", path.display()))?;
         let app = Manifest::read(&path)?;
         let beside = path.with_extension("commands.toml");
         let commands = match beside.exists() {
             true => Some(Manifest::read(&beside)?),
             false => None,
         };
-        Ok(Self {
-            dir: path.parent().unwrap_or(Path::new("/")).to_owned(),
-            app,
-            commands,
-        })
+        Ok(Self { dir: path.parent().unwrap_or(Path::new("/")).to_owned(), app, commands })
     }
 
     /// Both manifests.

@@ -64,36 +64,24 @@ impl State {
         store.set_epoch_deadline(1);
         // A plain yield wakes itself at once, and sockets are polled too rarely in between; tokio's
         // puts the guest behind everything else that is ready.
-        store.epoch_deadline_callback(|_| {
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
-        });
+        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))));
         store
     }
 
     /// The parts that the key-value interfaces work on.
     pub(crate) fn key_value(&mut self) -> KeyValueView<'_> {
-        KeyValueView {
-            granted: &self.grants.stores,
-            table: &mut self.table,
-        }
+        KeyValueView { granted: &self.grants.stores, table: &mut self.table }
     }
 }
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView {
-            hooks: &mut self.http_hooks,
-            table: &mut self.table,
-            ctx: &mut self.http,
-        }
+        WasiHttpCtxView { hooks: &mut self.http_hooks, table: &mut self.table, ctx: &mut self.http }
     }
 }

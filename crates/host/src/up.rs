@@ -1,6 +1,7 @@
 //! `lanterne up`: from a source tree to a server, in order.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -44,6 +45,7 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
     let address = listener.local_addr()?;
     server.run(listener, || serve::announce(console, address, has_docs))?;
     // Guests that are still busy have had their time.
+    host.is_stopping.store(true, Ordering::Relaxed);
     guests.shutdown_timeout(Duration::from_secs(1));
     console.line("Stopped.");
     Ok(0)
@@ -65,12 +67,7 @@ fn ensure_secret(project: &Project, sources: &mut Sources, console: Console) -> 
 }
 
 /// Migrates, and seeds if asked. A status means that one of them failed with it.
-fn prepare_database(
-    up: &Up,
-    host: &Host,
-    guests: &Runtime,
-    project: &Project,
-) -> Result<Option<i32>> {
+fn prepare_database(up: &Up, host: &Host, guests: &Runtime, project: &Project) -> Result<Option<i32>> {
     let mut steps: Vec<(&str, &[&str])> = Vec::new();
     if !up.no_migrate && project.manifest_of_command("migrate").is_some() {
         steps.push(("migrate", &["upgrade", "head"]));

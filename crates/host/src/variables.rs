@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
+use lanterne_core::config::{self, Config};
 
 use crate::console::Mistake;
 use crate::dotenv;
@@ -30,10 +31,7 @@ impl Sources {
                 )));
             }
         }
-        Ok(Self {
-            flags: flags.iter().cloned().collect(),
-            dotenv: dotenv::read(&project.dir)?,
-        })
+        Ok(Self { flags: flags.iter().cloned().collect(), dotenv: dotenv::read(&project.dir)? })
     }
 
     /// The value of a variable, unless only the manifest has one.
@@ -44,8 +42,7 @@ impl Sources {
     /// Whether a variable has a value that is not empty, or is deliberately empty: a line of `.env`
     /// with nothing behind the = is a form that was not filled in.
     pub(crate) fn is_set(&self, name: &str) -> bool {
-        self.get_outside_dotenv(name).is_some()
-            || self.get_in_dotenv(name).is_some_and(|value| !value.is_empty())
+        self.get_outside_dotenv(name).is_some() || self.get_in_dotenv(name).is_some_and(|value| !value.is_empty())
     }
 
     fn get_outside_dotenv(&self, name: &str) -> Option<String> {
@@ -90,11 +87,7 @@ pub(crate) fn value(manifest: &Manifest, sources: &Sources, name: &str) -> Resul
 }
 
 /// The variables that `manifest` grants `component`, with every `{{ name }}` replaced.
-pub(crate) fn granted(
-    manifest: &Manifest,
-    sources: &Sources,
-    component: &Component,
-) -> Result<GrantedVariables> {
+pub(crate) fn granted(manifest: &Manifest, sources: &Sources, component: &Component) -> Result<GrantedVariables> {
     let resolve = |(name, template): (&String, &String)| {
         let value = fill(template, |name| value(manifest, sources, name))?;
         Ok((name.clone(), value))
@@ -118,9 +111,18 @@ fn fill(template: &str, value: impl Fn(&str) -> Result<String>) -> Result<String
     Ok(filled)
 }
 
-/// Checks what the values mean before anything starts.
-pub(crate) fn check_variables(_project: &Project, _sources: &Sources) -> Result<()> {
-    Ok(())
+/// Checks what the values mean before anything starts, with the rules of the API itself. An app
+/// without its variables is some other app, for which there are no rules.
+pub(crate) fn check_variables(project: &Project, sources: &Sources) -> Result<()> {
+    let declared = &project.app.variables;
+    if !config::VARIABLES.iter().all(|&name| declared.contains_key(name)) {
+        return Ok(());
+    }
+    let lookup = |name: &str| value(&project.app, sources, name).ok();
+    match Config::from_lookup(lookup) {
+        Ok(_) => Ok(()),
+        Err(faults) => Err(Mistake::new(faults.to_string())),
+    }
 }
 
 #[cfg(test)]

@@ -2,13 +2,9 @@
 
 use std::collections::HashMap;
 
-use wasmtime::component::{
-    Accessor, FutureReader, HasData, Linker, Resource, ResourceTable, StreamReader,
-};
+use wasmtime::component::{Accessor, FutureReader, HasData, Linker, Resource, ResourceTable, StreamReader};
 
-use crate::bindings::spin::key_value::key_value::{
-    self, Error, Host, HostStore, HostStoreWithStore,
-};
+use crate::bindings::spin::key_value::key_value::{self, Error, Host, HostStore, HostStoreWithStore};
 use crate::state::State;
 use crate::storage::key_value::Store;
 
@@ -45,20 +41,12 @@ impl HostStore for KeyValueView<'_> {
     }
 }
 
-fn store_behind(
-    accessor: &Accessor<State, KeyValue>,
-    handle: &Resource<Store>,
-) -> Result<Store, Error> {
-    accessor.with(|mut access| {
-        access.get().table.get(handle).cloned().map_err(|_| Error::NoSuchStore)
-    })
+fn store_behind(accessor: &Accessor<State, KeyValue>, handle: &Resource<Store>) -> Result<Store, Error> {
+    accessor.with(|mut access| access.get().table.get(handle).cloned().map_err(|_| Error::NoSuchStore))
 }
 
 impl HostStoreWithStore<State> for KeyValue {
-    async fn open(
-        accessor: &Accessor<State, Self>,
-        label: String,
-    ) -> Result<Resource<Store>, Error> {
+    async fn open(accessor: &Accessor<State, Self>, label: String) -> Result<Resource<Store>, Error> {
         accessor.with(|mut access| {
             let view = access.get();
             let store = view.granted.get(&label).cloned().ok_or(Error::AccessDenied)?;
@@ -83,19 +71,11 @@ impl HostStoreWithStore<State> for KeyValue {
         store_behind(accessor, &store)?.set(key, value).await.map_err(Error::Other)
     }
 
-    async fn delete(
-        accessor: &Accessor<State, Self>,
-        store: Resource<Store>,
-        key: String,
-    ) -> Result<(), Error> {
+    async fn delete(accessor: &Accessor<State, Self>, store: Resource<Store>, key: String) -> Result<(), Error> {
         store_behind(accessor, &store)?.delete(key).await.map_err(Error::Other)
     }
 
-    async fn exists(
-        accessor: &Accessor<State, Self>,
-        store: Resource<Store>,
-        key: String,
-    ) -> Result<bool, Error> {
+    async fn exists(accessor: &Accessor<State, Self>, store: Resource<Store>, key: String) -> Result<bool, Error> {
         let value = store_behind(accessor, &store)?.get(key).await;
         value.map(|value| value.is_some()).map_err(Error::Other)
     }

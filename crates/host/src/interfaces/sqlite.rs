@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use wasmtime::component::{
-    Accessor, FutureReader, HasData, Linker, Resource, ResourceTable, StreamReader,
-};
+use wasmtime::component::{Accessor, FutureReader, HasData, Linker, Resource, ResourceTable, StreamReader};
 
 use crate::bindings::spin::sqlite::sqlite::{
     self, Error, Host, HostConnection, HostConnectionWithStore, QueryResult, RowResult, Value,
@@ -25,10 +23,7 @@ pub(crate) struct SqliteCtx {
 impl SqliteCtx {
     /// For an instance that may open the databases in `granted`.
     pub(crate) fn new(granted: Arc<HashMap<String, Database>>) -> Self {
-        Self {
-            granted,
-            open_count: 0,
-        }
+        Self { granted, open_count: 0 }
     }
 }
 
@@ -88,10 +83,7 @@ impl HostConnection for SqliteView<'_> {
     ) -> Result<QueryResult, Error> {
         let outcome = self.connection(&connection)?.execute(statement, parameters).await;
         outcome.result?;
-        Ok(QueryResult {
-            columns: outcome.columns,
-            rows: outcome.rows,
-        })
+        Ok(QueryResult { columns: outcome.columns, rows: outcome.rows })
     }
 
     async fn last_insert_rowid(&mut self, connection: Resource<Connection>) -> wasmtime::Result<i64> {
@@ -110,17 +102,10 @@ impl HostConnection for SqliteView<'_> {
 }
 
 /// The columns, the rows, and whether the statement ran to its end.
-type AsyncRows = (
-    Vec<String>,
-    StreamReader<RowResult>,
-    FutureReader<Result<(), Error>>,
-);
+type AsyncRows = (Vec<String>, StreamReader<RowResult>, FutureReader<Result<(), Error>>);
 
 impl HostConnectionWithStore<State> for Sqlite {
-    async fn open_async(
-        accessor: &Accessor<State, Self>,
-        database: String,
-    ) -> Result<Resource<Connection>, Error> {
+    async fn open_async(accessor: &Accessor<State, Self>, database: String) -> Result<Resource<Connection>, Error> {
         accessor.with(|mut access| access.get().open_connection(&database))
     }
 

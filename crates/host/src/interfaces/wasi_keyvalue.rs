@@ -34,20 +34,11 @@ impl store::Host for KeyValueView<'_> {
 }
 
 impl HostBucket for KeyValueView<'_> {
-    async fn get(
-        &mut self,
-        bucket: Resource<Store>,
-        key: String,
-    ) -> Result<Option<Vec<u8>>, Error> {
+    async fn get(&mut self, bucket: Resource<Store>, key: String) -> Result<Option<Vec<u8>>, Error> {
         self.bucket(&bucket)?.get(key).await.map_err(Error::Other)
     }
 
-    async fn set(
-        &mut self,
-        bucket: Resource<Store>,
-        key: String,
-        value: Vec<u8>,
-    ) -> Result<(), Error> {
+    async fn set(&mut self, bucket: Resource<Store>, key: String, value: Vec<u8>) -> Result<(), Error> {
         self.bucket(&bucket)?.set(key, value).await.map_err(Error::Other)
     }
 
@@ -60,11 +51,7 @@ impl HostBucket for KeyValueView<'_> {
         Ok(value.is_some())
     }
 
-    async fn list_keys(
-        &mut self,
-        bucket: Resource<Store>,
-        cursor: Option<String>,
-    ) -> Result<KeyResponse, Error> {
+    async fn list_keys(&mut self, bucket: Resource<Store>, cursor: Option<String>) -> Result<KeyResponse, Error> {
         // All keys come at once, so there is never a cursor to go on from.
         if cursor.is_some() {
             return Err(Error::Other("list_keys: cursor not supported".into()));
@@ -88,11 +75,7 @@ impl batch::Host for KeyValueView<'_> {
         self.bucket(&bucket)?.get_many(keys).await.map_err(Error::Other)
     }
 
-    async fn set_many(
-        &mut self,
-        bucket: Resource<Store>,
-        pairs: Vec<(String, Vec<u8>)>,
-    ) -> Result<(), Error> {
+    async fn set_many(&mut self, bucket: Resource<Store>, pairs: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
         self.bucket(&bucket)?.set_many(pairs).await.map_err(Error::Other)
     }
 
@@ -102,11 +85,7 @@ impl batch::Host for KeyValueView<'_> {
 }
 
 impl HostCas for KeyValueView<'_> {
-    async fn new(
-        &mut self,
-        bucket: Resource<Store>,
-        key: String,
-    ) -> Result<Resource<CompareAndSwap>, Error> {
+    async fn new(&mut self, bucket: Resource<Store>, key: String) -> Result<Resource<CompareAndSwap>, Error> {
         let cas = CompareAndSwap::new(self.bucket(&bucket)?, key).await.map_err(Error::Other)?;
         self.table.push(cas).map_err(|error| Error::Other(error.to_string()))
     }
@@ -126,20 +105,11 @@ impl HostCas for KeyValueView<'_> {
 }
 
 impl atomics::Host for KeyValueView<'_> {
-    async fn increment(
-        &mut self,
-        bucket: Resource<Store>,
-        key: String,
-        delta: i64,
-    ) -> Result<i64, Error> {
+    async fn increment(&mut self, bucket: Resource<Store>, key: String, delta: i64) -> Result<i64, Error> {
         self.bucket(&bucket)?.increment(key, delta).await.map_err(Error::Other)
     }
 
-    async fn swap(
-        &mut self,
-        cas: Resource<CompareAndSwap>,
-        value: Vec<u8>,
-    ) -> Result<(), CasError> {
+    async fn swap(&mut self, cas: Resource<CompareAndSwap>, value: Vec<u8>) -> Result<(), CasError> {
         let other = |reason: String| CasError::StoreError(Error::Other(reason));
         let cas = self.table.delete(cas).map_err(|error| other(error.to_string()))?;
         match cas.swap(value).await.map_err(other)? {

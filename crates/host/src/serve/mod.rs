@@ -61,15 +61,9 @@ impl Server {
                 None => Arc::new(Pool::new(host.clone(), host.load(manifest, name)?)?),
             };
             pools.push((name, pool.clone()));
-            routes.push(Route {
-                raw: trigger.route.clone(),
-                target: pool,
-            });
+            routes.push(Route { raw: trigger.route.clone(), target: pool });
         }
-        Ok(Self {
-            routes: Routes::new(routes),
-            guests,
-        })
+        Ok(Self { routes: Routes::new(routes), guests })
     }
 
     /// Serves until a signal asks to stop, then lets the requests in flight end.
@@ -115,13 +109,7 @@ impl Server {
         let Some((route, tail)) = self.routes.find(&path) else {
             return reply::error(StatusCode::NOT_FOUND);
         };
-        let origin = Origin {
-            client,
-            server,
-            route: &route.raw,
-            prefix: route.prefix(),
-            tail,
-        };
+        let origin = Origin { client, server, route: &route.raw, prefix: route.prefix(), tail };
         let (request, is_waiting) = request::for_guest(request, &origin);
         let pool = route.target.clone();
         let answer = async move { pool.answer(request, &is_waiting).await };
@@ -130,11 +118,7 @@ impl Server {
     }
 }
 
-async fn accept(
-    server: Arc<Server>,
-    listener: &TcpListener,
-    connections: &GracefulShutdown,
-) -> Infallible {
+async fn accept(server: Arc<Server>, listener: &TcpListener, connections: &GracefulShutdown) -> Infallible {
     loop {
         match listener.accept().await {
             Ok((stream, client)) => serve_connection(&server, stream, client, connections),
@@ -146,12 +130,7 @@ async fn accept(
     }
 }
 
-fn serve_connection(
-    server: &Arc<Server>,
-    stream: TcpStream,
-    client: SocketAddr,
-    connections: &GracefulShutdown,
-) {
+fn serve_connection(server: &Arc<Server>, stream: TcpStream, client: SocketAddr, connections: &GracefulShutdown) {
     // A reply in two packets would wait for the client's delayed acknowledgement in between.
     let _ = stream.set_nodelay(true);
     let Ok(local) = stream.local_addr() else {
@@ -177,9 +156,9 @@ fn serve_connection(
 /// Takes the address before anything else is done, so that a taken one costs nothing.
 pub(crate) fn bind(address: &str) -> Result<std::net::TcpListener> {
     std::net::TcpListener::bind(address).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => anyhow!(
-            "{address} is taken by another program: stop it, or choose another address with --listen"
-        ),
+        std::io::ErrorKind::AddrInUse => {
+            anyhow!("{address} is taken by another program: stop it, or choose another address with --listen")
+        }
         _ => anyhow!("cannot listen on {address}: {error}"),
     })
 }

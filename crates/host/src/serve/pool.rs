@@ -3,8 +3,8 @@
 //! One at a time means that a trap costs one request. It costs no throughput.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,8 @@ use tokio::time::{Interval, MissedTickBehavior};
 use wasmtime::component::GuestTaskId;
 use wasmtime::{Store, StoreContextMut};
 use wasmtime_wasi_http::handler::{
-    ExpirationError, HandlerState, Instance, InstantiationError, ProxyHandler, ProxyPre,
-    ShouldAccept, TrapOrPanicError, WorkerExpiration, WorkerState, WorkerStatus,
+    ExpirationError, HandlerState, Instance, InstantiationError, ProxyHandler, ProxyPre, ShouldAccept,
+    TrapOrPanicError, WorkerExpiration, WorkerState, WorkerStatus,
 };
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 use wasmtime_wasi_http::{WasiBody, WasiHttpView as _};
@@ -51,12 +51,7 @@ impl Pool {
             anyhow!("the component {name:?} answers no requests: it does not export wasi:http/handler@0.3")
         })?;
         Ok(Self {
-            handler: ProxyHandler::new(Instances {
-                host,
-                pre: ProxyPre::P3(pre),
-                grants,
-                name: name.clone(),
-            }),
+            handler: ProxyHandler::new(Instances { host, pre: ProxyPre::P3(pre), grants, name: name.clone() }),
             permits: Semaphore::new(INSTANCES_MAX),
             name,
         })
@@ -64,34 +59,30 @@ impl Pool {
 
     /// Has an instance answer `request`, whatever happens. `is_waiting` tells whether the request's
     /// body is what it waits for.
-    pub(crate) async fn answer(
-        &self,
-        request: http::Request<WasiBody>,
-        is_waiting: &AtomicBool,
-    ) -> Response<WasiBody> {
+    pub(crate) async fn answer(&self, request: http::Request<WasiBody>, is_waiting: &AtomicBool) -> Response<WasiBody> {
         let line = format!("{} {}", request.method(), request.uri().path());
         let Ok(_permit) = self.permits.acquire().await else {
             return reply::error(StatusCode::SERVICE_UNAVAILABLE);
         };
-        let error = match self.handler.handle((), request).await {
+        let error = match self.handler.handle(line.clone(), request).await {
             Ok(response) => return response,
             Err(error) => error,
         };
-        if error.is::<ExpirationError>() {
-            if is_waiting.load(Ordering::Relaxed) {
-                return reply::error(StatusCode::REQUEST_TIMEOUT);
-            }
-            console::fault(format_args!("{line}: {} timed out", self.name));
-            return reply::error(StatusCode::GATEWAY_TIMEOUT);
+        if error.is::<ExpirationError>() && is_waiting.load(Ordering::Relaxed) {
+            return reply::error(StatusCode::REQUEST_TIMEOUT);
         }
-        let cause = match error.downcast_ref::<InstantiationError<()>>() {
-            Some(error) => error.error.root_cause().to_string(),
-            None => error.root_cause().to_string(),
-        };
         // The cause of a trap is known where the instance ends, and logged there.
-        let cause = if error.is::<TrapOrPanicError>() { "see its failure" } else { first_line(&cause) };
-        console::fault(format_args!("{line}: {} gave no reply: {cause}", self.name));
-        reply::error(StatusCode::INTERNAL_SERVER_ERROR)
+        if !error.is::<TrapOrPanicError>() {
+            let cause = match error.downcast_ref::<InstantiationError<String>>() {
+                Some(error) => error.error.root_cause().to_string(),
+                None => error.root_cause().to_string(),
+            };
+            console::fault(format_args!("{line}: {}: {}", self.name, first_line(&cause)));
+        }
+        reply::error(match error.is::<ExpirationError>() {
+            true => StatusCode::GATEWAY_TIMEOUT,
+            false => StatusCode::INTERNAL_SERVER_ERROR,
+        })
     }
 }
 
@@ -116,9 +107,7 @@ impl HandlerState for Instances {
             proxy,
             view: State::http,
             expiration: Expiration::new(),
-            state: Worker {
-                name: self.name.clone(),
-            },
+            state: Worker { host: self.host.clone(), name: self.name.clone(), last_request: Mutex::default() },
         })
     }
 }
@@ -137,12 +126,7 @@ impl Expiration {
 }
 
 impl WorkerExpiration for Expiration {
-    fn poll(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        status: WorkerStatus,
-        start: Instant,
-    ) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>, status: WorkerStatus, start: Instant) -> Poll<()> {
         let limit = match status {
             WorkerStatus::Idle => IDLE_TIMEOUT,
             // The request ends first and has its reply; this is for a guest that never yields to it.
@@ -160,12 +144,15 @@ impl WorkerExpiration for Expiration {
 
 /// What an instance accepts.
 struct Worker {
+    host: Arc<Host>,
     name: String,
+    /// Method and path, for the log.
+    last_request: Mutex<String>,
 }
 
 impl WorkerState for Worker {
     type StoreData = State;
-    type RequestData = ();
+    type RequestData = String;
 
     fn should_accept_request(&self, concurrent_count: usize, total_count: usize) -> ShouldAccept {
         if total_count >= REUSE_MAX {
@@ -180,16 +167,20 @@ impl WorkerState for Worker {
     fn on_request_start(
         &self,
         _store: StoreContextMut<'_, State>,
-        _data: (),
+        line: String,
         _task: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
+        *self.last_request.lock().unwrap_or_else(PoisonError::into_inner) = line;
         Box::pin(tokio::time::sleep(REQUEST_TIMEOUT))
     }
 
     fn drop(&self, store: Store<State>, result: wasmtime::Result<()>) {
-        if let Err(error) = result {
+        if let Err(error) = result
+            && !self.host.is_stopping.load(Ordering::Relaxed)
+        {
             let cause = error.root_cause().to_string();
-            console::fault(format_args!("{} failed: {}", self.name, first_line(&cause)));
+            let line = self.last_request.lock().unwrap_or_else(PoisonError::into_inner);
+            console::fault(format_args!("{line}: {}: {}", self.name, first_line(&cause)));
         }
         drop(store);
     }

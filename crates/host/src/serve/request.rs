@@ -47,10 +47,7 @@ pub(crate) fn for_guest(
     parts.uri = Uri::from_parts(uri).unwrap_or_default();
 
     let is_waiting = Arc::new(AtomicBool::new(false));
-    let upload = Upload {
-        body,
-        is_waiting: is_waiting.clone(),
-    };
+    let upload = Upload { body, is_waiting: is_waiting.clone() };
     let body = upload.map_err(wasmtime_wasi_http::Error::from).boxed_unsync();
     (http::Request::from_parts(parts, body), is_waiting)
 }
@@ -67,12 +64,7 @@ fn authority(headers: &HeaderMap, uri: &Uri, server: SocketAddr) -> Authority {
 }
 
 /// Replaces all spin-* headers: components trust them.
-fn add_spin_headers(
-    headers: &mut HeaderMap,
-    origin: &Origin<'_>,
-    authority: &Authority,
-    path: &PathAndQuery,
-) {
+fn add_spin_headers(headers: &mut HeaderMap, origin: &Origin<'_>, authority: &Authority, path: &PathAndQuery) {
     let is_spin = |name: &&HeaderName| name.as_str().starts_with("spin-");
     let sent: Vec<HeaderName> = headers.keys().filter(is_spin).cloned().collect();
     for name in sent {
@@ -104,10 +96,7 @@ impl Body for Upload {
     type Data = Bytes;
     type Error = hyper::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         self.is_waiting.store(frame.is_pending(), Ordering::Relaxed);
         frame

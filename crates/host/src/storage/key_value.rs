@@ -43,17 +43,12 @@ impl KeyValueFile {
             )",
             [],
         )?;
-        Ok(Self {
-            connection: Arc::new(Mutex::new(connection)),
-        })
+        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
     }
 
     /// The store called `name`.
     pub(crate) fn store(&self, name: &str) -> Store {
-        Store {
-            name: name.into(),
-            connection: self.connection.clone(),
-        }
+        Store { name: name.into(), connection: self.connection.clone() }
     }
 }
 
@@ -87,8 +82,7 @@ impl Store {
     /// All keys.
     pub(crate) async fn keys(&self) -> Result<Vec<String>, Failure> {
         self.run(|db, store| {
-            let mut statement =
-                db.prepare_cached("SELECT key FROM spin_key_value WHERE store = ?1")?;
+            let mut statement = db.prepare_cached("SELECT key FROM spin_key_value WHERE store = ?1")?;
             let mut rows = statement.query([store])?;
             let (mut keys, mut size) = (Vec::new(), 0);
             while let Some(row) = rows.next()? {
@@ -103,10 +97,7 @@ impl Store {
     }
 
     /// The values of `keys`, in the same order.
-    pub(crate) async fn get_many(
-        &self,
-        keys: Vec<String>,
-    ) -> Result<Vec<(String, Option<Vec<u8>>)>, Failure> {
+    pub(crate) async fn get_many(&self, keys: Vec<String>) -> Result<Vec<(String, Option<Vec<u8>>)>, Failure> {
         self.run(move |db, store| {
             let transaction = db.transaction()?;
             let (mut found, mut size) = (Vec::with_capacity(keys.len()), 0);
@@ -151,13 +142,9 @@ impl Store {
             let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let number = match get(&transaction, store, &key)? {
                 None => 0,
-                Some(bytes) => i64::from_le_bytes(
-                    bytes.try_into().map_err(|_| refused("the value is not a number"))?,
-                ),
+                Some(bytes) => i64::from_le_bytes(bytes.try_into().map_err(|_| refused("the value is not a number"))?),
             };
-            let sum = number
-                .checked_add(delta)
-                .ok_or_else(|| refused("the number would overflow"))?;
+            let sum = number.checked_add(delta).ok_or_else(|| refused("the number would overflow"))?;
             let value = sum.to_le_bytes();
             transaction.prepare_cached(SET)?.execute(params![store, key, value])?;
             transaction.commit()?;
@@ -167,12 +154,7 @@ impl Store {
     }
 
     /// Sets `key` to `value` if it still holds `expected`; tells whether it did.
-    async fn swap(
-        &self,
-        key: String,
-        expected: Option<Vec<u8>>,
-        value: Vec<u8>,
-    ) -> Result<bool, Failure> {
+    async fn swap(&self, key: String, expected: Option<Vec<u8>>, value: Vec<u8>) -> Result<bool, Failure> {
         self.run(move |db, store| {
             let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let is_current = get(&transaction, store, &key)? == expected;

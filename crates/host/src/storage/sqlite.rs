@@ -36,10 +36,7 @@ pub(crate) struct Database {
 impl Database {
     /// The database in the file `path`, which SQLite makes when it is missing.
     pub(crate) fn new(path: &Path) -> Self {
-        Self {
-            path: path.into(),
-            turn: Arc::default(),
-        }
+        Self { path: path.into(), turn: Arc::default() }
     }
 
     /// A new connection: two requests that shared one would mix their transactions.
@@ -55,11 +52,7 @@ impl Database {
         sqlite.progress_handler(STEPS_PER_CLOCK_CHECK, Some(is_late))?;
 
         Ok(Connection {
-            session: Arc::new(Mutex::new(Session {
-                sqlite,
-                turn: None,
-                deadline,
-            })),
+            session: Arc::new(Mutex::new(Session { sqlite, turn: None, deadline })),
             turn: self.turn.clone(),
         })
     }
@@ -69,12 +62,8 @@ impl Database {
 /// is an expression arrives without its value, as an unknown action.
 fn deny_other_files(ctx: AuthContext<'_>) -> Authorization {
     match ctx.action {
-        AuthAction::Attach { filename } if !matches!(filename, "" | ":memory:") => {
-            Authorization::Deny
-        }
-        AuthAction::Unknown { code, .. } if code == rusqlite::ffi::SQLITE_ATTACH => {
-            Authorization::Deny
-        }
+        AuthAction::Attach { filename } if !matches!(filename, "" | ":memory:") => Authorization::Deny,
+        AuthAction::Unknown { code, .. } if code == rusqlite::ffi::SQLITE_ATTACH => Authorization::Deny,
         _ => Authorization::Allow,
     }
 }
@@ -143,11 +132,7 @@ impl Connection {
 }
 
 fn failed(error: Error) -> Outcome {
-    Outcome {
-        columns: Vec::new(),
-        rows: Vec::new(),
-        result: Err(error),
-    }
+    Outcome { columns: Vec::new(), rows: Vec::new(), result: Err(error) }
 }
 
 impl Session {
@@ -160,14 +145,12 @@ impl Session {
         }
         let first_word = statement.trim_start().split([' ', ';', '\n', '\t']).next();
         let ends = ["commit", "end", "release", "rollback"];
-        self.turn.is_some()
-            && first_word.is_some_and(|word| ends.iter().any(|end| word.eq_ignore_ascii_case(end)))
+        self.turn.is_some() && first_word.is_some_and(|word| ends.iter().any(|end| word.eq_ignore_ascii_case(end)))
     }
 
     fn run(&mut self, statement: &str, parameters: &[Value]) -> Outcome {
         let limit_millis = STATEMENT_TIMEOUT.as_millis() as u64;
-        self.deadline
-            .store(now_millis() + limit_millis, Ordering::Relaxed);
+        self.deadline.store(now_millis() + limit_millis, Ordering::Relaxed);
         let mut outcome = failed(Error::Io(String::new()));
         outcome.result = self.fill(&mut outcome.columns, &mut outcome.rows, statement, parameters);
         self.deadline.store(u64::MAX, Ordering::Relaxed);
@@ -187,9 +170,7 @@ impl Session {
     ) -> Result<(), Error> {
         let mut prepared = self.sqlite.prepare_cached(statement).map_err(io_error)?;
         columns.extend(prepared.column_names().into_iter().map(str::to_owned));
-        let mut results = prepared
-            .query(rusqlite::params_from_iter(parameters))
-            .map_err(io_error)?;
+        let mut results = prepared.query(rusqlite::params_from_iter(parameters)).map_err(io_error)?;
         let mut size = 0;
         while let Some(row) = results.next().map_err(io_error)? {
             let mut values = Vec::with_capacity(columns.len());
