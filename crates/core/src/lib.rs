@@ -7,6 +7,8 @@
 pub mod accounts;
 pub mod error;
 
+pub mod json;
+
 pub mod password;
 pub mod token;
 
