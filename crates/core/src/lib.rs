@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod error;
 
+pub mod email;
 pub mod json;
 
 pub mod password;
