@@ -2,6 +2,7 @@
 //!
 //! Read it from the top: [`accounts`] is what people do; below it stand the rules it follows
 //! ([`password`], [`token`]), the tables it keeps ([`users`], [`sessions`], [`audit`]) and what they are made of.
+//! What a request may hold stands in [`requests`], by the rules of [`validation`], [`email`] and [`json`].
 //! Nothing here knows of HTTP status codes, opens a database or reads an environment.
 
 pub mod accounts;
@@ -9,6 +10,8 @@ pub mod error;
 
 pub mod email;
 pub mod json;
+pub mod requests;
+pub mod validation;
 
 pub mod password;
 pub mod token;
