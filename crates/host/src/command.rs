@@ -15,6 +15,7 @@ pub(crate) async fn run(host: &Host, command: &Loaded, words: &[String]) -> Resu
     let mut store = State::new_store(&host.engine, &command.grants, &arguments);
     let pre = CommandPre::new(command.pre.clone())
         .map_err(|_| anyhow!("the component {name:?} is no command: it exports no wasi:cli/run@0.2"))?;
+    let _busy = host.engine.busy();
     let instance = pre.instantiate_async(&mut store).await?;
     match instance.wasi_cli_run().call_run(&mut store).await {
         Ok(Ok(())) => Ok(0),

@@ -1,25 +1,25 @@
-//! wasmtime's engine, the clock that makes guests yield, and the threads they run on.
-
-use std::thread;
-use std::time::Duration;
+//! wasmtime's engine, its limits, and the threads that guests run on.
 
 use anyhow::{Context as _, Result, anyhow};
 use tokio::runtime::{Builder, Runtime};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use crate::clock::{Busy, Clock};
+
 /// The most memory that one instance may have.
 pub(crate) const MEMORY_SIZE_MAX: usize = 256 << 20;
 /// How many instances answer requests at the same time.
 pub(crate) const INSTANCES_MAX: usize = 64;
-/// How often a computing guest lets the others go on.
-const TICK: Duration = Duration::from_millis(1);
 /// Instances that are ending still hold their place in the pool.
 const POOL_SIZE: u32 = 2 * INSTANCES_MAX as u32;
 /// Core modules in one component: the program, and small adapters around it.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
 
-/// A configured engine, whose clock runs as long as it lives.
-pub(crate) struct Engine(wasmtime::Engine);
+/// A configured engine, and its clock.
+pub(crate) struct Engine {
+    engine: wasmtime::Engine,
+    clock: Clock,
+}
 
 impl Engine {
     /// Makes the engine and starts its clock.
@@ -29,22 +29,18 @@ impl Engine {
         let engine = wasmtime::Engine::new(config().allocation_strategy(pool()))
             .or_else(|_| wasmtime::Engine::new(&config()))
             .map_err(|error| anyhow!("cannot start wasmtime: {error:#}"))?;
-        let weak = engine.weak();
-        let tick = move || {
-            while let Some(engine) = weak.upgrade() {
-                engine.increment_epoch();
-                drop(engine);
-                thread::sleep(TICK);
-            }
-        };
-        let clock = thread::Builder::new().name("clock".into());
-        clock.spawn(tick).context("cannot start a thread")?;
-        Ok(Self(engine))
+        let clock = Clock::start(&engine)?;
+        Ok(Self { engine, clock })
+    }
+
+    /// To be kept while a guest works.
+    pub(crate) fn busy(&self) -> Busy<'_> {
+        self.clock.busy()
     }
 
     /// The engine itself.
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
-        &self.0
+        &self.engine
     }
 }
 

@@ -3,8 +3,8 @@
 //! From what the user says to what runs:
 //! [`cli`] is the command line; [`up`] is `lanterne up`, and [`session`] what all commands share.
 //! [`project`], [`manifest`], [`variables`], [`dotenv`] and [`databases`] read the app;
-//! [`building`] builds it. [`host`] makes components ready: [`engine`] and [`component_cache`]
-//! compile them, [`imports`] checks what they ask for, [`interfaces`] and [`storage`] are what they
+//! [`building`] builds it. [`host`] makes components ready: [`engine`], its [`clock`] and
+//! [`component_cache`] compile and drive them, [`imports`] checks what they ask for, [`interfaces`] and [`storage`] are what they
 //! get. [`serve`] answers requests with them, [`command`] runs one to its end.
 
 mod cli;
@@ -20,6 +20,7 @@ mod manifest;
 mod project;
 mod variables;
 
+mod clock;
 mod component_cache;
 mod engine;
 mod host;

@@ -27,7 +27,8 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
     let listener = serve::bind(&up.listen)?;
     session.build(&up.common)?;
     ensure_secret(&session.project, &mut session.sources, session.console)?;
-    variables::check_variables(&session.project, &session.sources)?;
+    let config = variables::check_variables(&session.project, &session.sources)?;
+    let has_docs = config.is_some_and(|config| config.docs);
 
     let (project, console) = (session.project.clone(), session.console);
     let host = session.into_host()?;
@@ -38,10 +39,6 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
 
     let host = Arc::new(host);
     let server = Server::new(&host, &project.app, guests.handle().clone())?;
-    let has_docs = match project.app.variables.contains_key("docs") {
-        true => variables::value(&project.app, &host.sources, "docs")? == "on",
-        false => false,
-    };
     let address = listener.local_addr()?;
     server.run(listener, || serve::announce(console, address, has_docs))?;
     // Guests that are still busy have had their time.

@@ -111,16 +111,16 @@ fn fill(template: &str, value: impl Fn(&str) -> Result<String>) -> Result<String
     Ok(filled)
 }
 
-/// Checks what the values mean before anything starts, with the rules of the API itself. An app
-/// without its variables is some other app, for which there are no rules.
-pub(crate) fn check_variables(project: &Project, sources: &Sources) -> Result<()> {
+/// Checks what the values mean before anything starts, with the rules of the API itself, and gives
+/// what they mean. An app without its variables is some other app, for which there are no rules.
+pub(crate) fn check_variables(project: &Project, sources: &Sources) -> Result<Option<Config>> {
     let declared = &project.app.variables;
     if !config::VARIABLES.iter().all(|&name| declared.contains_key(name)) {
-        return Ok(());
+        return Ok(None);
     }
     let lookup = |name: &str| value(&project.app, sources, name).ok();
     match Config::from_lookup(lookup) {
-        Ok(_) => Ok(()),
+        Ok(config) => Ok(Some(config)),
         Err(faults) => Err(Mistake::new(faults.to_string())),
     }
 }

@@ -64,6 +64,7 @@ impl Pool {
         let Ok(_permit) = self.permits.acquire().await else {
             return reply::error(StatusCode::SERVICE_UNAVAILABLE);
         };
+        let _busy = self.handler.state().host.engine.busy();
         let error = match self.handler.handle(line.clone(), request).await {
             Ok(response) => return response,
             Err(error) => error,

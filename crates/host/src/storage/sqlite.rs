@@ -169,14 +169,14 @@ impl Session {
         parameters: &[Value],
     ) -> Result<(), Error> {
         let mut prepared = self.sqlite.prepare_cached(statement).map_err(io_error)?;
-        columns.extend(prepared.column_names().into_iter().map(str::to_owned));
+        columns.extend(prepared.column_names().map(str::to_owned));
         let mut results = prepared.query(rusqlite::params_from_iter(parameters)).map_err(io_error)?;
         let mut size = 0;
         while let Some(row) = results.next().map_err(io_error)? {
             let mut values = Vec::with_capacity(columns.len());
-            for column in 0..columns.len() {
+            for (column, name) in columns.iter().enumerate() {
                 let value = row.get_ref(column).map_err(io_error)?;
-                values.push(guest_value(value, &columns[column], &mut size)?);
+                values.push(guest_value(value, name, &mut size)?);
             }
             if size > RESULT_SIZE_MAX {
                 let message = format!("query result exceeds limit of {RESULT_SIZE_MAX} bytes");
