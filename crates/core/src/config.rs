@@ -240,9 +240,13 @@ mod tests {
         Config::from_lookup(lookup).map_err(|errors| errors.to_string())
     }
 
+    fn accepted(variables: &[(&str, &str)]) -> Config {
+        read(variables).unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
     #[test]
     fn defaults_are_the_documented_ones() {
-        let config = read(&[]).ok().expect("a configuration");
+        let config = accepted(&[]);
         assert_eq!(config.access_ttl.as_secs(), 30 * 60);
         assert_eq!(config.refresh_ttl.as_secs(), 7 * 86_400);
         assert_eq!(config.session_absolute.as_secs(), 90 * 86_400);
@@ -254,7 +258,7 @@ mod tests {
     #[test]
     fn origins_come_with_commas_or_as_json() {
         for value in ["https://a.example, http://b.example:81", r#"["https://a.example","http://b.example:81"]"#] {
-            let config = read(&[("cors_origins", value)]).ok().expect("a configuration");
+            let config = accepted(&[("cors_origins", value)]);
             assert_eq!(config.cors_origins, ["https://a.example", "http://b.example:81"]);
         }
         assert!(read(&[("cors_origins", "")]).is_ok_and(|config| config.cors_origins.is_empty()));
