@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
 
+use crate::console;
 use crate::engine::Engine;
 
 /// Files older than this are removed when a new one is written.
@@ -27,7 +28,9 @@ impl ComponentCache {
     /// Uses the user's cache directory, or one in `state_dir` where there is none.
     pub(crate) fn new(state_dir: &Path) -> Self {
         let dir = if let Some(chosen) = non_empty_variable("LANTERNE_CACHE_DIR") {
-            private_dir(chosen).ok()
+            private_dir(chosen)
+                .inspect_err(|error| console::fault(format_args!("LANTERNE_CACHE_DIR is not used: {error}")))
+                .ok()
         } else {
             let for_user = user_cache_dir().and_then(|dir| private_dir(dir.join("lanterne")).ok());
             for_user.or_else(|| private_dir(state_dir.join("cache")).ok())
@@ -46,8 +49,9 @@ impl ComponentCache {
         }
 
         compiling();
+        // Only the outermost message: the causes are about bytes, and fill many lines.
         let component = Component::new(engine.wasmtime(), &bytes)
-            .map_err(|error| anyhow!("{} is not a component: {error:#}", wasm.display()))?;
+            .map_err(|error| anyhow!("{} is no component that this host can run: {error}", wasm.display()))?;
         if let Some(path) = &cached {
             // A start that cannot write its cache is a slow start, not a failed one.
             let _ = write(&component, path);

@@ -5,7 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use crate::console::Mistake;
+use crate::project::Project;
+use crate::variables::Sources;
 
+/// The environment variable that moves the default database.
+pub(crate) const URL_VARIABLE: &str = "DATABASE_URL";
 /// The name of the database that DATABASE_URL moves.
 const DEFAULT: &str = "default";
 
@@ -29,11 +33,23 @@ pub(crate) fn file(name: &str, url: Option<&str>, project: &Path, state_dir: &Pa
     Ok(path)
 }
 
+/// Refuses a wrong DATABASE_URL, if the app has the database that it moves.
+pub(crate) fn check_url(project: &Project, sources: &Sources) -> Result<()> {
+    let mut components = project.manifests().flat_map(|manifest| manifest.component.values());
+    let is_used = components.any(|component| component.sqlite_databases.iter().any(|name| name == DEFAULT));
+    match sources.environment(URL_VARIABLE) {
+        Some(url) if is_used => path_in_url(&url).map(drop),
+        _ => Ok(()),
+    }
+}
+
 /// Reads `sqlite:///relative` or `sqlite:////absolute`. The fault never shows the value: a URL may
 /// hold a password.
-pub(crate) fn path_in_url(url: &str) -> Result<PathBuf> {
+fn path_in_url(url: &str) -> Result<PathBuf> {
     let refused = |fault: &str| {
-        Mistake::new(format!("DATABASE_URL {fault}; allowed are sqlite:///relative/file and sqlite:////absolute/file"))
+        Mistake::new(format!(
+            "{URL_VARIABLE} {fault}; allowed are sqlite:///relative/file and sqlite:////absolute/file"
+        ))
     };
     let Some((scheme, _)) = url.split_once(':') else {
         return Err(refused("is not a URL"));

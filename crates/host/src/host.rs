@@ -111,7 +111,7 @@ impl Host {
     }
 
     fn database(&self, name: &str) -> Result<Database> {
-        let url = self.sources.environment("DATABASE_URL");
+        let url = self.sources.environment(databases::URL_VARIABLE);
         let path = databases::file(name, url.as_deref(), &self.project.dir, &self.state_dir)?;
         let mut databases = self.databases.lock().unwrap_or_else(PoisonError::into_inner);
         let database = databases.entry(path).or_insert_with_key(|path| Database::new(path));

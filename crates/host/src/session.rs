@@ -10,6 +10,7 @@ use crate::building;
 use crate::cli::Common;
 use crate::command;
 use crate::console::Console;
+use crate::databases;
 use crate::engine;
 use crate::host::Host;
 use crate::project::Project;
@@ -35,12 +36,10 @@ impl Session {
             Some(dir) => std::path::absolute(dir)?,
             None => project.dir.join(".spin"),
         };
-        Ok(Self {
-            sources: Sources::new(&project, &common.variables)?,
-            project: Arc::new(project),
-            state_dir,
-            console: Console::new(common.from.quiet),
-        })
+        let sources = Sources::new(&project, &common.variables)?;
+        // Found out now rather than after a build.
+        databases::check_url(&project, &sources)?;
+        Ok(Self { sources, project: Arc::new(project), state_dir, console: Console::new(common.from.quiet) })
     }
 
     /// Builds what is out of date, unless told not to.

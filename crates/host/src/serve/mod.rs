@@ -25,7 +25,7 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use wasmtime_wasi_http::WasiBody;
 
-use crate::console::{self, Console};
+use crate::console::{self, Console, Mistake};
 use crate::host::Host;
 use crate::manifest::Manifest;
 use pool::Pool;
@@ -155,10 +155,12 @@ fn serve_connection(server: &Arc<Server>, stream: TcpStream, client: SocketAddr,
 
 /// Takes the address before anything else is done, so that a taken one costs nothing.
 pub(crate) fn bind(address: &str) -> Result<std::net::TcpListener> {
+    use std::io::ErrorKind::{AddrInUse, InvalidInput};
     std::net::TcpListener::bind(address).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
+        AddrInUse => {
             anyhow!("{address} is taken by another program: stop it, or choose another address with --listen")
         }
+        InvalidInput => Mistake::new(format!("--listen {address}: {error}; must be ADDRESS:PORT")),
         _ => anyhow!("cannot listen on {address}: {error}"),
     })
 }
