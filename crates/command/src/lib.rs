@@ -2,13 +2,24 @@
 //!
 //! A command component is a plain `wasi:cli` program: it gets its words as arguments, speaks on stdout and stderr, and
 //! ends with an exit status. [`run`] is the whole of that; [`Database`] and [`variable`] are what the host offers.
+//!
+//! Natively there is no such host. The commands are compiled natively all the same, since that is where their tests
+//! run, and without the generator of bindings, which would cost `cargo test` a minute.
 
-mod bindings;
-
-mod database;
 mod program;
+
+#[cfg(target_family = "wasm")]
+mod bindings;
+#[cfg(target_family = "wasm")]
+mod database;
+#[cfg(target_family = "wasm")]
 mod variables;
 
-pub use database::Database;
+#[cfg(not(target_family = "wasm"))]
+mod hostless;
+
+#[cfg(not(target_family = "wasm"))]
+pub use hostless::{Database, variable};
 pub use program::{Failure, run, say};
-pub use variables::variable;
+#[cfg(target_family = "wasm")]
+pub use {database::Database, variables::variable};

@@ -53,8 +53,8 @@ fn main() -> ExitCode {
             Command::Help => Ok(()),
             Command::Current => current(&db).await,
             Command::History => history(&db).await,
-            Command::Upgrade(target) => runner::upgrade(&db, MIGRATIONS, target, |line| say(line)).await,
-            Command::Downgrade(target) => runner::downgrade(&db, MIGRATIONS, target, |line| say(line)).await,
+            Command::Upgrade(target) => runner::upgrade(&db, MIGRATIONS, target, say).await,
+            Command::Downgrade(target) => runner::downgrade(&db, MIGRATIONS, target, say).await,
         }
         .map_err(|error| Failure::Failed(error.to_string()))
     })

@@ -1,0 +1,36 @@
+//! The database and the variables of a program that no host runs: there are none.
+
+use std::convert::Infallible;
+
+use lanterne_core::db::{self, Connection, Row, Value};
+
+use crate::Failure;
+
+const MESSAGE: &str = "this is a WebAssembly component: run it with `cargo lanterne` or `spin up`";
+
+/// Cannot be opened.
+pub struct Database(Infallible);
+
+impl Database {
+    /// Says that there is no host.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn open() -> Result<Self, db::Error> {
+        Err(db::Error::Host(MESSAGE.to_owned()))
+    }
+}
+
+impl Connection for Database {
+    async fn query(&self, _: &str, _: Vec<Value>) -> Result<Vec<Row>, db::Error> {
+        match self.0 {}
+    }
+}
+
+/// Says that there is no host.
+///
+/// # Errors
+/// Always.
+pub fn variable(_: &str) -> Result<Option<String>, Failure> {
+    Err(Failure::Failed(MESSAGE.to_owned()))
+}
