@@ -1,0 +1,142 @@
+//! Where the configuration comes from, and what is refused. All of it is `lanterne`'s: Spin reads variables its own way.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::support::{Finished, Project, SECRET, TestApp, claims, only_on_lanterne};
+
+const WHY: &str = "how a server is configured differs between the hosts";
+
+/// A project with a good secret and nothing else, which the arguments can add to.
+fn project() -> Project {
+    Project::new()
+}
+
+/// What the server said instead of starting.
+#[track_caller]
+fn refused(project: Project) -> Finished {
+    match TestApp::try_of(project) {
+        Ok(_) => panic!("the server started"),
+        Err(finished) => finished,
+    }
+}
+
+/// How many seconds the access tokens of this server live: the sign by which the tests see what was configured.
+fn access_minutes(project: Project) -> i64 {
+    let app = TestApp::of(project);
+    let (_, tokens) = app.logged_in("user@example.com");
+    let created = app.db().value("SELECT CAST(strftime('%s', created_at) AS INTEGER) FROM sessions", []);
+    let expires = claims(&tokens.access)["exp"].as_i64().expect("a number");
+    (expires - created.as_i64().expect("a number")) / 60
+}
+
+#[test]
+fn a_secret_that_is_none_is_refused_with_its_name() {
+    if !only_on_lanterne(WHY) {
+        return;
+    }
+    for (secret, fault) in [
+        ("your-secret-key-here", "placeholder"),
+        ("09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7", "placeholder"),
+        ("thirty-one bytes are not enough", "31 bytes"),
+        ("", "not set"),
+    ] {
+        let finished = refused(project().variable("secret_key", secret));
+        finished.failed(2, &["secret_key", fault, "32 bytes"]);
+        assert!(secret.is_empty() || !finished.stderr.contains(secret), "a secret is never repeated: {finished:#?}");
+    }
+    let finished = refused(project().variable("secret_key_previous", "short"));
+    finished.failed(2, &["secret_key_previous", "5 bytes"]);
+}
+
+#[test]
+fn a_missing_secret_is_made_once_and_kept() {
+    if !only_on_lanterne(WHY) {
+        return;
+    }
+    let app = TestApp::of(Project::empty().variable("bcrypt_cost", "10"));
+    let (account, tokens) = app.logged_in("user@example.com");
+    let path = app.project().path(".env");
+    let written = fs::read_to_string(&path).expect("it is written");
+    assert!(written.starts_with("SPIN_VARIABLE_SECRET_KEY=") && written.trim().len() >= 25 + 32, "{written}");
+    assert_eq!(fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
+    let app = app.restart_with(&[]);
+    app.refresh(&tokens.refresh);
+    app.login(&account);
+    assert_eq!(fs::read_to_string(&path).expect("it is there"), written);
+}
+
+#[test]
+fn a_bad_value_is_refused_with_name_fault_and_what_is_allowed() {
+    if !only_on_lanterne(WHY) {
+        return;
+    }
+    for (name, value, allowed) in [
+        ("access_token_expire_minutes", "0", "1 to 1440"),
+        ("refresh_token_expire_days", "seven", "1 to 365"),
+        ("bcrypt_cost", "9", "10 to 15"),
+        ("cors_origins", "*", "https://"),
+        ("debug", "maybe", "on or off"),
+        ("client_ip_header", "x y", "header"),
+    ] {
+        refused(project().variable(name, value)).failed(2, &[name, value, allowed]);
+    }
+    let several = refused(project().variable("debug", "maybe").variable("docs", "perhaps"));
+    several.failed(2, &["debug", "docs"]);
+    refused(project().variable("no_such_variable", "1")).failed(2, &["no_such_variable"]);
+}
+
+#[test]
+fn the_default_is_the_documented_one() {
+    assert_eq!(access_minutes(project()), 30);
+}
+
+#[test]
+fn each_source_wins_over_those_behind_it() {
+    if !only_on_lanterne(WHY) {
+        return;
+    }
+    let dotenv = || project().file(".env", "ACCESS_TOKEN_EXPIRE_MINUTES=1\n");
+    let plain = || dotenv().environment("ACCESS_TOKEN_EXPIRE_MINUTES", "2");
+    let prefixed = || plain().environment("SPIN_VARIABLE_ACCESS_TOKEN_EXPIRE_MINUTES", "3");
+    let flag = || prefixed().variable("access_token_expire_minutes", "4");
+    for (project, minutes) in [(dotenv(), 1), (plain(), 2), (prefixed(), 3), (flag(), 4)] {
+        assert_eq!(access_minutes(project), minutes);
+    }
+}
+
+#[test]
+fn the_secret_of_the_python_servers_environment_is_read() {
+    if !only_on_lanterne(WHY) {
+        return;
+    }
+    let app = TestApp::with(&[]);
+    let (_, tokens) = app.logged_in("user@example.com");
+    // Another server, with the same key under the Python server's name, and on the same file.
+    let url = format!("sqlite:///{}", app.project().path("state/sqlite_db.db").display());
+    let other = Project::empty().environment("SECRET_KEY", SECRET).environment("DATABASE_URL", &url);
+    TestApp::of(other).refresh(&tokens.refresh);
+}
+
+#[test]
+fn database_url_names_the_file() {
+    if !only_on_lanterne(WHY) {
+        return;
+    }
+    let app = TestApp::of(project().environment("DATABASE_URL", "sqlite:///./memory/lanterne.db"));
+    app.register("user@example.com");
+    let db = crate::support::Database::open(&app.project().path("memory/lanterne.db"));
+    assert_eq!(db.value("SELECT count(*) FROM users", []), 1);
+    assert!(!app.project().path("state/sqlite_db.db").exists());
+}
+
+#[test]
+fn another_kind_of_database_is_refused() {
+    if !only_on_lanterne(WHY) {
+        return;
+    }
+    let project = project().environment("DATABASE_URL", "postgresql://user:a-password@localhost/db");
+    let finished = refused(project);
+    finished.failed(2, &["DATABASE_URL", "sqlite:///"]);
+    assert!(!finished.stderr.contains("a-password"), "{finished:#?}");
+}

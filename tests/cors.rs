@@ -1,0 +1,87 @@
+//! Which web origins may call.
+
+use crate::support::{Reply, TestApp};
+
+const ORIGINS: [&str; 2] = ["http://localhost:3000", "http://localhost:8000"];
+
+/// Fails the test unless a browser at `origin` may read the reply, with credentials.
+#[track_caller]
+fn expect_allowed(reply: &Reply, origin: &str) {
+    assert_eq!(reply.header("access-control-allow-origin"), Some(origin), "{reply}");
+    assert_eq!(reply.header("access-control-allow-credentials"), Some("true"), "{reply}");
+    assert_eq!(reply.header("vary").map(str::to_lowercase).as_deref(), Some("origin"), "{reply}");
+}
+
+#[test]
+fn both_documented_origins_may_read_every_kind_of_reply() {
+    let app = TestApp::start();
+    for origin in ORIGINS {
+        for (method, path, status) in [
+            ("GET", "/healthz", 200),
+            ("GET", "/nowhere", 404),
+            ("PUT", "/healthz", 405),
+            ("POST", "/auth/login", 422),
+            ("GET", "/healthz/", 307),
+        ] {
+            let reply = app.request(method, path).header("origin", origin).send().expect_status(status);
+            expect_allowed(&reply, origin);
+        }
+        let reply = app.post("/auth/login").header("origin", origin).raw_body(vec![b'x'; 65 * 1024]).send();
+        expect_allowed(&reply.expect_status(413), origin);
+    }
+}
+
+#[test]
+fn other_origins_may_not() {
+    let app = TestApp::start();
+    for origin in ["http://localhost:3001", "https://localhost:3000", "http://localhost:3000.evil.example", "null"] {
+        let reply = app.get("/healthz").header("origin", origin).send().expect_status(200);
+        assert_eq!(reply.header("access-control-allow-origin"), None, "{origin}");
+    }
+    let reply = app.get("/healthz").send();
+    assert_eq!(reply.header("access-control-allow-credentials"), None, "nobody asked");
+}
+
+#[test]
+fn preflight_allows_the_origin_the_method_and_the_headers() {
+    let app = TestApp::start();
+    for (origin, path) in [(ORIGINS[0], "/auth/login"), (ORIGINS[1], "/auth/register"), (ORIGINS[0], "/nowhere")] {
+        let reply = app
+            .request("OPTIONS", path)
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "content-type, x-other")
+            .send()
+            .expect_status(200);
+        expect_allowed(&reply, origin);
+        assert_eq!(reply.text(), "OK");
+        assert_eq!(reply.header("access-control-max-age"), Some("600"));
+        assert_eq!(reply.header("access-control-allow-headers"), Some("content-type, x-other"));
+        let methods = reply.header("access-control-allow-methods").expect("methods");
+        assert_eq!(methods.split(", ").count(), 7, "{methods}");
+    }
+}
+
+#[test]
+fn preflight_refuses_with_a_detail() {
+    let app = TestApp::start();
+    let preflight = |origin: &str, method: &str| {
+        let request = app.request("OPTIONS", "/auth/login").header("origin", origin);
+        request.header("access-control-request-method", method).send()
+    };
+    let reply = preflight("http://evil.example", "POST").expect_detail(400, "Disallowed CORS origin");
+    assert_eq!(reply.header("access-control-allow-origin"), None);
+    preflight(ORIGINS[0], "TRACE").expect_detail(400, "Disallowed CORS method");
+}
+
+#[test]
+fn origins_are_configured_with_commas_or_as_a_list() {
+    for value in ["https://app.example.org,http://b.example", r#"["https://app.example.org", "http://b.example"]"#] {
+        let app = TestApp::with(&[("cors_origins", value)]);
+        for origin in ["https://app.example.org", "http://b.example"] {
+            expect_allowed(&app.get("/healthz").header("origin", origin).send(), origin);
+        }
+        let reply = app.get("/healthz").header("origin", ORIGINS[0]).send();
+        assert_eq!(reply.header("access-control-allow-origin"), None);
+    }
+}

@@ -1,0 +1,120 @@
+//! What is wrong with a request before any route looks at it: every error has a `detail`.
+
+use serde_json::json;
+
+use crate::support::{PASSWORD, TestApp};
+
+#[test]
+fn unknown_paths_are_404() {
+    let app = TestApp::start();
+    for path in ["/nowhere", "/auth", "/auth/nowhere", "/HEALTHZ", "//healthz", "/auth/login/x"] {
+        app.get(path).send().expect_detail(404, "Not Found");
+    }
+}
+
+#[test]
+fn other_methods_are_405_with_those_that_would_do() {
+    let app = TestApp::start();
+    for (path, allowed, others) in [
+        ("/healthz", "GET", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
+        ("/", "GET", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
+        ("/auth/login", "POST", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"]),
+        ("/auth/register", "POST", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"]),
+        ("/auth/refresh", "POST", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"]),
+    ] {
+        for method in others {
+            let reply = app.request(method, path).send().expect_detail(405, "Method Not Allowed");
+            assert_eq!(reply.header("allow"), Some(allowed), "{method} {path}");
+        }
+        let reply = app.request("HEAD", path).send().expect_status(405);
+        assert_eq!((reply.header("allow"), reply.text().as_str()), (Some(allowed), ""), "{path}");
+    }
+}
+
+#[test]
+fn a_slash_too_many_is_a_redirect() {
+    let app = TestApp::start();
+    let reply = app.get("/healthz/?a=b").send().expect_status(307);
+    assert_eq!(reply.text(), "");
+    let location = reply.header("location").expect("where to");
+    assert!(location.ends_with("/healthz?a=b"), "{location}");
+    assert!(!location.contains("evil"));
+    let reply = app.get("/healthz/").header("host", "evil.example").send();
+    assert!(!reply.header("location").unwrap_or_default().contains("evil.example"), "{reply}");
+}
+
+#[test]
+fn a_body_that_is_no_json_is_422() {
+    let app = TestApp::start();
+    let send = |body: &str| app.post("/auth/login").header("content-type", "application/json").raw_body(body).send();
+    for body in ["{", "{\"email\": }", "{'email': 1}", "not json", "{} {}"] {
+        let reply = send(body).expect_status(422);
+        let fault = &reply.json()["detail"][0];
+        assert_eq!((&fault["type"], &fault["msg"]), (&json!("json_invalid"), &json!("JSON decode error")), "{body}");
+        assert_eq!(fault["loc"][0], "body");
+    }
+    for body in ["", "null"] {
+        send(body).expect(
+            422,
+            &json!({"detail": [{"type": "missing", "loc": ["body"], "msg": "Field required", "input": null}]}),
+        );
+    }
+    for body in ["[]", "5", "\"text\"", "true"] {
+        assert_eq!(send(body).expect_status(422).json()["detail"][0]["type"], "model_attributes_type", "{body}");
+    }
+}
+
+#[test]
+fn a_body_of_another_type_is_422() {
+    let app = TestApp::start();
+    app.register("user@example.com");
+    let body = json!({"email": "user@example.com", "password": PASSWORD}).to_string();
+    for content_type in ["text/plain", "application/x-www-form-urlencoded"] {
+        let reply = app.post("/auth/login").header("content-type", content_type).raw_body(body.as_str()).send();
+        let reply = reply.expect_status(422);
+        assert_eq!(reply.json()["detail"][0]["type"], "model_attributes_type", "{content_type}");
+        assert!(!reply.text().contains(PASSWORD), "a password is never sent back");
+    }
+    for content_type in ["application/json; charset=utf-8", "application/vnd.api+json", "APPLICATION/JSON"] {
+        app.post("/auth/login").header("content-type", content_type).raw_body(body.as_str()).send().expect_status(200);
+    }
+    app.post("/auth/login").raw_body(body.as_str()).send().expect_status(200);
+}
+
+#[test]
+fn a_body_that_is_no_text_is_400() {
+    let app = TestApp::start();
+    let send = |body: Vec<u8>| app.post("/auth/login").header("content-type", "application/json").raw_body(body).send();
+    send(b"{\"email\": \"\xff\"}".to_vec()).expect_detail(400, "There was an error parsing the body");
+    let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+    send(deep.into_bytes()).expect_detail(400, "There was an error parsing the body");
+}
+
+#[test]
+fn a_body_of_more_than_64_kib_is_413() {
+    let app = TestApp::start();
+    let body = |padding: usize| {
+        let body = json!({"email": "user@example.com", "password": "x", "padding": "p"}).to_string();
+        body.replace("\"p\"", &format!("\"{}\"", "p".repeat(padding - body.len() + 1)))
+    };
+    let send = |body: String| app.post("/auth/login").header("content-type", "application/json").raw_body(body).send();
+    let (largest, larger) = (body(64 * 1024), body(64 * 1024 + 1));
+    assert_eq!((largest.len(), larger.len()), (65536, 65537));
+    send(largest).expect_status(401);
+    let reply = send(larger).expect_status(413);
+    assert!(reply.json()["detail"].is_string(), "{reply}");
+    send(body(2 * 1024 * 1024)).expect_status(413);
+    app.get("/healthz").send().expect_status(200);
+}
+
+#[test]
+fn a_server_without_its_tables_says_nothing_of_them() {
+    let app = TestApp::start();
+    app.db().execute_all("DROP TABLE audit_logs; DROP TABLE sessions; DROP TABLE users");
+    let reply = app.try_login("user@example.com", PASSWORD).expect_detail(500, "Internal Server Error");
+    let id = reply.header("x-request-id").expect("an id").to_owned();
+    app.get("/healthz").send().expect_status(200);
+    // The log says what the reply does not, under the id that the reply does have.
+    let log = app.log();
+    assert!(log.contains(&id) && log.contains("no such table: users"), "{log}");
+}

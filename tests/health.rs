@@ -1,0 +1,43 @@
+//! `GET /healthz` and `GET /`.
+
+use serde_json::json;
+
+use crate::support::TestApp;
+
+#[test]
+fn health_check() {
+    let app = TestApp::start();
+    let reply = app.get("/healthz").send().expect_status(200);
+    let body = reply.json();
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+    let timestamp = body["timestamp"].as_str().expect("a text");
+    assert!(timestamp.ends_with('Z') && timestamp.as_bytes()[10] == b'T', "{timestamp}");
+    assert_eq!(body, json!({"status": "healthy", "timestamp": timestamp, "version": "1.0.0"}));
+}
+
+#[test]
+fn health_ignores_query_body_and_credentials() {
+    let app = TestApp::start();
+    let reply = app.get("/healthz?verbose=1").header("authorization", "Bearer nonsense").header("accept", "text/html");
+    reply.send().expect_status(200);
+}
+
+#[test]
+fn root_says_who_is_there() {
+    let app = TestApp::start();
+    app.get("/").send().expect(200, &json!({"message": "Lanterne Rouge API", "version": "v1", "docs": "/docs"}));
+}
+
+#[test]
+fn every_reply_has_a_request_id_and_forbids_sniffing() {
+    let app = TestApp::start();
+    for path in ["/healthz", "/nowhere"] {
+        let reply = app.get(path).send();
+        assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{reply}");
+        assert!(reply.header("x-request-id").is_some_and(|id| !id.is_empty()), "{reply}");
+        let reply = app.get(path).header("x-request-id", "abc-123").send();
+        assert_eq!(reply.header("x-request-id"), Some("abc-123"));
+        let reply = app.get(path).header("x-request-id", &"x".repeat(65)).send();
+        assert_ne!(reply.header("x-request-id").map(str::len), Some(65), "{reply}");
+    }
+}

@@ -1,0 +1,183 @@
+//! The command component `migrate`.
+
+use std::thread;
+
+use serde_json::json;
+
+use crate::support::{Database, Finished, Host, Project, TestApp, only_on_lanterne};
+
+fn migrate(project: &Project, words: &str) -> Finished {
+    project.run("migrate", &words.split_whitespace().collect::<Vec<_>>())
+}
+
+/// The names of the folders in `migrations/`, in order: `0001 create_accounts`.
+fn names() -> Vec<String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations");
+    let entries = std::fs::read_dir(folder).expect("the folder is there").map(|entry| entry.expect("an entry"));
+    let folders = entries.filter(|entry| entry.path().is_dir());
+    let mut names: Vec<_> = folders.map(|entry| entry.file_name().to_string_lossy().replacen('_', " ", 1)).collect();
+    names.sort();
+    names
+}
+
+fn head() -> String {
+    format!("{} (head)", names().pop().expect("at least one migration"))
+}
+
+#[test]
+fn upgrade_head_makes_the_documented_tables() {
+    let project = Project::new();
+    let printed = migrate(&project, "upgrade head").succeeded();
+    for name in names() {
+        assert!(printed.contains(&format!("Applied {name}")), "{printed}");
+    }
+    let db = project.db();
+    for (table, columns) in [
+        ("users", json!(["id", "email", "hashed_password", "is_active", "is_admin", "created_at", "updated_at"])),
+        (
+            "sessions",
+            json!(["id", "user_id", "access_token_jti", "refresh_token_jti", "is_valid", "created_at", "expires_at"]),
+        ),
+        (
+            "audit_logs",
+            json!([
+                "id",
+                "user_id",
+                "action",
+                "resource",
+                "resource_id",
+                "details",
+                "ip_address",
+                "user_agent",
+                "created_at"
+            ]),
+        ),
+    ] {
+        let found = db.rows("SELECT name FROM pragma_table_info(?1) ORDER BY cid", [table]);
+        let found: Vec<_> = found.as_array().expect("rows").iter().map(|row| row[0].clone()).collect();
+        // Later migrations may add columns behind the documented ones.
+        let documented = columns.as_array().expect("names");
+        assert_eq!(&found[..documented.len()], documented.as_slice(), "{table}");
+    }
+    assert_eq!(db.value("PRAGMA journal_mode", []), "wal");
+}
+
+#[test]
+fn upgrade_twice_has_nothing_to_do() {
+    let project = Project::new();
+    migrate(&project, "upgrade head").succeeded();
+    let schema = project.db().rows("SELECT sql FROM sqlite_master", []);
+    let printed = migrate(&project, "upgrade head").succeeded();
+    assert!(printed.contains(&format!("Nothing to do: the database is at {}", head())), "{printed}");
+    assert_eq!(project.db().rows("SELECT sql FROM sqlite_master", []), schema);
+}
+
+#[test]
+fn current_and_history_say_where_the_database_is() {
+    let project = Project::new();
+    assert!(migrate(&project, "current").succeeded().contains("base, with no migration applied"));
+    migrate(&project, "upgrade +1").succeeded();
+    let first = &names()[0];
+    assert!(migrate(&project, "current").succeeded().contains(first.as_str()));
+    let history = migrate(&project, "history").succeeded();
+    let lines: Vec<&str> = history.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit())).collect();
+    assert_eq!(lines.len(), names().len(), "{history}");
+    let oldest = lines.last().expect("a line");
+    assert!(oldest.starts_with(first) && oldest.contains("(current), applied 2"), "{history}");
+    assert!(lines[0].starts_with(&head()), "{history}");
+}
+
+#[test]
+fn downgrade_takes_one_or_all_back() {
+    let project = Project::new();
+    migrate(&project, "upgrade head").succeeded();
+    let printed = migrate(&project, "downgrade -1").succeeded();
+    assert!(printed.contains(&format!("Took back {}", names().pop().expect("a name"))), "{printed}");
+    migrate(&project, "upgrade head").succeeded();
+    migrate(&project, "downgrade base").succeeded();
+    let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+    assert_eq!(project.db().rows(tables, []), json!([["schema_migrations"]]));
+    assert!(migrate(&project, "current").succeeded().contains("base"));
+    migrate(&project, "downgrade -1").failed(1, &["cannot go -1"]);
+}
+
+#[test]
+fn downgrade_and_upgrade_leave_a_database_that_serves() {
+    let app = TestApp::start();
+    app.register("user@example.com");
+    migrate(app.project(), "downgrade base").succeeded();
+    migrate(app.project(), "upgrade head").succeeded();
+    app.register("user@example.com");
+}
+
+#[test]
+fn words_that_are_not_understood_are_named() {
+    let project = Project::new();
+    for (words, complaint) in [("sideways", "\"sideways\""), ("upgrade", "a target"), ("downgrade head", "\"head\"")] {
+        let finished = migrate(&project, words);
+        assert_ne!(finished.status, Some(0), "{finished:#?}");
+        assert!(finished.stderr.contains("migrate: ") && finished.stderr.contains(complaint), "{finished:#?}");
+        assert!(!finished.stderr.contains("panicked"), "{finished:#?}");
+    }
+    assert!(migrate(&project, "help").succeeded().contains("downgrade base"));
+}
+
+#[test]
+fn two_migrators_at_once_do_the_work_once() {
+    let project = Project::new();
+    let printed: Vec<String> = thread::scope(|scope| {
+        let run = || migrate(&project, "upgrade head").succeeded();
+        let migrators: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
+        migrators.into_iter().map(|migrator| migrator.join().expect("it succeeds")).collect()
+    });
+    let applied: usize = printed.iter().map(|text| text.matches("Applied ").count()).sum();
+    assert_eq!(applied, names().len(), "{printed:?}");
+}
+
+#[test]
+fn a_statement_that_fails_is_named_and_nothing_is_kept() {
+    let project = Project::new();
+    let db = Database::create(&project.path("state/sqlite_db.db"));
+    // The first migration makes users, then sessions, which somebody else has made.
+    db.execute_all("CREATE TABLE sessions (somebody INTEGER)");
+    let finished = migrate(&project, "upgrade head");
+    finished.failed(1, &["migrate: migrations/0001_create_accounts/up.sql, line ", "table sessions already exists"]);
+    assert_eq!(db.rows("SELECT name FROM sqlite_master", []), json!([["sessions"]]));
+}
+
+#[test]
+fn a_database_of_the_python_server_is_adopted() {
+    let project = Project::new();
+    let db = Database::create(&project.path("state/sqlite_db.db"));
+    db.execute_all(include_str!("../migrations/0001_create_accounts/up.sql"));
+    db.execute_all("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)");
+    db.execute("INSERT INTO alembic_version VALUES ('7912bf623dee')", []);
+    db.execute(
+        "INSERT INTO users VALUES (7, 'old@example.com', 'x', 1, 0, '2025-01-01 00:00:00', '2025-01-01 00:00:00')",
+        [],
+    );
+    assert!(migrate(&project, "current").succeeded().contains("0001 create_accounts"));
+    let app = TestApp::of(project);
+    assert_eq!(app.register("new@example.com").id, 8);
+    app.try_register("old@example.com").expect_detail(400, "Email already registered");
+}
+
+#[test]
+fn no_migrate_leaves_the_database_as_it_is() {
+    if !only_on_lanterne("`spin up` never migrates") {
+        return;
+    }
+    let project = Project::new();
+    migrate(&project, "upgrade head").succeeded();
+    migrate(&project, "downgrade base").succeeded();
+    let mut command = project.serve(Host::Lanterne, "127.0.0.1:0");
+    command.arg("--no-migrate");
+    let mut child = command.spawn().expect("it starts");
+    // It says that it listens only after it would have migrated.
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().expect("it is piped")));
+    let listening = lines.any(|line| line.is_ok_and(|line| line.starts_with("Listening on ")));
+    let tables = project.db().value("SELECT count(*) FROM sqlite_master WHERE name = 'users'", []);
+    child.kill().and_then(|()| child.wait()).expect("our own child");
+    assert!(listening);
+    assert_eq!(tables, 0);
+}

@@ -1,0 +1,156 @@
+//! `POST /auth/refresh`.
+
+use serde_json::{Value, json};
+
+use crate::support::{Account, PASSWORD, SECRET, TestApp, claims, mint};
+
+/// A header as the server writes it.
+fn hs256() -> Value {
+    json!({"alg": "HS256", "typ": "JWT"})
+}
+
+/// An unused refresh token of a new account, with its claims.
+fn start() -> (TestApp, Account, String, Value) {
+    let app = TestApp::start();
+    let (account, tokens) = app.logged_in("user@example.com");
+    let claims = claims(&tokens.refresh);
+    (app, account, tokens.refresh, claims)
+}
+
+#[test]
+fn refresh_success() {
+    let app = TestApp::start();
+    let (_, tokens) = app.logged_in("user@example.com");
+    let reply = app.try_refresh(&tokens.refresh);
+    let (access, refresh) = (reply.field("access_token"), reply.field("refresh_token"));
+    assert!(access != tokens.access && refresh != tokens.refresh, "a new pair");
+    reply.expect(200, &json!({"access_token": access, "refresh_token": refresh, "token_type": "bearer"}));
+    app.refresh(&refresh);
+}
+
+#[test]
+fn refresh_invalid_token() {
+    let (app, _, token, _) = start();
+    let (rest, signature) = token.rsplit_once('.').expect("three parts");
+    for invalid in ["", "garbage", "a.b.c", rest, &format!("{rest}."), &format!("{token}x"), &format!("{token}=")] {
+        let reply = app.try_refresh(invalid).expect_detail(401, "Invalid token");
+        assert_eq!(reply.header("www-authenticate"), None, "the token came in the body");
+    }
+    let swapped: String = signature.chars().rev().collect();
+    app.try_refresh(&format!("{rest}.{swapped}")).expect_detail(401, "Invalid token");
+    app.refresh(&token);
+}
+
+#[test]
+fn refresh_wrong_type() {
+    let app = TestApp::start();
+    let (_, tokens) = app.logged_in("user@example.com");
+    app.try_refresh(&tokens.access).expect_detail(401, "Invalid token type");
+}
+
+#[test]
+fn refresh_reuse() {
+    let app = TestApp::start();
+    let (_, tokens) = app.logged_in("user@example.com");
+    let second = app.refresh(&tokens.refresh);
+    app.try_refresh(&tokens.refresh).expect_detail(401, "Invalid or expired refresh token");
+    // At once it is taken for a race between two tabs: the chain goes on.
+    app.refresh(&second.refresh);
+}
+
+#[test]
+fn refresh_with_another_key() {
+    let (app, _, token, claims) = start();
+    assert_eq!(mint(SECRET, &hs256(), &claims).split('.').count(), 3);
+    let foreign = mint("another secret of more than thirty-two bytes", &hs256(), &claims);
+    app.try_refresh(&foreign).expect_detail(401, "Invalid token");
+    app.refresh(&token);
+}
+
+#[test]
+fn refresh_with_another_algorithm() {
+    let (app, _, _, claims) = start();
+    for alg in ["none", "HS384", "HS512", "RS256", "hs256"] {
+        let token = mint(SECRET, &json!({"alg": alg, "typ": "JWT"}), &claims);
+        app.try_refresh(&token).expect_detail(401, "Invalid token");
+    }
+    // The same claims with the right header are good: it was the algorithm.
+    app.refresh(&mint(SECRET, &hs256(), &claims));
+}
+
+#[test]
+fn refresh_refuses_other_claims_one_by_one() {
+    let (app, _, token, good) = start();
+    for (change, detail) in [
+        (json!({"exp": 1}), "Invalid token"),
+        (json!({"exp": null}), "Invalid token"),
+        (json!({"nbf": good["exp"]}), "Invalid token"),
+        (json!({"aud": "someone"}), "Invalid token"),
+        (json!({"sub": 1}), "Invalid token"),
+        (json!({"type": "access"}), "Invalid token type"),
+        (json!({"type": null}), "Invalid token type"),
+        (json!({"sub": " 1"}), "Invalid token format"),
+        (json!({"jti": ""}), "Invalid token format"),
+        (json!({"jti": "00000000-0000-4000-8000-000000000000"}), "Invalid or expired refresh token"),
+        (json!({"sub": "999"}), "Invalid or expired refresh token"),
+    ] {
+        let mut claims = good.clone();
+        for (name, value) in change.as_object().expect("an object") {
+            claims[name] = value.clone();
+        }
+        let reply = app.try_refresh(&mint(SECRET, &hs256(), &claims));
+        assert_eq!((reply.status(), &reply.json()["detail"]), (401, &json!(detail)), "{change}");
+    }
+    app.refresh(&token);
+}
+
+#[test]
+fn refresh_after_the_session_expired() {
+    let (app, account, token, _) = start();
+    app.db().execute("UPDATE sessions SET expires_at = '2020-01-01 00:00:00.000000'", []);
+    app.try_refresh(&token).expect_detail(401, "Refresh token has expired");
+    assert_eq!(app.db().rows("SELECT user_id, is_valid FROM sessions", []), json!([[account.id, 0]]));
+    app.try_refresh(&token).expect_detail(401, "Invalid or expired refresh token");
+}
+
+#[test]
+fn refresh_of_an_inactive_account() {
+    let (app, _, token, _) = start();
+    app.db().execute("UPDATE users SET is_active = 0", []);
+    app.try_refresh(&token).expect_detail(401, "User not found or inactive");
+}
+
+#[test]
+fn refresh_of_a_deleted_account() {
+    let (app, account, token, _) = start();
+    app.db().execute("DELETE FROM users WHERE id = ?1", [account.id]);
+    app.try_refresh(&token).expect_detail(401, "User not found or inactive");
+}
+
+#[test]
+fn refresh_takes_the_address_from_the_database() {
+    let (app, _, token, _) = start();
+    app.db().execute("UPDATE users SET email = 'new@example.com'", []);
+    assert_eq!(claims(&app.refresh(&token).access)["email"], "new@example.com");
+    app.try_login("user@example.com", PASSWORD).expect_status(401);
+}
+
+#[test]
+fn refresh_does_not_read_the_authorization_header() {
+    let (app, _, token, _) = start();
+    let bearer = format!("Bearer {token}");
+    let reply = app.post("/auth/refresh").header("authorization", &bearer).json(&json!({})).send().expect_status(422);
+    assert_eq!(reply.json()["detail"][0]["loc"], json!(["body", "refresh_token"]));
+}
+
+#[test]
+fn refresh_with_the_previous_key() {
+    let (app, account, token, _) = start();
+    let new = "the next secret, which is longer than thirty-two bytes";
+    let app = app.restart_with(&[("secret_key", new), ("secret_key_previous", SECRET)]);
+    let tokens = app.refresh(&token);
+    // What is signed is signed with the new key: it outlives the old one.
+    let app = app.restart_with(&[("secret_key_previous", "")]);
+    let tokens = app.refresh(&tokens.refresh);
+    assert_eq!(claims(&tokens.access)["sub"], account.id.to_string());
+}

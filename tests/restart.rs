@@ -1,0 +1,39 @@
+//! A server that was stopped and started again on the same folder.
+
+use serde_json::json;
+
+use crate::support::{TestApp, only_on_lanterne};
+
+#[test]
+fn restart_keeps_accounts_and_sessions() {
+    let app = TestApp::start();
+    let (account, tokens) = app.logged_in("user@example.com");
+    let before = app.db().rows("SELECT * FROM users", []);
+    let app = app.restart_with(&[]);
+    assert_eq!(app.db().rows("SELECT * FROM users", []), before);
+    let tokens = app.refresh(&tokens.refresh);
+    let app = app.restart_with(&[]);
+    app.refresh(&tokens.refresh);
+    app.login(&account);
+    app.try_register("user@example.com").expect_detail(400, "Email already registered");
+    assert_eq!(app.db().rows("SELECT email FROM users", []), json!([["user@example.com"]]));
+}
+
+#[test]
+fn restart_with_another_key_ends_all_tokens() {
+    let app = TestApp::start();
+    let (account, tokens) = app.logged_in("user@example.com");
+    let app = app.restart_with(&[("secret_key", "the next secret, which is longer than thirty-two bytes")]);
+    app.try_refresh(&tokens.refresh).expect_detail(401, "Invalid token");
+    app.login(&account);
+}
+
+#[test]
+fn a_server_that_is_asked_to_stop_ends_well() {
+    if !only_on_lanterne("how `spin up` ends is Spin's business") {
+        return;
+    }
+    let app = TestApp::start();
+    app.get("/healthz").send().expect_status(200);
+    assert_eq!(app.stop(), Some(0));
+}

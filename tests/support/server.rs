@@ -1,0 +1,124 @@
+//! A server as a child process: started, waited for, stopped.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::net::TcpListener;
+use std::process::Child;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::artifacts::Host;
+use super::project::{Finished, Project};
+
+/// The first start compiles the component, perhaps beside other work on a slow machine.
+const START_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long a server that was asked to stop may take before it is made to: a little more than it gives its requests.
+const STOP_TIMEOUT: Duration = Duration::from_secs(12);
+
+/// A running server. Dropping it stops it.
+pub(crate) struct Server {
+    child: Child,
+    /// `http://127.0.0.1:PORT`
+    pub(crate) url: String,
+    output: Arc<Mutex<String>>,
+}
+
+impl Server {
+    /// Starts a server in `project` and waits until it listens.
+    ///
+    /// # Errors
+    /// It ended instead; this is what it said.
+    pub(crate) fn start(project: &Project) -> Result<Self, Finished> {
+        let host = Host::under_test();
+        // Spin has no way to say which port 0 became. Between here and its start another program may take the port,
+        // which the test would see as a server that did not start.
+        let listen = match host {
+            Host::Lanterne => "127.0.0.1:0".to_owned(),
+            Host::Spin => {
+                project.run("migrate", &["upgrade", "head"]).succeeded();
+                let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+                free.expect("a free port").to_string()
+            }
+        };
+        let mut command = project.serve(host, &listen);
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let (sender, receiver) = mpsc::channel();
+        let stdout = Arc::new(Mutex::new(String::new()));
+        let stderr = Arc::new(Mutex::new(String::new()));
+        let readers = [
+            read_lines(child.stdout.take().expect("it is piped"), stdout.clone(), Some(sender)),
+            read_lines(child.stderr.take().expect("it is piped"), stderr.clone(), None),
+        ];
+        match receiver.recv_timeout(START_TIMEOUT) {
+            Ok(url) => Ok(Self { child, url, output: stderr }),
+            Err(RecvTimeoutError::Disconnected) => {
+                let status = child.wait().expect("our own child").code();
+                for reader in readers {
+                    reader.join().expect("a reader does not panic");
+                }
+                let text = |output: &Mutex<String>| output.lock().expect("no reader panicked").clone();
+                Err(Finished { status, stdout: text(&stdout), stderr: text(&stderr) })
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                let _ = child.kill();
+                panic!("not listening after {START_TIMEOUT:?}: {}", stderr.lock().expect("no reader panicked"));
+            }
+        }
+    }
+
+    /// What the server has said on its standard error so far.
+    pub(crate) fn log(&self) -> String {
+        self.output.lock().expect("no reader panicked").clone()
+    }
+
+    /// Asks the server to stop (SIGTERM) and waits for its end; returns its exit status, `None` if it had to be killed.
+    pub(crate) fn stop(&mut self) -> Option<i32> {
+        // An error says that it has ended already.
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let start = Instant::now();
+        while start.elapsed() < STOP_TIMEOUT {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return status.code();
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        None
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.stop();
+        }
+        if thread::panicking() {
+            eprintln!("the server's log:\n{}", self.log());
+        }
+    }
+}
+
+/// Keeps what a child says, so that it never waits for us, and sends the address once it is told.
+fn read_lines(
+    pipe: impl Read + Send + 'static,
+    output: Arc<Mutex<String>>,
+    address: Option<Sender<String>>,
+) -> thread::JoinHandle<()> {
+    thread::spawn(move || {
+        let mut address = address;
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            // `lanterne` says "Listening on http://...", `spin` "Serving http://...".
+            let url = ["Listening on ", "Serving "].iter().find_map(|words| line.strip_prefix(words));
+            if let (Some(url), Some(sender)) = (url, address.take_if(|_| url.is_some())) {
+                let _ = sender.send(url.trim().to_owned());
+            }
+            let mut output = output.lock().expect("no test panics with it");
+            output.push_str(&line);
+            output.push('\n');
+        }
+    })
+}
