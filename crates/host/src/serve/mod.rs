@@ -37,6 +37,8 @@ use routes::{Route, Routes};
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How much of a request is read before the component takes it, its head included.
 const BUFFER_SIZE_MAX: usize = 64 * 1024;
+/// How long a client may take to send the first chunk of a body of unknown length.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long requests in flight may take once the server is told to stop.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long accepting pauses when it fails, as it does without free file descriptors.
@@ -110,7 +112,12 @@ impl Server {
             return reply::error(StatusCode::NOT_FOUND);
         };
         let origin = Origin { client, server, route: &route.raw, prefix: route.prefix(), tail };
-        let (request, is_waiting) = request::for_guest(request, &origin);
+        let request = tokio::time::timeout(BODY_TIMEOUT, request::for_guest(request, &origin)).await;
+        let (request, is_waiting) = match request {
+            Ok(Some(request)) => request,
+            Ok(None) => return reply::error(StatusCode::BAD_REQUEST),
+            Err(_) => return reply::error(StatusCode::REQUEST_TIMEOUT),
+        };
         let pool = route.target.clone();
         let answer = async move { pool.answer(request, &is_waiting).await };
         let answered = self.guests.spawn(answer).await;
