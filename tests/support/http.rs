@@ -57,7 +57,10 @@ impl Request<'_> {
     /// Sends it.
     #[track_caller]
     pub(crate) fn send(self) -> Reply {
-        let response = match self.body {
+        // The library announces a body for these methods in any case; as most clients do, let it be one of length 0.
+        let is_upload =
+            self.builder.method_ref().is_some_and(|method| ["POST", "PUT", "PATCH"].contains(&method.as_str()));
+        let response = match self.body.or_else(|| is_upload.then(Vec::new)) {
             Some(body) => self.agent.run(self.builder.body(body).expect("a request")),
             None => self.agent.run(self.builder.body(()).expect("a request")),
         };

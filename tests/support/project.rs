@@ -99,7 +99,7 @@ impl Project {
         command.arg("up");
         match host {
             Host::Lanterne => command.arg("--no-build").arg("--from").arg(self.folder.path()),
-            Host::Spin => command.arg("--from").arg(self.path("spin.toml")),
+            Host::Spin => command.arg("-f").arg(self.path("spin.toml")),
         };
         command.args(["--listen", listen, "--state-dir"]).arg(self.path("state"));
         command.args(variable_flags(&self.variables)).args(&self.flags);
@@ -123,8 +123,8 @@ impl Project {
                 command.arg("--state-dir").arg(self.path("state")).args(variable_flags(&variables)).args(words);
             }
             Host::Spin => {
-                command.args(["up", "--quiet", "--from"]).arg(self.path("spin.commands.toml"));
-                command.args(["--component", name, "--state-dir"]).arg(self.path("state"));
+                command.args(["up", "-f"]).arg(self.path("spin.commands.toml"));
+                command.args(["-c", name, "--state-dir"]).arg(self.path("state"));
                 command.args(variable_flags(&variables)).arg("--").args(words);
             }
         }
