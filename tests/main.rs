@@ -9,6 +9,7 @@ mod support;
 
 mod cors;
 mod errors;
+mod framing;
 mod health;
 mod login;
 mod refresh;

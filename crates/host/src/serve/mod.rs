@@ -3,6 +3,7 @@
 //! One thread reads and writes sockets; guests run on others. A guest that computes can then never
 //! delay the accepting of a connection or the sending of a reply.
 
+mod framing;
 mod pool;
 mod reply;
 mod request;
@@ -11,6 +12,7 @@ mod routes;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -28,6 +30,7 @@ use wasmtime_wasi_http::WasiBody;
 use crate::console::{self, Console, Mistake};
 use crate::host::Host;
 use crate::manifest::Manifest;
+use framing::Watched;
 use pool::Pool;
 use request::Origin;
 use routes::{Route, Routes};
@@ -37,8 +40,6 @@ use routes::{Route, Routes};
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How much of a request is read before the component takes it, its head included.
 const BUFFER_SIZE_MAX: usize = 64 * 1024;
-/// How long a client may take to send the first chunk of a body of unknown length.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long requests in flight may take once the server is told to stop.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long accepting pauses when it fails, as it does without free file descriptors.
@@ -112,12 +113,7 @@ impl Server {
             return reply::error(StatusCode::NOT_FOUND);
         };
         let origin = Origin { client, server, route: &route.raw, prefix: route.prefix(), tail };
-        let request = tokio::time::timeout(BODY_TIMEOUT, request::for_guest(request, &origin)).await;
-        let (request, is_waiting) = match request {
-            Ok(Some(request)) => request,
-            Ok(None) => return reply::error(StatusCode::BAD_REQUEST),
-            Err(_) => return reply::error(StatusCode::REQUEST_TIMEOUT),
-        };
+        let (request, is_waiting) = request::for_guest(request, &origin);
         let pool = route.target.clone();
         let answer = async move { pool.answer(request, &is_waiting).await };
         let answered = self.guests.spawn(answer).await;
@@ -144,9 +140,17 @@ fn serve_connection(server: &Arc<Server>, stream: TcpStream, client: SocketAddr,
         return;
     };
     let server = server.clone();
+    let stream = Watched::new(stream, BUFFER_SIZE_MAX);
+    let has_two_lengths = stream.has_two_lengths();
     let service = service_fn(move |request| {
         let server = server.clone();
-        async move { Ok::<_, Infallible>(server.answer(request, client, local).await) }
+        let is_ambiguous = has_two_lengths.load(Ordering::Relaxed);
+        async move {
+            Ok::<_, Infallible>(match is_ambiguous {
+                true => reply::error(StatusCode::BAD_REQUEST),
+                false => server.answer(request, client, local).await,
+            })
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

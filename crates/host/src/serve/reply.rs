@@ -14,8 +14,8 @@ pub(crate) fn error(status: StatusCode) -> Response<WasiBody> {
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::BAD_REQUEST) {
-        // What is left of the body may still come, and would be taken for a request.
+    if status == StatusCode::REQUEST_TIMEOUT {
+        // The rest of the body may still come, and would be taken for a request.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

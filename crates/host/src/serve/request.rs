@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -27,20 +27,12 @@ pub(crate) struct Origin<'a> {
     pub(crate) tail: &'a str,
 }
 
-/// Makes the request for the guest. The flag it shares tells whether the guest waits for the client. Nothing if the
-/// length of the body is in doubt.
-pub(crate) async fn for_guest(
+/// Makes the request for the guest. The flag it shares tells whether the guest waits for the client.
+pub(crate) fn for_guest(
     request: http::Request<Incoming>,
     origin: &Origin<'_>,
-) -> Option<(http::Request<WasiBody>, Arc<AtomicBool>)> {
-    let (mut parts, mut body) = request.into_parts();
-    let mut first = None;
-    if parts.headers.contains_key(TRANSFER_ENCODING) {
-        first = body.frame().await;
-        // No client sends chunks without a chunk. It is what a smuggled request looks like: hyper has dropped its
-        // `Content-Length` for `Transfer-Encoding`, where RFC 9112, section 6.1, would rather see both refused.
-        first.as_ref()?;
-    }
+) -> (http::Request<WasiBody>, Arc<AtomicBool>) {
+    let (mut parts, body) = request.into_parts();
     let authority = authority(&parts.headers, &parts.uri, origin.server);
     let path = match parts.uri.path_and_query() {
         Some(path) if path.as_str().starts_with('/') => path.clone(),
@@ -55,9 +47,9 @@ pub(crate) async fn for_guest(
     parts.uri = Uri::from_parts(uri).unwrap_or_default();
 
     let is_waiting = Arc::new(AtomicBool::new(false));
-    let upload = Upload { first, body, is_waiting: is_waiting.clone() };
+    let upload = Upload { body, is_waiting: is_waiting.clone() };
     let body = upload.map_err(wasmtime_wasi_http::Error::from).boxed_unsync();
-    Some((http::Request::from_parts(parts, body), is_waiting))
+    (http::Request::from_parts(parts, body), is_waiting)
 }
 
 /// The authority that the client meant; ours if it sent none, or none that makes sense.
@@ -96,8 +88,6 @@ fn add_spin_headers(headers: &mut HeaderMap, origin: &Origin<'_>, authority: &Au
 
 /// The body of a request, and whether somebody waits for more of it.
 struct Upload {
-    /// What was read to see that there is something.
-    first: Option<Result<Frame<Bytes>, hyper::Error>>,
     body: Incoming,
     is_waiting: Arc<AtomicBool>,
 }
@@ -107,22 +97,16 @@ impl Body for Upload {
     type Error = hyper::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        if let Some(first) = self.first.take() {
-            return Poll::Ready(Some(first));
-        }
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         self.is_waiting.store(frame.is_pending(), Ordering::Relaxed);
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.first.is_none() && self.body.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.first {
-            Some(_) => SizeHint::default(),
-            None => self.body.size_hint(),
-        }
+        self.body.size_hint()
     }
 }

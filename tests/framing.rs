@@ -1,0 +1,65 @@
+//! What goes over the wire when a client frames its request in an unusual way.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use crate::support::{TestApp, only_on_lanterne};
+
+/// Sends these bytes on one connection and returns everything that comes back until the server closes it.
+fn send(app: &TestApp, request: &str) -> String {
+    let mut stream = TcpStream::connect(app.address()).expect("a connection");
+    stream.write_all(request.as_bytes()).expect("the request is taken");
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).expect("a reply");
+    reply
+}
+
+fn status(reply: &str) -> &str {
+    reply.split(' ').nth(1).unwrap_or_default()
+}
+
+#[test]
+fn a_body_may_come_in_chunks_or_in_none() {
+    let app = TestApp::start();
+    let head = "POST /auth/refresh HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let reply = send(&app, &format!("{head}5\r\n{{\"ref\r\n10\r\nresh_token\":\"x\"}}\r\n0\r\n\r\n"));
+    assert_eq!(status(&reply), "401", "{reply}");
+    let reply = send(&app, &format!("{head}0\r\n\r\n"));
+    assert_eq!(status(&reply), "422", "{reply}");
+}
+
+#[test]
+fn a_request_with_two_lengths_is_refused_and_its_connection_closed() {
+    if !only_on_lanterne("spin goes by the chunks") {
+        return;
+    }
+    let app = TestApp::start();
+    let two =
+        "POST /auth/refresh HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    let reply = send(&app, &format!("{two}GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert_eq!(status(&reply), "400", "{reply}");
+    assert_eq!(reply.matches("HTTP/1.1").count(), 1, "what follows is not taken for a request: {reply}");
+    // Also when it is not the first on its connection.
+    let mut stream = TcpStream::connect(app.address()).expect("a connection");
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").expect("the request is taken");
+    let mut first = [0; 1024];
+    let length = stream.read(&mut first).expect("a reply");
+    assert_eq!(status(&String::from_utf8_lossy(&first[..length])), "200");
+    stream.write_all(two.as_bytes()).expect("the request is taken");
+    let mut second = String::new();
+    stream.read_to_string(&mut second).expect("a reply");
+    assert_eq!(status(&second), "400", "{second}");
+}
+
+#[test]
+fn a_head_in_pieces_is_put_together() {
+    let app = TestApp::start();
+    let mut stream = TcpStream::connect(app.address()).expect("a connection");
+    stream.set_nodelay(true).expect("an option");
+    for piece in ["GET /heal", "thz HTTP/1.1\r\nHo", "st: x\r\nConnection: close\r\n", "\r\n"] {
+        stream.write_all(piece.as_bytes()).expect("the piece is taken");
+    }
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).expect("a reply");
+    assert_eq!(status(&reply), "200", "{reply}");
+}
