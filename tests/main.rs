@@ -18,6 +18,7 @@ mod tables;
 mod tokens;
 
 mod races;
+mod traps;
 mod restart;
 
 mod config;

@@ -68,6 +68,7 @@ fn build(host: Host) {
         }
         Host::Spin => run(cargo().args(["--target", "wasm32-wasip2"]).args(packages())),
     }
+    run(cargo().args(["--target", "wasm32-wasip2", "--package", "lanterne-faulty"]));
 }
 
 /// The packages that the components are built from, as the manifests say.
