@@ -45,7 +45,8 @@ pub(crate) fn headers(config: &Config, request: &HeaderMap, mut reply: Reply) ->
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         if is_allowed(config, origin) {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+            // Beside what the reply already varies by.
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
         }
     }
     reply

@@ -3,7 +3,7 @@
 use http::{HeaderValue, StatusCode, header};
 use lanterne_core::error::Error;
 
-use crate::reply::{Reply, problem};
+use crate::reply::{Reply, invalid, problem};
 
 /// The reply to an error of the domain.
 pub(crate) fn reply(error: Error) -> Reply {
@@ -16,7 +16,7 @@ pub(crate) fn reply(error: Error) -> Reply {
     };
     let challenge = matches!(error, Error::BadCredentials);
     let mut reply = match error {
-        Error::Invalid(faults) => problem(status, faults),
+        Error::Invalid(faults) => invalid(status, faults),
         error => problem(status, error.to_string()),
     };
     if challenge {
@@ -31,6 +31,11 @@ pub(crate) fn cause(error: &Error) -> Option<String> {
         Error::Internal(cause) => Some(format!("{cause:#}")),
         _ => None,
     }
+}
+
+/// 404: no such path.
+pub(crate) fn not_found() -> Reply {
+    problem(StatusCode::NOT_FOUND, "Not Found")
 }
 
 /// 405 with the methods that the path does have (RFC 9110, section 15.5.6).
@@ -50,6 +55,11 @@ pub(crate) fn unparseable() -> Reply {
 /// 413: more body than is read.
 pub(crate) fn too_large() -> Reply {
     problem(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large, at most 65536 bytes are read")
+}
+
+/// 500 as the client sees every fault of the server's own.
+pub(crate) fn internal() -> Reply {
+    problem(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
 }
 
 /// 500 of a server whose variables are not as they should be; which ones, only its log says.

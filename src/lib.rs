@@ -3,11 +3,15 @@
 //! A request goes one way, read from top to bottom in [`pipeline`]: it finds its line in the table of [`routes`], is
 //! handed to a function in [`handlers`] as a [`call::Call`], and comes back as a [`reply::Reply`]. What the handlers
 //! decide with is not here: accounts, tokens, passwords and all SQL live in `lanterne-core`.
+//!
+//! The same table makes the document of [`openapi`], which the [`pages`] show to people.
 
 mod pipeline;
 mod routes;
 
 mod handlers;
+mod openapi;
+mod pages;
 
 mod call;
 mod cors;

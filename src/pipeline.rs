@@ -12,7 +12,7 @@ use lanterne_core::timestamp::Timestamp;
 use spin_sdk::http::{FullBody, HeaderMap, HeaderValue, Request};
 
 use crate::call::Call;
-use crate::reply::{Reply, problem};
+use crate::reply::Reply;
 use crate::routes::{self, Match};
 use crate::{cors, error, handlers, settings};
 
@@ -45,10 +45,10 @@ pub(crate) async fn serve(request: Request) -> http::Response<FullBody<Bytes>> {
         Some(reply) => reply,
         None => match read(body).await {
             Err(refusal) => refusal,
-            Ok(body) => match routes::find(&parts.method, &path) {
-                Match::Route(route) => {
-                    let call =
-                        Call { config, client: client(config, &parts.headers), now, headers: &parts.headers, body };
+            Ok(body) => match routes::find(&parts.method, &path, config.docs) {
+                Match::Route(route, params) => {
+                    let headers = &parts.headers;
+                    let call = Call { config, client: client(config, headers), now, headers, params, body };
                     (route.handler)(&call).await.unwrap_or_else(|error| {
                         if let Some(cause) = error::cause(&error) {
                             log(&request_id, &format!("{} {}: {cause}", parts.method, printable(&path, 200)));
@@ -58,7 +58,7 @@ pub(crate) async fn serve(request: Request) -> http::Response<FullBody<Bytes>> {
                 }
                 Match::OtherMethods(allowed) => error::method_not_allowed(&allowed),
                 Match::OtherSlash(path) => routes::redirect(&path, parts.uri.query()),
-                Match::Nothing => problem(http::StatusCode::NOT_FOUND, "Not Found"),
+                Match::Nothing => error::not_found(),
             },
         },
     };

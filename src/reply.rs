@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
+use lanterne_core::validation::FieldError;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A reply whose body is complete.
 pub(crate) type Reply = http::Response<Bytes>;
@@ -16,20 +18,36 @@ pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Reply {
     reply
 }
 
-/// An error as every route tells it.
-#[derive(Serialize)]
-struct Problem<T> {
-    detail: T,
+/// What went wrong, in one sentence.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Problem {
+    /// The sentence. Each is always written in the same way, so that programs can compare it.
+    #[schema(examples("Incorrect email or password"))]
+    detail: String,
 }
 
-/// `{"detail": ...}`: a sentence, or the list of faults of a 422.
-pub(crate) fn problem(status: StatusCode, detail: impl Serialize) -> Reply {
-    json(status, &Problem { detail })
+/// Everything that is wrong with a request's body.
+#[derive(Serialize, ToSchema)]
+#[schema(as = HTTPValidationError)]
+pub(crate) struct Invalid {
+    /// One entry a fault, in the order of the fields.
+    detail: Vec<FieldError>,
+}
+
+/// `{"detail": ...}` with a sentence.
+pub(crate) fn problem(status: StatusCode, detail: impl Into<String>) -> Reply {
+    json(status, &Problem { detail: detail.into() })
+}
+
+/// `{"detail": ...}` with the list of faults of a 422.
+pub(crate) fn invalid(status: StatusCode, detail: Vec<FieldError>) -> Reply {
+    json(status, &Invalid { detail })
 }
 
 /// Plain text.
 pub(crate) fn text(status: StatusCode, text: &'static str) -> Reply {
-    with_body(status, "text/plain; charset=utf-8", Bytes::from_static(text.as_bytes()))
+    with_body(status, "text/plain; charset=utf-8", text.into())
 }
 
 /// No body at all.
@@ -42,7 +60,7 @@ pub(crate) fn empty(status: StatusCode) -> Reply {
 
 /// Without `Content-Length` the reply would go out in chunks, the last of which waits for the client's delayed
 /// acknowledgement: 40 ms more on every request.
-fn with_body(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
+pub(crate) fn with_body(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
     let length = HeaderValue::from(body.len());
     let mut reply = Reply::new(body);
     *reply.status_mut() = status;

@@ -1,4 +1,4 @@
-//! The one table of routes: method, path, handler.
+//! The one table of routes: method, path, handler, and what the route is to its reader.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -10,35 +10,89 @@ use lanterne_core::error::Error;
 use percent_encoding::percent_decode_str;
 
 use crate::call::Call;
-use crate::handlers::{auth, health};
+use crate::handlers::{auth, docs, health};
+use crate::openapi::{self, Operation};
 use crate::reply::{Reply, empty};
 
 /// The path that answers even when nothing is configured.
 pub(crate) const HEALTH: &str = "/healthz";
+/// The interactive page.
+pub(crate) const DOCS: &str = "/docs";
+/// The reference to read.
+pub(crate) const REDOC: &str = "/redoc";
+/// The document that both are made from.
+pub(crate) const OPENAPI: &str = "/openapi.json";
 
 /// One line of the table.
 pub(crate) struct Route {
     method: Method,
     path: &'static str,
     pub(crate) handler: Handler,
+    reader: Reader,
+}
+
+/// What a route is to somebody who reads about the API.
+enum Reader {
+    /// A part of the API, described by this function.
+    Api(Describe),
+    /// Reading matter itself: not in the document, gone with `docs=off`, and the only kind that answers `HEAD`.
+    Page,
 }
 
 /// A handler as the table holds it.
 type Handler = for<'a> fn(&'a Call<'a>) -> Answer<'a>;
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + 'a>>;
+type Describe = fn() -> Operation;
+/// The pieces of a path that stand for the names in braces.
+pub(crate) type Params<'a> = matchit::Params<'static, 'a>;
 
-static ROUTES: [Route; 5] = [
-    Route { method: Method::GET, path: "/", handler: |call| Box::pin(health::root(call)) },
-    Route { method: Method::GET, path: HEALTH, handler: |call| Box::pin(health::health(call)) },
-    Route { method: Method::POST, path: "/auth/register", handler: |call| Box::pin(auth::register(call)) },
-    Route { method: Method::POST, path: "/auth/login", handler: |call| Box::pin(auth::login(call)) },
-    Route { method: Method::POST, path: "/auth/refresh", handler: |call| Box::pin(auth::refresh(call)) },
+static ROUTES: [Route; 9] = [
+    api(Method::GET, "/", |call| Box::pin(health::root(call)), openapi::health::root),
+    api(Method::GET, HEALTH, |call| Box::pin(health::health(call)), openapi::health::health),
+    api(Method::POST, "/auth/register", |call| Box::pin(auth::register(call)), openapi::auth::register),
+    api(Method::POST, "/auth/login", |call| Box::pin(auth::login(call)), openapi::auth::login),
+    api(Method::POST, "/auth/refresh", |call| Box::pin(auth::refresh(call)), openapi::auth::refresh),
+    page(OPENAPI, |call| Box::pin(docs::openapi(call))),
+    page(DOCS, |call| Box::pin(docs::swagger_ui(call))),
+    page(REDOC, |call| Box::pin(docs::reference(call))),
+    page("/docs/assets/{version}/{name}", |call| Box::pin(docs::asset(call))),
 ];
 
+const fn api(method: Method, path: &'static str, handler: Handler, describe: Describe) -> Route {
+    Route { method, path, handler, reader: Reader::Api(describe) }
+}
+
+const fn page(path: &'static str, handler: Handler) -> Route {
+    Route { method: Method::GET, path, handler, reader: Reader::Page }
+}
+
+impl Route {
+    fn is_page(&self) -> bool {
+        matches!(self.reader, Reader::Page)
+    }
+
+    /// The host leaves the body out of what answers `HEAD`.
+    fn answers(&self, method: &Method) -> bool {
+        self.method == *method || (self.is_page() && *method == Method::HEAD)
+    }
+
+    fn methods(&self) -> &str {
+        if self.is_page() { "GET, HEAD" } else { self.method.as_str() }
+    }
+}
+
+/// The routes of the API: method, path and the function that describes them.
+pub(crate) fn documented() -> impl Iterator<Item = (&'static Method, &'static str, Describe)> {
+    ROUTES.iter().filter_map(|route| match route.reader {
+        Reader::Api(describe) => Some((&route.method, route.path, describe)),
+        Reader::Page => None,
+    })
+}
+
 /// What the table says of a request.
-pub(crate) enum Match {
-    /// This line is for it.
-    Route(&'static Route),
+pub(crate) enum Match<'a> {
+    /// This line is for it, with these pieces of its path.
+    Route(&'static Route, Params<'a>),
     /// The path is there, with these methods only.
     OtherMethods(String),
     /// The path is there with a slash more or less at its end.
@@ -47,21 +101,20 @@ pub(crate) enum Match {
     Nothing,
 }
 
-/// Looks a request up; `path` is decoded.
-pub(crate) fn find(method: &Method, path: &str) -> Match {
-    if let Some(lines) = lines(path) {
-        let route = lines.iter().find(|route| route.method == *method);
-        return route.map_or_else(
-            || Match::OtherMethods(lines.iter().map(|route| route.method.as_str()).collect::<Vec<_>>().join(", ")),
-            |route| Match::Route(route),
-        );
+/// Looks a request up; `path` is decoded, and `pages` says whether there are any.
+pub(crate) fn find<'a>(method: &Method, path: &'a str, pages: bool) -> Match<'a> {
+    if let Some((lines, params)) = lines(path, pages) {
+        return match lines.iter().find(|route| route.answers(method)) {
+            Some(route) => Match::Route(route, params),
+            None => Match::OtherMethods(lines.iter().map(|route| route.methods()).collect::<Vec<_>>().join(", ")),
+        };
     }
     let other = path.strip_suffix('/').map_or_else(|| format!("{path}/"), str::to_owned);
-    if lines(&other).is_some() { Match::OtherSlash(other) } else { Match::Nothing }
+    if lines(&other, pages).is_some() { Match::OtherSlash(other) } else { Match::Nothing }
 }
 
 /// The lines of one path, for every method that it has.
-fn lines(path: &str) -> Option<&'static [&'static Route]> {
+fn lines(path: &str, pages: bool) -> Option<(&'static [&'static Route], Params<'_>)> {
     static ROUTER: OnceLock<matchit::Router<Vec<&'static Route>>> = OnceLock::new();
     let router = ROUTER.get_or_init(|| {
         let mut router = matchit::Router::new();
@@ -72,7 +125,9 @@ fn lines(path: &str) -> Option<&'static [&'static Route]> {
         }
         router
     });
-    router.at(path).ok().map(|found| found.value.as_slice())
+    let found = router.at(path).ok()?;
+    let there = pages || found.value.iter().any(|route| !route.is_page());
+    there.then_some((found.value.as_slice(), found.params))
 }
 
 /// A path as the table has it. Servers in Python route on the decoded path, and so must we.

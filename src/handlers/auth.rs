@@ -6,25 +6,42 @@ use lanterne_core::error::Error;
 use lanterne_core::requests::{LoginRequest, RefreshRequest, RegisterRequest};
 use lanterne_core::users::User;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::call::Call;
 use crate::reply::{Reply, json};
 
 /// An account as its owner sees it.
-#[derive(Serialize)]
-struct UserReply {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UserReply {
+    /// Never changes, and is never another account's.
+    #[schema(minimum = 1, examples(1))]
     id: i64,
+    /// The address in its normal form.
+    #[schema(format = Email, examples("user@example.com"))]
     email: String,
+    /// Whether the account can log in.
+    #[schema(examples(true))]
     is_active: bool,
+    /// Whether it may administer other accounts.
+    #[schema(examples(false))]
     is_admin: bool,
+    /// When it was made, in UTC.
+    #[schema(format = DateTime, examples("2026-01-31T12:00:00.123456Z"))]
     created_at: String,
 }
 
 /// A pair of tokens, as OAuth 2.0 names them (RFC 6749, section 5.1).
-#[derive(Serialize)]
-struct TokenReply {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TokenReply {
+    /// Opens protected routes until it expires, after half an hour unless the server is set otherwise.
+    #[schema(examples("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9..."))]
     access_token: String,
+    /// Buys the next pair, once, within a week unless the server is set otherwise.
+    #[schema(examples("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9..."))]
     refresh_token: String,
+    /// How to send the access token: `Authorization: Bearer ...`.
+    #[schema(examples("bearer"))]
     token_type: &'static str,
 }
 

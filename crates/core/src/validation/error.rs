@@ -1,27 +1,35 @@
 //! The entries of a 422 reply, as pydantic writes them.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::json::Json;
 
-/// One fault of a request: an entry of `detail`. Serialises in FastAPI's order.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// One fault of a request: an entry of `detail`.
+// The order of the fields is FastAPI's.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = ValidationError)]
 pub struct FieldError {
     /// pydantic's name for the kind of fault, for programs.
+    #[schema(examples("missing", "string_too_short"))]
     pub r#type: &'static str,
     /// Where it is: the part of the request, then the field.
+    #[schema(inline, examples(json!(["body", "email"])))]
     pub loc: Vec<Location>,
     /// The fault in a sentence, for people.
+    #[schema(examples("Field required"))]
     pub msg: String,
     /// What was sent, without what is secret in it.
+    #[schema(value_type = serde_json::Value, examples(json!({})))]
     pub input: Json,
     /// The particulars of the fault, if it has any.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object, nullable = false, examples(json!({"min_length": 8})))]
     pub ctx: Option<Context>,
 }
 
 /// A step on the way to a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Location {
     /// A part of the request or a field.

@@ -1,0 +1,199 @@
+//! `/redoc`: the OpenAPI document as a page to read, without a script. It says nothing that the document does not say.
+
+use maud::{DOCTYPE, Markup, html};
+use serde_json::Value;
+
+use super::assets::address;
+use super::prose;
+use super::schema::{kind, resolve, rules, sample};
+use super::swagger_ui::{head, header};
+use crate::routes;
+
+/// Where the examples of the page find the server, as the README starts it.
+const SERVER: &str = "http://127.0.0.1:8000";
+
+/// A route in the document.
+struct Operation<'a> {
+    method: &'a str,
+    path: &'a str,
+    value: &'a Value,
+}
+
+/// The page of `document`.
+pub(super) fn page(document: &Value) -> Markup {
+    let operations = operations(document);
+    let tags: Vec<&Value> = list(&document["tags"]).collect();
+    let of = |tag: &Value| {
+        let name = tag["name"].clone();
+        operations.iter().filter(move |operation| list(&operation.value["tags"]).any(|tag| *tag == name))
+    };
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head { (head("Reference")) link rel="stylesheet" href=(address("reference.css")); }
+            body {
+                (header(routes::REDOC))
+                div.columns {
+                    nav.contents aria-label="Contents" {
+                        a href="#introduction" { "Introduction" }
+                        @for tag in &tags {
+                            h2 { (text(&tag["name"])) }
+                            @for operation in of(tag) {
+                                a href={ "#" (id(operation)) } { (method(operation)) (text(&operation.value["summary"])) }
+                            }
+                        }
+                    }
+                    main {
+                        (introduction(document))
+                        @for tag in &tags {
+                            section.group {
+                                h2 { (text(&tag["name"])) }
+                                p { (prose::line(text(&tag["description"]))) }
+                            }
+                            @for operation in of(tag) { (section(document, operation)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn introduction(document: &Value) -> Markup {
+    let info = &document["info"];
+    html! {
+        section.introduction id="introduction" {
+            h1 { (text(&info["title"])) " " span.version { (text(&info["version"])) } }
+            (prose::paragraphs(text(&info["description"])))
+            p { "The examples are for a server at " code { (SERVER) } ". To send requests from the browser, "
+                a href=(routes::DOCS) { "try the API out" } "; for other programs there is "
+                a href=(routes::OPENAPI) { "the OpenAPI document" } "." }
+        }
+    }
+}
+
+fn section(document: &Value, operation: &Operation<'_>) -> Markup {
+    let body = &operation.value["requestBody"]["content"]["application/json"]["schema"];
+    let (failures, successes): (Vec<_>, Vec<_>) =
+        members(&operation.value["responses"]).partition(|(status, _)| *status >= "400");
+    html! {
+        section.operation id=(id(operation)) {
+            div.prose {
+                h3 { (text(&operation.value["summary"])) }
+                p.route { (method(operation)) code { (operation.path) } }
+                (prose::paragraphs(text(&operation.value["description"])))
+                @if !body.is_null() { h4 { "Request" } (fields(document, body)) }
+                @for (status, response) in &successes { (success(document, status, response)) }
+                @if !failures.is_empty() { h4 { "Errors" } (errors(&failures)) }
+            }
+            div.code {
+                h4 { "Example" }
+                pre.request tabindex="0" title="Click to select" { code { (curl(document, operation, body)) } }
+                @for (status, response) in &successes {
+                    p.caption { (badge(status)) " " (text(&response["description"])) }
+                    pre tabindex="0" { code { (pretty(&sample(document, schema_of(response)))) } }
+                }
+            }
+        }
+    }
+}
+
+fn success(document: &Value, status: &str, response: &Value) -> Markup {
+    html! {
+        h4 { "Reply " (badge(status)) }
+        (fields(document, schema_of(response)))
+    }
+}
+
+/// The members of an object, each with its kind, its rules and what it is.
+fn fields(document: &Value, schema: &Value) -> Markup {
+    let schema = resolve(document, schema);
+    let required: Vec<&Value> = list(&schema["required"]).collect();
+    html! {
+        dl.fields {
+            @for (name, property) in members(&schema["properties"]) {
+                dt {
+                    code { (name) }
+                    span.kind { (kind(document, property)) }
+                    @if !required.iter().any(|required| *required == name) { span.rule { "optional" } }
+                    @for rule in rules(document, property) { span.rule { (rule) } }
+                }
+                dd { (prose::line(text(&resolve(document, property)["description"]))) }
+            }
+        }
+    }
+}
+
+/// The errors, a line a reason; the long ones open on a click.
+fn errors(failures: &[(&str, &Value)]) -> Markup {
+    html! {
+        ul.errors {
+            @for (status, response) in failures {
+                @for (_, example) in members(&response["content"]["application/json"]["examples"]) {
+                    @let detail = &example["value"]["detail"];
+                    li {
+                        (badge(status))
+                        @if let Some(sentence) = detail.as_str() {
+                            div { code { (sentence) } p { (text(&example["summary"])) } }
+                        } @else {
+                            details {
+                                summary { (text(&example["summary"])) }
+                                pre tabindex="0" { code { (pretty(&example["value"])) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The request as a line for a shell.
+fn curl(document: &Value, operation: &Operation<'_>, body: &Value) -> String {
+    let mut line = format!("curl {SERVER}{}", operation.path);
+    if operation.method != "get" && (operation.method != "post" || body.is_null()) {
+        line.push_str(&format!(" \\\n  -X {}", operation.method.to_uppercase()));
+    }
+    if !body.is_null() {
+        let quoted = pretty(&sample(document, body)).replace('\'', "'\\''");
+        line.push_str(&format!(" \\\n  -H 'Content-Type: application/json' \\\n  -d '{quoted}'"));
+    }
+    line
+}
+
+fn operations(document: &Value) -> Vec<Operation<'_>> {
+    let of = |(path, item)| members(item).map(move |(method, value)| Operation { method, path, value });
+    members(&document["paths"]).flat_map(of).collect()
+}
+
+fn schema_of(response: &Value) -> &Value {
+    &response["content"]["application/json"]["schema"]
+}
+
+fn id<'a>(operation: &Operation<'a>) -> &'a str {
+    text(&operation.value["operationId"])
+}
+
+fn method(operation: &Operation<'_>) -> Markup {
+    html! { span.method data-method=(operation.method) { (operation.method.to_uppercase()) } }
+}
+
+fn badge(status: &str) -> Markup {
+    html! { span.status data-class=(status.get(..1).unwrap_or_default()) { (status) } }
+}
+
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn members(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    value.as_object().into_iter().flatten().map(|(name, member)| (name.as_str(), member))
+}
