@@ -1,0 +1,141 @@
+// Uses the documentation in a browser, as a newcomer would: register, log in, authorize, read the reference.
+//
+//   node docs.mjs http://127.0.0.1:8000 [DIRECTORY]
+//
+// It starts no server. With a directory it leaves screenshots there. The browser is the one that CHROMIUM names, or
+// /usr/bin/chromium. Any request to another host fails the test.
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const [base, directory] = process.argv.slice(2);
+assert(base, "usage: node docs.mjs BASE_URL [DIRECTORY]");
+const origin = new URL(base).origin;
+if (directory) mkdirSync(directory, { recursive: true });
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
+  args: [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+  ],
+});
+const faults = [];
+
+// A page that may ask nobody but the server, and whose complaints are ours.
+async function open(path, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, reducedMotion: "reduce", ...options });
+  context.setDefaultTimeout(15_000);
+  await context.route("**/*", (route) => {
+    const url = new URL(route.request().url());
+    if (url.origin === origin || ["data:", "blob:"].includes(url.protocol)) return route.continue();
+    faults.push(`a request to another host: ${url}`);
+    return route.abort();
+  });
+  const page = await context.newPage();
+  page.on("pageerror", (error) => faults.push(`${path}: ${error}`));
+  page.on("console", (message) => message.type() === "error" && faults.push(`${path}: ${message.text()}`));
+  await page.goto(origin + path);
+  return page;
+}
+
+async function shot(page, name, fullPage = false) {
+  if (directory) await page.screenshot({ path: join(directory, `${name}.png`), fullPage });
+}
+
+// "Try it out" on a route: the body, the reply's status and its JSON.
+async function tryOut(page, tag, id, body) {
+  const block = page.locator(`#operations-${tag}-${id}`);
+  if (!(await block.locator(".opblock-body").isVisible())) await block.locator(".opblock-summary-control").click();
+  await block.getByRole("button", { name: "Try it out" }).click();
+  if (body) await block.locator("textarea").fill(JSON.stringify(body, null, 2));
+  const [response] = await Promise.all([
+    page.waitForResponse((response) => response.request().resourceType() === "fetch"),
+    block.getByRole("button", { name: "Execute" }).click(),
+  ]);
+  const shown = block.locator(".live-responses-table tbody .response-col_status");
+  await shown.first().waitFor();
+  assert.equal((await shown.first().innerText()).trim().split(/\s/)[0], String(response.status()));
+  return { status: response.status(), json: await response.json() };
+}
+
+async function registerLogInAuthorize() {
+  const page = await open("/docs");
+  await page.locator("#operations-authentication-register").waitFor();
+  assert.match(await page.title(), /Lanterne Rouge API/);
+  await shot(page, "docs");
+
+  const account = { email: `newcomer-${Date.now()}@example.com`, password: "a lantern at the end" };
+  await page.locator(".steps a", { hasText: "/auth/register" }).click();
+  await page.locator("#operations-authentication-register .opblock-body").waitFor();
+  const registered = await tryOut(page, "authentication", "register", account);
+  assert.deepEqual([registered.status, registered.json.email], [201, account.email]);
+  await page.locator("#operations-authentication-register").scrollIntoViewIfNeeded();
+  await shot(page, "docs-register", true);
+
+  const loggedIn = await tryOut(page, "authentication", "login", account);
+  assert.equal(loggedIn.status, 200);
+
+  await page.locator(".auth-wrapper .authorize").click();
+  const dialog = page.locator(".dialog-ux");
+  await dialog.locator("input").fill(loggedIn.json.access_token);
+  await shot(page, "docs-authorize");
+  await dialog.locator("button[type=submit]").click();
+  await dialog.getByText("Authorized").waitFor();
+  await dialog.getByRole("button", { name: "Close" }).first().click();
+
+  // The browser keeps the token, and the address leads to the route.
+  await page.goto(`${origin}/docs#/health/health`);
+  await page.reload();
+  await page.locator(".auth-wrapper .authorize.locked").waitFor();
+  await page.locator("#operations-health-health .opblock-body").waitFor();
+  assert.equal((await tryOut(page, "health", "health")).status, 200);
+}
+
+async function readTheReference() {
+  const document = await (await fetch(`${origin}/openapi.json`)).json();
+  const operations = Object.values(document.paths).flatMap((item) => Object.values(item));
+  const page = await open("/redoc", { javaScriptEnabled: false });
+  assert.match(await page.locator("h1").innerText(), /Lanterne Rouge API/);
+  for (const operation of operations) {
+    const section = page.locator(`section#${operation.operationId}`);
+    assert.equal(await section.locator("h3").innerText(), operation.summary);
+    assert.match(await section.locator("pre.request").innerText(), /^curl http/);
+  }
+  await shot(page, "redoc");
+  await page.locator("nav.contents a", { hasText: "Log in" }).click();
+  await shot(page, "redoc-login");
+}
+
+async function lookAtOtherScreens() {
+  const dark = { colorScheme: "dark" };
+  const phone = { viewport: { width: 390, height: 844 } };
+  for (const [name, path, options] of [
+    ["docs-dark", "/docs", dark],
+    ["redoc-dark", "/redoc", dark],
+    ["docs-phone", "/docs", phone],
+    ["redoc-phone", "/redoc", phone],
+  ]) {
+    const page = await open(path, options);
+    await page.locator(path === "/docs" ? ".opblock" : "section.operation").first().waitFor();
+    const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert(wider <= 0, `${name} is ${wider} pixels wider than the screen`);
+    await shot(page, name, path === "/redoc");
+  }
+}
+
+try {
+  await registerLogInAuthorize();
+  await readTheReference();
+  await lookAtOtherScreens();
+  assert.deepEqual(faults, []);
+  console.log("the documentation works in a browser");
+} finally {
+  await browser.close();
+}
