@@ -4,7 +4,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::support::{Database, Finished, Host, Project, TestApp, only_on_lanterne};
+use crate::support::{Database, Finished, Host, Project, TestApp, is_sql_time, only_on_lanterne};
 
 fn migrate(project: &Project, words: &str) -> Finished {
     project.run("migrate", &words.split_whitespace().collect::<Vec<_>>())
@@ -137,29 +137,91 @@ fn two_migrators_at_once_do_the_work_once() {
 #[test]
 fn a_statement_that_fails_is_named_and_nothing_is_kept() {
     let project = Project::new();
-    let db = Database::create(&project.path("state/sqlite_db.db"));
-    // The first migration makes users, then sessions, which somebody else has made.
+    migrate(&project, "upgrade head").succeeded();
+    migrate(&project, "downgrade base").succeeded();
+    // The first migration makes users, then sessions, which somebody else has made meanwhile.
+    let db = project.db();
     db.execute_all("CREATE TABLE sessions (somebody INTEGER)");
     let finished = migrate(&project, "upgrade head");
     finished.failed(1, &["migrate: migrations/0001_create_accounts/up.sql, line ", "table sessions already exists"]);
-    assert_eq!(db.rows("SELECT name FROM sqlite_master", []), json!([["sessions"]]));
+    assert_eq!(
+        db.rows("SELECT name FROM sqlite_master ORDER BY name", []),
+        json!([["schema_migrations"], ["sessions"]])
+    );
 }
 
 #[test]
-fn a_database_of_the_python_server_is_adopted() {
+fn a_migration_that_was_changed_after_it_was_applied_is_refused() {
     let project = Project::new();
-    let db = Database::create(&project.path("state/sqlite_db.db"));
-    db.execute_all(include_str!("../migrations/0001_create_accounts/up.sql"));
-    db.execute_all("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)");
-    db.execute("INSERT INTO alembic_version VALUES ('7912bf623dee')", []);
-    db.execute(
-        "INSERT INTO users VALUES (7, 'old@example.com', 'x', 1, 0, '2025-01-01 00:00:00', '2025-01-01 00:00:00')",
-        [],
-    );
+    migrate(&project, "upgrade head").succeeded();
+    let db = project.db();
+    // Another text had another checksum.
+    db.execute("UPDATE schema_migrations SET checksum = 'another' WHERE revision = 1", []);
+    for words in ["upgrade head", "downgrade base", "upgrade head --sql"] {
+        migrate(&project, words).failed(1, &["migrate: migration 0001 create_accounts is not what was applied"]);
+    }
+    let history = migrate(&project, "history").succeeded();
+    assert!(history.contains(" UTC, CHANGED since then"), "{history}");
+    let current = migrate(&project, "current").succeeded();
+    assert!(current.contains("0001 create_accounts has another text now"), "{current}");
+    assert_eq!(db.value("SELECT count(*) FROM users", []), 0);
+    migrate(&project, "stamp head").succeeded();
+    assert!(!migrate(&project, "history").succeeded().contains("CHANGED"));
+    migrate(&project, "upgrade head").succeeded();
+}
+
+#[test]
+fn a_database_of_a_newer_program_is_refused() {
+    let project = Project::new();
+    migrate(&project, "upgrade head").succeeded();
+    let row = "INSERT INTO schema_migrations VALUES (9999, 'from_the_future', '2030-01-01 00:00:00.000000', '')";
+    project.db().execute(row, []);
+    for words in ["upgrade head", "downgrade base", "stamp head", "current"] {
+        migrate(&project, words).failed(1, &["migrate: the database has migration 9999 from_the_future"]);
+    }
+}
+
+#[test]
+fn a_revision_is_named_by_any_part_of_its_name() {
+    let project = Project::new();
+    migrate(&project, "upgrade create_acc").succeeded();
+    assert_eq!(project.db().value("SELECT count(*) FROM schema_migrations", []), 1);
+    migrate(&project, "downgrade nowhere").failed(1, &["migrate: \"nowhere\" is no revision"]);
+}
+
+#[test]
+fn stamp_notes_a_revision_and_runs_nothing() {
+    let project = Project::new();
+    let printed = migrate(&project, "stamp 1").succeeded();
+    assert!(printed.contains("Noted that the database is at 0001 create_accounts"), "{printed}");
+    let tables = "SELECT name FROM sqlite_master WHERE type = 'table'";
+    assert_eq!(project.db().rows(tables, []), json!([["schema_migrations"]]));
     assert!(migrate(&project, "current").succeeded().contains("0001 create_accounts"));
-    let app = TestApp::of(project);
-    assert_eq!(app.register("new@example.com").id, 8);
-    app.try_register("old@example.com").expect_detail(400, "Email already registered");
+    migrate(&project, "stamp base").succeeded();
+    migrate(&project, "upgrade head").succeeded();
+    assert_eq!(project.db().value("SELECT count(*) FROM users", []), 0);
+}
+
+#[test]
+fn the_printed_sql_leads_to_the_same_database() {
+    // All that there is, but for the time at which a migration was applied.
+    let schema = "SELECT name, sql FROM sqlite_master ORDER BY name";
+    let versions = "SELECT revision, name, checksum FROM schema_migrations ORDER BY revision";
+    let (printed, run) = (Project::new(), Project::new());
+    let sql = migrate(&printed, "upgrade head --sql").succeeded();
+    let db = Database::create(&printed.path("state/sqlite_db.db"));
+    assert_eq!(db.rows(schema, []), json!([]));
+    db.execute_all(&sql);
+    migrate(&run, "upgrade head").succeeded();
+    assert_eq!((db.rows(schema, []), db.rows(versions, [])), (run.db().rows(schema, []), run.db().rows(versions, [])));
+    assert_eq!(db.value("PRAGMA journal_mode", []), "wal");
+    assert!(is_sql_time(&db.value("SELECT max(applied_at) FROM schema_migrations", [])));
+
+    let sql = migrate(&printed, "downgrade base --sql").succeeded();
+    assert_ne!(db.rows(versions, []), json!([]));
+    db.execute_all(&sql);
+    migrate(&run, "downgrade base").succeeded();
+    assert_eq!((db.rows(schema, []), db.rows(versions, [])), (run.db().rows(schema, []), json!([])));
 }
 
 #[test]

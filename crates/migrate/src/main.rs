@@ -2,21 +2,32 @@
 //!
 //! The migrations are the folders in `migrations/` at the root, compiled in. Read on in the order of the modules:
 //! [`arguments`] is what a user can ask for, [`migrations`] what there is, [`versions`] what the database has of it,
-//! [`runner`] how it gets from one to another, [`statements`] how a file becomes statements.
+//! and [`adoption`] what it has if it does not say; [`runner`] gets it from one to another, [`script`] prints how,
+//! [`statements`] makes statements of a file.
 
 mod arguments;
+mod error;
+
+mod adoption;
 mod migrations;
 mod versions;
 
 mod runner;
+mod script;
 mod statements;
+
+#[cfg(test)]
+mod schema;
+#[cfg(test)]
+mod testing;
 
 use std::process::ExitCode;
 
-use arguments::Command;
+use arguments::{Command, Mode};
+use error::Error;
 use lanterne_command::{Database, Failure, run, say};
-use lanterne_core::timestamp::Timestamp;
 use migrations::{MIGRATIONS, Migration};
+use versions::Version;
 
 const USAGE: &str = "\
 Brings the schema of the database up to date, or back.
@@ -31,10 +42,23 @@ Commands:
   downgrade REV     take back those after REV
   downgrade base    take all back: the tables and ALL THEIR DATA are gone
   current           show where the database is
-  history           list the migrations, newest first
+  history           list the migrations, newest first, and which are applied
+  stamp REV         note that those up to and with REV are applied, and run
+                    nothing; also: stamp head, stamp base
   help              show this
 
-REV is a migration's number or folder name: 1, 0001 or 0001_create_accounts.
+With --sql, upgrade and downgrade change nothing: they print what they would
+run, for `sqlite3 -bail DATABASE`.
+
+REV is a migration's number, its name, or any part of its name that no other
+migration has: 1, 0001, 0001_create_accounts, accounts.
+
+Each migration runs whole or not at all. A database that has migrations this
+program does not know, that has one whose text was changed afterwards, or that
+is another program's, is left as it is. One that the Python server made is
+taken as being at 0001.
+
+Exit status: 0, or 1 for any failure (a component cannot tell one from another).
 
 Run it with:
   cargo lanterne migrate upgrade head
@@ -53,31 +77,48 @@ fn main() -> ExitCode {
             Command::Help => Ok(()),
             Command::Current => current(&db).await,
             Command::History => history(&db).await,
-            Command::Upgrade(target) => runner::upgrade(&db, MIGRATIONS, target, say).await,
-            Command::Downgrade(target) => runner::downgrade(&db, MIGRATIONS, target, say).await,
+            Command::Upgrade(target, Mode::Run) => runner::upgrade(&db, MIGRATIONS, target, say).await,
+            Command::Downgrade(target, Mode::Run) => runner::downgrade(&db, MIGRATIONS, target, say).await,
+            Command::Upgrade(target, Mode::Print) => script::upgrade(&db, MIGRATIONS, target).await.map(print),
+            Command::Downgrade(target, Mode::Print) => script::downgrade(&db, MIGRATIONS, target).await.map(print),
+            Command::Stamp(position) => runner::stamp(&db, MIGRATIONS, position, say).await,
         }
         .map_err(|error| Failure::Failed(error.to_string()))
     })
 }
 
-async fn current(db: &Database) -> Result<(), runner::Error> {
-    let position = versions::position(db, MIGRATIONS).await?;
+fn print(script: String) {
+    say(script.trim_end());
+}
+
+/// Where the database is, and the rows that say so.
+async fn whereabouts(db: &Database) -> Result<(usize, Vec<Version>), Error> {
+    let both = async { Ok((versions::position(db, MIGRATIONS).await?, versions::applied(db).await?)) };
+    versions::reading(db, both).await
+}
+
+async fn current(db: &Database) -> Result<(), Error> {
+    let (position, applied) = whereabouts(db).await?;
     say(runner::place(position, MIGRATIONS));
+    for (version, migration) in applied.iter().zip(MIGRATIONS) {
+        if version.is_changed(migration) {
+            say(format!("{migration} has another text now than when it was applied"));
+        }
+    }
     Ok(())
 }
 
-async fn history(db: &Database) -> Result<(), runner::Error> {
-    let position = versions::position(db, MIGRATIONS).await?;
-    let applied = versions::applied(db).await?;
+async fn history(db: &Database) -> Result<(), Error> {
+    let (position, applied) = whereabouts(db).await?;
     for migration in MIGRATIONS.iter().rev() {
-        let since = applied.iter().find(|version| version.revision == migration.revision);
-        say(format!("{migration}{}", remarks(migration, position, since.map(|version| version.applied_at))));
+        let version = applied.iter().find(|version| version.revision == migration.revision);
+        say(format!("{migration}{}", remarks(migration, position, version)));
     }
     Ok(())
 }
 
 /// What `history` says of a migration beside its name.
-fn remarks(migration: &Migration, position: usize, applied_at: Option<Timestamp>) -> String {
+fn remarks(migration: &Migration, position: usize, version: Option<&Version>) -> String {
     let mut remarks = String::new();
     if migration.revision == MIGRATIONS.len() {
         remarks.push_str(" (head)");
@@ -85,10 +126,13 @@ fn remarks(migration: &Migration, position: usize, applied_at: Option<Timestamp>
     if migration.revision == position {
         remarks.push_str(" (current)");
     }
-    match applied_at {
-        Some(time) => remarks.push_str(&format!(", applied {} UTC", time.to_sql())),
+    match version {
+        Some(version) => remarks.push_str(&format!(", applied {} UTC", version.applied_at.to_sql())),
         None if migration.revision <= position => remarks.push_str(", applied by Alembic"),
         None => remarks.push_str(", not applied"),
+    }
+    if version.is_some_and(|version| version.is_changed(migration)) {
+        remarks.push_str(", CHANGED since then");
     }
     remarks
 }

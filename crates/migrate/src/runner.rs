@@ -1,53 +1,24 @@
 //! From where the database is to where it should be, one migration and one transaction at a time.
 
+use std::thread;
+use std::time::Duration;
+
 use lanterne_core::db::{self, Connection, transaction};
 use lanterne_core::timestamp::Timestamp;
 
 use crate::arguments::Target;
+use crate::error::Error;
 use crate::migrations::Migration;
 use crate::statements::statements;
 use crate::versions;
 
 /// How long to wait for another program that is writing: longer than any migration should take.
 const BUSY_TIMEOUT: &str = "PRAGMA busy_timeout = 60000";
+/// How often, and at which distance, it is asked for what SQLite itself does not wait for: for a minute, too.
+const WAL_ATTEMPTS_MAX: u32 = 3000;
+const WAL_PAUSE: Duration = Duration::from_millis(20);
 /// The longest part of a failed statement that is repeated, in characters.
 const STATEMENT_MAX: usize = 200;
-
-/// Why the database is where it was.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    /// A statement of a migration.
-    #[error("{file}, line {line}: {cause}; nothing of this migration is kept; the statement: {statement}")]
-    Statement {
-        /// From the root of the repository.
-        file: String,
-        /// Where the statement begins.
-        line: usize,
-        /// The statement on one line, perhaps cut.
-        statement: String,
-        /// SQLite's words.
-        cause: db::Error,
-    },
-    /// What the migration left behind.
-    #[error("{0}: it would leave rows that refer to rows that are gone; nothing of it is kept")]
-    Dangling(String),
-    /// The database is ahead of this program.
-    #[error(
-        "the database has migration {0}, which this program does not know: use the one that made it, or a newer one"
-    )]
-    Unknown(String),
-    /// There are not so many migrations in that direction.
-    #[error("cannot go {asked} from here: the database is at {place}")]
-    TooFar {
-        /// The target as it was given.
-        asked: String,
-        /// Where the database is.
-        place: String,
-    },
-    /// Anything else that the database refused.
-    #[error(transparent)]
-    Database(#[from] db::Error),
-}
 
 /// What a position is called: `0001 create_accounts (head)`.
 pub(crate) fn place(position: usize, migrations: &[Migration]) -> String {
@@ -65,14 +36,9 @@ pub(crate) async fn upgrade(
     target: Target,
     report: impl Fn(String),
 ) -> Result<(), Error> {
+    let start = start(db, migrations).await?;
+    let goal = upgrade_goal(start, migrations, target)?;
     prepare(db).await?;
-    let start = versions::position(db, migrations).await?;
-    let goal = match target {
-        Target::Position(position) => position,
-        Target::Steps(count) => Some(start.saturating_add(count))
-            .filter(|goal| *goal <= migrations.len())
-            .ok_or_else(|| Error::TooFar { asked: format!("+{count}"), place: place(start, migrations) })?,
-    };
     let mut changed = false;
     // Another migrator may have been faster: what is next is decided with the write lock in hand.
     while let Some(migration) = transaction(db, async {
@@ -101,14 +67,9 @@ pub(crate) async fn downgrade(
     target: Target,
     report: impl Fn(String),
 ) -> Result<(), Error> {
+    let start = start(db, migrations).await?;
+    let goal = downgrade_goal(start, migrations, target)?;
     prepare(db).await?;
-    let start = versions::position(db, migrations).await?;
-    let goal = match target {
-        Target::Position(position) => position,
-        Target::Steps(count) => start
-            .checked_sub(count)
-            .ok_or_else(|| Error::TooFar { asked: format!("-{count}"), place: place(start, migrations) })?,
-    };
     let mut changed = false;
     while let Some(migration) = transaction(db, async {
         let position = versions::ensure(db, migrations, Timestamp::now()).await?;
@@ -130,24 +91,73 @@ pub(crate) async fn downgrade(
     Ok(())
 }
 
+/// Notes that the database is at `position`, and runs nothing.
+pub(crate) async fn stamp(
+    db: &impl Connection,
+    migrations: &[Migration],
+    position: usize,
+    report: impl Fn(String),
+) -> Result<(), Error> {
+    db.query(BUSY_TIMEOUT, vec![]).await?;
+    transaction(db, versions::stamp(db, migrations, position, Timestamp::now())).await?;
+    report(format!("Noted that the database is at {}; nothing was run", place(position, migrations)));
+    Ok(())
+}
+
+/// How many migrations are applied once `target` is reached from `start`.
+pub(crate) fn upgrade_goal(start: usize, migrations: &[Migration], target: Target) -> Result<usize, Error> {
+    match target {
+        Target::Position(position) => Ok(position),
+        Target::Steps(count) => Some(start.saturating_add(count))
+            .filter(|goal| *goal <= migrations.len())
+            .ok_or_else(|| Error::TooFar { asked: format!("+{count}"), place: place(start, migrations) }),
+    }
+}
+
+/// How many migrations are left once `target` is reached from `start`.
+pub(crate) fn downgrade_goal(start: usize, migrations: &[Migration], target: Target) -> Result<usize, Error> {
+    match target {
+        Target::Position(position) => Ok(position),
+        Target::Steps(count) => start
+            .checked_sub(count)
+            .ok_or_else(|| Error::TooFar { asked: format!("-{count}"), place: place(start, migrations) }),
+    }
+}
+
+/// Where the database is. Only reads: what is not ours stays as it is, down to the last byte.
+async fn start(db: &impl Connection, migrations: &[Migration]) -> Result<usize, Error> {
+    db.query(BUSY_TIMEOUT, vec![]).await?;
+    versions::reading(db, versions::verified_position(db, migrations)).await
+}
+
 async fn nothing_to_do(db: &impl Connection, migrations: &[Migration]) -> Result<String, Error> {
     let position = versions::position(db, migrations).await?;
     Ok(format!("Nothing to do: the database is at {}", place(position, migrations)))
 }
 
 /// What cannot be done inside a transaction.
-async fn prepare(db: &impl Connection) -> Result<(), db::Error> {
-    db.query(BUSY_TIMEOUT, vec![]).await?;
+async fn prepare(db: &impl Connection) -> Result<(), Error> {
     // A table is changed by building its successor and dropping it (SQLite, "ALTER TABLE", section 7), which with
     // enforced references would delete the rows that refer to it. `execute` checks them instead.
     db.query("PRAGMA foreign_keys = OFF", vec![]).await?;
     // Readers and a writer that do not wait for each other; the file remembers it. Asked first, since the change itself
-    // needs the database for itself.
-    let mode = db.query("PRAGMA journal_mode", vec![]).await?;
-    if mode.first().is_some_and(|row| row.get::<String>(0).is_ok_and(|mode| mode != "wal")) {
-        db.query("PRAGMA journal_mode = WAL", vec![]).await?;
+    // needs the database for itself; and for that SQLite does not wait, whatever the timeout is.
+    for _ in 0..WAL_ATTEMPTS_MAX {
+        if is_wal(db).await? {
+            return Ok(());
+        }
+        match db.query("PRAGMA journal_mode = WAL", vec![]).await.map_err(Error::from) {
+            Err(Error::Busy) => thread::sleep(WAL_PAUSE),
+            // Where the file system cannot do it, SQLite keeps the mode it has and does not complain.
+            outcome => return outcome.map(drop),
+        }
     }
-    Ok(())
+    Err(Error::Busy)
+}
+
+async fn is_wal(db: &impl Connection) -> Result<bool, db::Error> {
+    let rows = db.query("PRAGMA journal_mode", vec![]).await?;
+    rows.first().map_or(Ok(false), |row| Ok(row.get::<String>(0)? == "wal"))
 }
 
 /// Runs the statements of one file of `migration`.

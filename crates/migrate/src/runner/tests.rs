@@ -1,107 +1,19 @@
 //! The runner on a real SQLite file.
 
-use std::cell::RefCell;
-use std::path::Path;
-use std::sync::{Barrier, Mutex};
+use std::sync::Barrier;
 use std::thread;
 
 use futures_lite::future::block_on;
-use lanterne_core::db::{self, Connection, Row, Value};
-use rusqlite::types::Value as Sqlite;
 use tempfile::TempDir;
 
-use super::{Error, downgrade, upgrade};
+use super::stamp;
 use crate::arguments::Target;
+use crate::error::Error;
 use crate::migrations::{MIGRATIONS, Migration};
+use crate::testing::{BASE, File, HEAD, database, down, up};
 use crate::versions;
 
-const HEAD: Target = Target::Position(MIGRATIONS.len());
-const BASE: Target = Target::Position(0);
-
-/// A connection as a host gives it, without the host.
-struct File(Mutex<rusqlite::Connection>);
-
-impl File {
-    fn open(folder: &Path) -> Self {
-        let connection = rusqlite::Connection::open(folder.join("test.db")).expect("the file opens");
-        connection.busy_timeout(std::time::Duration::ZERO).expect("a new connection takes settings");
-        Self(Mutex::new(connection))
-    }
-
-    fn run(&self, sql: &str) {
-        self.0.lock().expect("no test panicked with it").execute_batch(sql).expect("the test's own SQL");
-    }
-
-    fn query_now(&self, sql: &str, params: Vec<Value>) -> rusqlite::Result<Vec<Row>> {
-        let connection = self.0.lock().expect("no test panicked with it");
-        let mut statement = connection.prepare(sql)?;
-        let columns = statement.column_count();
-        let params = params.into_iter().map(|value| match value {
-            Value::Null => Sqlite::Null,
-            Value::Integer(integer) => Sqlite::Integer(integer),
-            Value::Real(real) => Sqlite::Real(real),
-            Value::Text(text) => Sqlite::Text(text),
-            Value::Blob(bytes) => Sqlite::Blob(bytes),
-        });
-        let rows = statement.query_map(rusqlite::params_from_iter(params), |row| {
-            let column = |index| {
-                Ok(match row.get(index)? {
-                    Sqlite::Null => Value::Null,
-                    Sqlite::Integer(integer) => Value::Integer(integer),
-                    Sqlite::Real(real) => Value::Real(real),
-                    Sqlite::Text(text) => Value::Text(text),
-                    Sqlite::Blob(bytes) => Value::Blob(bytes),
-                })
-            };
-            (0..columns).map(column).collect::<rusqlite::Result<Vec<_>>>().map(Row::new)
-        })?;
-        rows.collect()
-    }
-
-    /// Every table and index but those of this program and of SQLite.
-    fn schema(&self) -> Vec<String> {
-        let rows = self.query_now(
-            "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND tbl_name <> 'schema_migrations' ORDER BY sql",
-            vec![],
-        );
-        rows.expect("a schema").iter().map(|row| row.get(0).expect("text")).collect()
-    }
-}
-
-impl Connection for File {
-    async fn query(&self, sql: &str, params: Vec<Value>) -> Result<Vec<Row>, db::Error> {
-        self.query_now(sql, params).map_err(|error| db::Error::Host(error.to_string()))
-    }
-}
-
-/// A new database and the folder that goes away with it.
-fn database() -> (TempDir, File) {
-    let folder = TempDir::new().expect("a temporary folder");
-    let file = File::open(folder.path());
-    (folder, file)
-}
-
-fn go(
-    db: &File,
-    migrations: &[Migration],
-    way: impl AsyncFn(&File, &[Migration], &RefCell<Vec<String>>) -> Result<(), Error>,
-) -> Result<Vec<String>, Error> {
-    let lines = RefCell::new(Vec::new());
-    block_on(way(db, migrations, &lines))?;
-    Ok(lines.into_inner())
-}
-
-fn up(db: &File, migrations: &[Migration], target: Target) -> Result<Vec<String>, Error> {
-    go(db, migrations, async |db, migrations, lines| {
-        upgrade(db, migrations, target, |line| lines.borrow_mut().push(line)).await
-    })
-}
-
-fn down(db: &File, migrations: &[Migration], target: Target) -> Result<Vec<String>, Error> {
-    go(db, migrations, async |db, migrations, lines| {
-        downgrade(db, migrations, target, |line| lines.borrow_mut().push(line)).await
-    })
-}
+const HEAD_OF_TWO: Target = Target::Position(2);
 
 #[test]
 fn every_migration_is_taken_back_by_its_own_down() {
@@ -161,8 +73,6 @@ fn a_failing_statement_leaves_everything_as_it_was_and_is_named() {
     assert_eq!(block_on(versions::position(&db, BROKEN)).ok(), Some(1));
 }
 
-const HEAD_OF_TWO: Target = Target::Position(2);
-
 #[test]
 fn of_two_migrators_at_once_one_has_nothing_to_do() {
     let folder = TempDir::new().expect("a temporary folder");
@@ -184,23 +94,10 @@ fn of_two_migrators_at_once_one_has_nothing_to_do() {
 }
 
 #[test]
-fn a_database_of_the_python_server_is_taken_as_it_is() {
-    let (_folder, db) = database();
-    db.run(MIGRATIONS[0].up);
-    db.run("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)");
-    db.run("INSERT INTO alembic_version VALUES ('7912bf623dee')");
-    assert_eq!(block_on(versions::position(&db, MIGRATIONS)).ok(), Some(1));
-    assert!(!up(&db, MIGRATIONS, HEAD).expect("it runs").contains(&format!("Applied {}", MIGRATIONS[0])));
-    down(&db, MIGRATIONS, BASE).expect("it runs");
-    assert_eq!(db.schema(), Vec::<String>::new());
-    assert_eq!(up(&db, MIGRATIONS, HEAD).expect("it runs").len(), MIGRATIONS.len());
-}
-
-#[test]
 fn a_migration_that_this_program_does_not_have_stops_it() {
     let (_folder, db) = database();
     up(&db, MIGRATIONS, HEAD).expect("it runs");
-    db.run("INSERT INTO schema_migrations VALUES (9999, 'from_the_future', '2026-01-01 00:00:00.000000')");
+    db.run("INSERT INTO schema_migrations VALUES (9999, 'from_the_future', '2026-01-01 00:00:00.000000', '')");
     for outcome in [up(&db, MIGRATIONS, HEAD), down(&db, MIGRATIONS, BASE)] {
         assert!(outcome.expect_err("an unknown migration").to_string().contains("9999 from_the_future"));
     }
@@ -232,4 +129,69 @@ fn a_table_can_be_rebuilt_and_references_must_hold_afterwards() {
     let message = down(&db, REBUILD, Target::Steps(1)).expect_err("the child would have no parent").to_string();
     assert!(message.starts_with("migrations/0002_rebuild/down.sql: it would leave rows"), "{message}");
     assert_eq!(db.query_now("SELECT 1 FROM parent", vec![]).expect("rows").len(), 1);
+}
+
+const OLD: &[Migration] = &[
+    Migration { revision: 1, name: "one", up: "CREATE TABLE one (a);", down: "DROP TABLE one;" },
+    Migration { revision: 2, name: "two", up: "CREATE TABLE two (a);", down: "DROP TABLE two;" },
+];
+
+/// As [`OLD`], but somebody has edited the first.
+const EDITED: &[Migration] = &[
+    Migration { revision: 1, name: "one", up: "CREATE TABLE one (a, b);", down: "DROP TABLE one;" },
+    Migration { revision: 2, name: "two", up: "CREATE TABLE two (a);", down: "DROP TABLE two;" },
+];
+
+#[test]
+fn a_migration_whose_text_was_changed_is_named_and_stops_both_ways() {
+    let (_folder, db) = database();
+    up(&db, OLD, Target::Steps(1)).expect("it runs");
+    for outcome in [up(&db, EDITED, HEAD_OF_TWO), down(&db, EDITED, BASE)] {
+        let message = outcome.expect_err("it is another text").to_string();
+        assert!(message.starts_with("migration 0001 one is not what was applied"), "{message}");
+    }
+    assert_eq!(db.schema(), ["CREATE TABLE one (a)"]);
+    // Those that only look may look on.
+    assert_eq!(block_on(versions::position(&db, EDITED)).ok(), Some(1));
+    assert!(block_on(versions::applied(&db)).expect("rows")[0].is_changed(&EDITED[0]));
+    // And whoever knows that it is all right can say so.
+    block_on(stamp(&db, EDITED, 1, |_| {})).expect("it is believed");
+    assert_eq!(up(&db, EDITED, HEAD_OF_TWO).expect("it runs"), ["Applied 0002 two"]);
+}
+
+#[test]
+fn a_table_without_checksums_gets_them() {
+    let (_folder, db) = database();
+    db.run(
+        "CREATE TABLE schema_migrations (
+                revision INTEGER NOT NULL PRIMARY KEY,
+                name VARCHAR(255) NOT NULL,
+                applied_at DATETIME NOT NULL
+            );
+            INSERT INTO schema_migrations VALUES (1, 'one', '2026-01-01 00:00:00.000000');
+            CREATE TABLE one (a)",
+    );
+    assert_eq!(block_on(versions::position(&db, OLD)).ok(), Some(1));
+    assert_eq!(up(&db, OLD, HEAD_OF_TWO).expect("it runs"), ["Applied 0002 two"]);
+    let applied = block_on(versions::applied(&db)).expect("rows");
+    let checksums: Vec<_> = applied.iter().map(|version| version.checksum.clone()).collect();
+    assert_eq!(checksums, [Some(OLD[0].checksum()), Some(OLD[1].checksum())]);
+    assert_eq!(applied[0].applied_at.to_sql(), "2026-01-01 00:00:00.000000");
+    assert!(matches!(up(&db, EDITED, HEAD_OF_TWO), Err(Error::Changed(_))));
+}
+
+#[test]
+fn stamp_moves_the_note_and_nothing_else() {
+    let (_folder, db) = database();
+    let position = || block_on(versions::position(&db, OLD)).ok();
+    let stamp = |to| block_on(stamp(&db, OLD, to, |_| {}));
+    stamp(2).expect("it is believed");
+    assert_eq!((position(), db.schema()), (Some(2), Vec::new()));
+    stamp(1).expect("it is believed");
+    assert_eq!((position(), db.schema()), (Some(1), Vec::new()));
+    assert_eq!(up(&db, OLD, HEAD_OF_TWO).expect("it runs"), ["Applied 0002 two"]);
+    stamp(0).expect("it is believed");
+    assert_eq!((position(), db.schema()), (Some(0), vec!["CREATE TABLE two (a)".to_owned()]));
+    db.run("INSERT INTO schema_migrations VALUES (1, 'from_the_future', '2026-01-01 00:00:00.000000', '')");
+    assert!(matches!(stamp(0), Err(Error::Unknown(_))));
 }
