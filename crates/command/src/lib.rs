@@ -1,11 +1,13 @@
 //! What the command components share: a main that reports, the database and the variables of the app.
 //!
 //! A command component is a plain `wasi:cli` program: it gets its words as arguments, speaks on stdout and stderr, and
-//! ends with an exit status. [`run`] is the whole of that; [`Database`] and [`variable`] are what the host offers.
+//! ends with an exit status. [`run`] is the whole of that; [`Database`] and [`variable`] are what the host offers, and
+//! [`require_migrated`] is what most commands ask first.
 //!
 //! Natively there is no such host. The commands are compiled natively all the same, since that is where their tests
 //! run, and without the generator of bindings, which would cost `cargo test` a minute.
 
+mod migrated;
 mod program;
 
 #[cfg(target_family = "wasm")]
@@ -20,6 +22,7 @@ mod hostless;
 
 #[cfg(not(target_family = "wasm"))]
 pub use hostless::{Database, variable};
-pub use program::{Failure, run, say};
+pub use migrated::require_migrated;
+pub use program::{Failure, run, say, warn};
 #[cfg(target_family = "wasm")]
 pub use {database::Database, variables::variable};

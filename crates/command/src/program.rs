@@ -1,7 +1,7 @@
 //! The frame of a command: its arguments in, an exit status and at most one complaint out.
 
 use std::fmt::Display;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use futures_lite::future::block_on;
@@ -25,7 +25,9 @@ impl From<db::Error> for Failure {
 /// Runs `command` with the words after the program's name, to its end; its failure becomes one line on stderr that
 /// begins with `name`, and the exit status.
 ///
-/// `wasi:cli/run` has one failing exit status: there a usage error, 2 natively, comes out as 1.
+/// `wasi:cli/run` has one failing exit status: there a usage error, 2 natively, comes out as 1. (`exit-with-code` of
+/// `wasi:cli/exit@0.2.12` would tell them apart; Spin's trigger for commands does not offer it, and a component that
+/// imports what its host does not offer does not run at all.)
 pub fn run(name: &str, command: impl AsyncFnOnce(Vec<String>) -> Result<(), Failure>) -> ExitCode {
     // Arguments that are not UTF-8 cannot be any of ours: shown with replacement characters, they are refused as
     // unknown words.
@@ -43,4 +45,14 @@ pub fn run(name: &str, command: impl AsyncFnOnce(Vec<String>) -> Result<(), Fail
 /// Writes one line for the user to stdout. A reader that went away (`migrate history | head -1`) is no failure.
 pub fn say(line: impl Display) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// As [`say`], but red on a terminal, unless its user wants no colours (no-color.org).
+pub fn warn(line: impl Display) {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if std::io::stdout().is_terminal() && !no_color {
+        say(format_args!("\x1b[31m{line}\x1b[0m"));
+    } else {
+        say(line);
+    }
 }

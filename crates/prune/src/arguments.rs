@@ -1,0 +1,93 @@
+//! What a user can ask for.
+
+/// The most days that can be asked for: a hundred years.
+const DAYS_MAX: u32 = 36_500;
+
+/// What to delete, and whether to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Arguments {
+    /// Sessions that were over longer ago than this many days; `None` leaves sessions alone.
+    pub sessions_days: Option<u32>,
+    /// Audit rows older than this many days; `None` leaves them alone.
+    pub audit_days: Option<u32>,
+    /// Count, and delete nothing.
+    pub dry_run: bool,
+}
+
+/// Reads the words after the program's name; `Ok(None)` asks for help, `Err` says what is not understood.
+pub(crate) fn parse(words: &[String]) -> Result<Option<Arguments>, String> {
+    if words.iter().any(|word| matches!(word.as_str(), "help" | "--help" | "-h")) {
+        return Ok(None);
+    }
+    let mut arguments = Arguments::default();
+    let mut words = words.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        let (flag, value) = word.split_once('=').map_or((word, None), |(flag, value)| (flag, Some(value)));
+        let slot = match flag {
+            "--dry-run" if value.is_none() => {
+                arguments.dry_run = true;
+                continue;
+            }
+            "--sessions-days" => &mut arguments.sessions_days,
+            "--audit-days" => &mut arguments.audit_days,
+            _ => return Err(format!("{word:?} is not understood")),
+        };
+        let value = value.or_else(|| words.next()).ok_or_else(|| format!("{flag} needs a number of days"))?;
+        if slot.replace(days(flag, value)?).is_some() {
+            return Err(format!("{flag} was given twice"));
+        }
+    }
+    if arguments.sessions_days.or(arguments.audit_days).is_none() {
+        return Err("it was not said what to delete: --sessions-days N, --audit-days N, or both".to_owned());
+    }
+    Ok(Some(arguments))
+}
+
+fn days(flag: &str, value: &str) -> Result<u32, String> {
+    let number = value.bytes().all(|byte| byte.is_ascii_digit()).then(|| value.parse().ok()).flatten();
+    number
+        .filter(|days| (1..=DAYS_MAX).contains(days))
+        .ok_or_else(|| format!("{flag} is {value:?}; allowed: a whole number of days, 1 to {DAYS_MAX}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arguments, parse};
+
+    fn parsed(line: &str) -> Result<Option<Arguments>, String> {
+        parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn each_kind_has_its_own_days() {
+        for (line, sessions_days, audit_days, dry_run) in [
+            ("--sessions-days 30", Some(30), None, false),
+            ("--audit-days=365 --dry-run", None, Some(365), true),
+            ("--dry-run --sessions-days 1 --audit-days 36500", Some(1), Some(36_500), true),
+        ] {
+            assert_eq!(parsed(line), Ok(Some(Arguments { sessions_days, audit_days, dry_run })), "{line}");
+        }
+        assert_eq!(parsed("--sessions-days 30 --help"), Ok(None));
+    }
+
+    #[test]
+    fn everything_else_is_named_and_refused() {
+        for (line, words) in [
+            ("", "not said what to delete"),
+            ("--dry-run", "not said what to delete"),
+            ("--sessions-days", "--sessions-days needs a number"),
+            ("--sessions-days 0", "--sessions-days is \"0\"; allowed"),
+            ("--sessions-days -1", "\"-1\""),
+            ("--audit-days +1", "\"+1\""),
+            ("--audit-days ten", "\"ten\""),
+            ("--audit-days=", "\"\""),
+            ("--audit-days 36501", "1 to 36500"),
+            ("--audit-days 1 --audit-days 2", "--audit-days was given twice"),
+            ("--dry-run=no --audit-days 1", "\"--dry-run=no\""),
+            ("30", "\"30\""),
+            ("--all", "\"--all\""),
+        ] {
+            assert!(parsed(line).is_err_and(|message| message.contains(words)), "{line}: {:?}", parsed(line));
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! `prune`: deletes sessions and audit rows that nobody needs any more.
+//!
+//! It may run beside a busy server: what is to go is looked for by reading, which keeps nobody waiting, and goes in small
+//! pieces with a pause after each, in which logins get their turn. Ended half-way it has deleted less, and that is all.
+
+mod arguments;
+
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use arguments::Arguments;
+use lanterne_command::{Database, Failure, require_migrated, run, say};
+use lanterne_core::db::{self, Connection};
+use lanterne_core::timestamp::Timestamp;
+use lanterne_core::{audit, sessions};
+
+/// How many rows are deleted at a time: a few milliseconds' work.
+const ROWS_MAX: i64 = 500;
+
+const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
+
+const USAGE: &str = "\
+Deletes what is no longer needed, in small pieces, also beside a running server.
+
+Usage: prune [--sessions-days N] [--audit-days N] [--dry-run]
+
+Options:
+  --sessions-days N  sessions that were over more than N days ago. One that was
+                     ended before its time is over when its refresh token would
+                     have expired: until then that token could come back, and
+                     should be recognised as used
+  --audit-days N     rows of the audit log that are older than N days
+  --dry-run          count them, and delete nothing
+  help               show this
+
+N is a whole number from 1. There is no default: what is not named is kept.
+
+Exit status: 0, or 1 for any failure (a component cannot tell one from another).
+
+Run it with:
+  cargo lanterne prune --sessions-days 30 --audit-days 365
+  spin up -f spin.commands.toml -c prune -- --sessions-days 30 --audit-days 365";
+
+fn main() -> ExitCode {
+    run("prune", async |words| {
+        let arguments = arguments::parse(&words)
+            .map_err(|fault| Failure::Usage(format!("{fault}; `prune help` says what it does")))?;
+        let Some(arguments) = arguments else {
+            say(USAGE);
+            return Ok(());
+        };
+        let db = Database::open()?;
+        db::prepare(&db).await?;
+        require_migrated(&db).await?;
+        prune(&db, &arguments, Timestamp::now()).await
+    })
+}
+
+async fn prune(db: &impl Connection, arguments: &Arguments, now: Timestamp) -> Result<(), Failure> {
+    if let Some(days) = arguments.sessions_days {
+        let (cutoff, what) = (days_before(now, days)?, format!("sessions that were over more than {days} days ago"));
+        match arguments.dry_run {
+            true => say(format!("Would delete {} {what}", sessions::count_over(db, cutoff).await?)),
+            false => say(format!("Deleted {} {what}", prune_sessions(db, cutoff).await?)),
+        }
+    }
+    if let Some(days) = arguments.audit_days {
+        let (cutoff, what) = (days_before(now, days)?, format!("audit rows older than {days} days"));
+        match arguments.dry_run {
+            true => say(format!("Would delete {} {what}", audit::count_old(db, cutoff).await?)),
+            false => say(format!("Deleted {} {what}", prune_audit_rows(db, cutoff).await?)),
+        }
+    }
+    Ok(())
+}
+
+async fn prune_sessions(db: &impl Connection, cutoff: Timestamp) -> Result<usize, db::Error> {
+    let (mut after, mut count) = (i64::MIN, 0);
+    while let Some(last) = sessions::next_over(db, cutoff, after, ROWS_MAX).await? {
+        let start = Instant::now();
+        count += sessions::delete_over(db, cutoff, after, last).await?;
+        after = last;
+        give_way(start.elapsed());
+    }
+    Ok(count)
+}
+
+async fn prune_audit_rows(db: &impl Connection, cutoff: Timestamp) -> Result<usize, db::Error> {
+    let (mut after, mut count) = (i64::MIN, 0);
+    while let Some(last) = audit::next_old(db, cutoff, after, ROWS_MAX).await? {
+        let start = Instant::now();
+        count += audit::delete_old(db, cutoff, after, last).await?;
+        after = last;
+        give_way(start.elapsed());
+    }
+    Ok(count)
+}
+
+/// Leaves the write lock free for as long as it was held: SQLite has no queue, whoever waits looks again now and then.
+fn give_way(held: Duration) {
+    thread::sleep(held);
+}
+
+fn days_before(now: Timestamp, days: u32) -> Result<Timestamp, Failure> {
+    let seconds = now.unix() - i64::from(days) * SECONDS_PER_DAY;
+    Timestamp::from_unix(seconds).ok_or_else(|| Failure::Failed("the clock is wrong".to_owned()))
+}
