@@ -11,6 +11,7 @@ Examples:
   lanterne migrate upgrade head           bring the database to the newest migration
   lanterne migrate downgrade -1           undo the last one
   lanterne seed                           add the example accounts
+  lanterne prune --sessions-days 30       delete what is no longer needed
 
 Environment:
   SECRET_KEY, BCRYPT_COST, ...  the variables of spin.toml, in upper case; also as
@@ -23,7 +24,7 @@ Exit status:
   0  success; of a server: it was asked to stop
   1  something failed
   2  a flag, a variable or a word on the command line is wrong
-  `migrate` and `seed` exit with the status of the component.";
+  `migrate`, `seed` and `prune` exit with the status of the component.";
 
 /// Runs the components of a Spin app, without Spin.
 #[derive(Parser)]
@@ -48,7 +49,18 @@ Examples:
   lanterne migrate downgrade -1      lanterne migrate history")]
     Migrate(Migrate),
     /// Run the component `seed`
+    #[command(after_help = "\
+Examples:
+  lanterne seed                                 the documented accounts
+  lanterne seed --admin-email you@example.com   a real administrator
+  lanterne seed -- help                         what the component itself says")]
     Seed(Seed),
+    /// Run the component `prune`
+    #[command(after_help = "\
+Examples:
+  lanterne prune --sessions-days 30 --audit-days 365 --dry-run
+  lanterne prune -- help                        what the component itself says")]
+    Prune(Prune),
 }
 
 /// Where the app is.
@@ -127,6 +139,17 @@ pub(crate) struct Seed {
 
     /// What the component is told
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) words: Vec<String>,
+}
+
+/// `lanterne prune`
+#[derive(Args)]
+pub(crate) struct Prune {
+    #[command(flatten)]
+    pub(crate) common: Common,
+
+    /// What the component is told
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     pub(crate) words: Vec<String>,
 }
 

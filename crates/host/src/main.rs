@@ -63,5 +63,6 @@ fn run(cli: Cli) -> Result<i32> {
         }
         Command::Migrate(migrate) => session::run_one(&migrate.common, "migrate", &migrate.words),
         Command::Seed(seed) => session::run_one(&seed.common, "seed", &seed.words),
+        Command::Prune(prune) => session::run_one(&prune.common, "prune", &prune.words),
     }
 }

@@ -43,12 +43,19 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// A store for one instance. It sees no directory, no network and no environment of ours.
+    /// A store for one instance. It sees no directory, no network, and of our environment only NO_COLOR. A command,
+    /// which has `arguments`, may be told a secret on standard input.
     pub(crate) fn new_store(engine: &Engine, grants: &Arc<Grants>, arguments: &[String]) -> Store<State> {
         let mut wasi = WasiCtx::builder();
         wasi.args(arguments).allow_tcp(false).allow_udp(false);
         if grants.output {
             wasi.inherit_stdout().inherit_stderr();
+        }
+        if !arguments.is_empty() {
+            wasi.inherit_stdin();
+            if let Ok(value) = std::env::var("NO_COLOR") {
+                wasi.env("NO_COLOR", value);
+            }
         }
         let state = State {
             grants: grants.clone(),

@@ -1,17 +1,79 @@
-//! The documented accounts. Nothing but their passwords' being documented makes them special.
+//! Accounts to create, if they are not there.
+
+use lanterne_command::Failure;
+use lanterne_core::db::{self, Connection, transaction};
+use lanterne_core::password::{self, Cost};
+use lanterne_core::timestamp::Timestamp;
+use lanterne_core::users::{self, NewUser, User};
 
 /// An account to create.
-pub(crate) struct Account {
+pub(crate) struct Account<'a> {
     /// Normalised, as the table wants it.
-    pub email: &'static str,
-    /// For development: everybody can read it here.
-    pub password: &'static str,
+    pub email: &'a str,
+    /// In plain text.
+    pub password: &'a str,
     /// Whether it may administer other accounts.
     pub is_admin: bool,
 }
 
-/// Those that the Python server's `scripts/seed_database.py` creates.
-pub(crate) const ACCOUNTS: &[Account] = &[
+/// Those that the Python server's `scripts/seed_database.py` creates, with passwords that everybody can read.
+pub(crate) const DOCUMENTED: &[Account<'_>] = &[
     Account { email: "admin@lanterne-rouge.com", password: "admin_password_123", is_admin: true },
     Account { email: "tester@lanterne-rouge.com", password: "tester_password_123", is_admin: false },
 ];
+
+/// What became of an account.
+pub(crate) enum Outcome {
+    /// It was made.
+    Created,
+    /// It was there, like this, and is left as it is.
+    Found(User),
+}
+
+/// Creates those of `accounts` that are missing, all of them or none, and says what became of each.
+pub(crate) async fn create(
+    db: &impl Connection,
+    accounts: &[Account<'_>],
+    cost: Cost,
+) -> Result<Vec<Outcome>, Failure> {
+    // Hashing takes its time: done first, so that no server waits for the write lock meanwhile.
+    let mut hashes = Vec::with_capacity(accounts.len());
+    for account in accounts {
+        hashes.push(missing_hash(db, account, cost).await?);
+    }
+    let now = Timestamp::now();
+    let outcomes = transaction(db, async {
+        let mut outcomes = Vec::with_capacity(accounts.len());
+        for (account, hash) in accounts.iter().zip(&hashes) {
+            outcomes.push(insert(db, account, hash.as_deref(), now).await?);
+        }
+        Ok::<_, db::Error>(outcomes)
+    });
+    Ok(outcomes.await?)
+}
+
+/// The hash for an account that has to be created; `None` if it is there.
+async fn missing_hash(db: &impl Connection, account: &Account<'_>, cost: Cost) -> Result<Option<String>, Failure> {
+    if users::find_by_email(db, account.email).await?.is_some() {
+        return Ok(None);
+    }
+    let hash = password::hash(account.password, cost).await;
+    hash.map(Some).map_err(|error| Failure::Failed(format!("no randomness for a salt: {error}")))
+}
+
+async fn insert(
+    db: &impl Connection,
+    account: &Account<'_>,
+    hashed_password: Option<&str>,
+    now: Timestamp,
+) -> Result<Outcome, db::Error> {
+    let Account { email, is_admin, .. } = *account;
+    if let Some(hashed_password) = hashed_password {
+        let new_user = NewUser { email, hashed_password, is_admin };
+        if users::insert(db, new_user, now).await?.is_some() {
+            return Ok(Outcome::Created);
+        }
+    }
+    let found = users::find_by_email(db, email).await?;
+    found.map(Outcome::Found).ok_or_else(|| db::Error::Host(format!("{email} was deleted meanwhile: try again")))
+}

@@ -1,57 +1,123 @@
-//! `seed`: creates the two documented accounts, once.
+//! `seed`: creates the two documented accounts, or a real administrator.
 //!
-//! Their passwords are in the documentation: they are for development. An account that exists is left as it is, so that
-//! seeding again never brings a documented password back.
+//! The documented passwords are for development. An account that exists is left as it is, so that seeding again never
+//! brings a documented password back.
 
 mod accounts;
+mod arguments;
+mod secret;
 
 use std::process::ExitCode;
 
-use accounts::{ACCOUNTS, Account};
-use lanterne_command::{Database, Failure, run, say, variable};
-use lanterne_core::db::{self, Connection, transaction};
-use lanterne_core::params;
-use lanterne_core::password::{self, Cost};
-use lanterne_core::timestamp::Timestamp;
-use lanterne_core::users::{self, NewUser};
+use accounts::{Account, DOCUMENTED, Outcome};
+use arguments::Command;
+use lanterne_command::{Database, Failure, require_migrated, run, say, variable, warn};
+use lanterne_core::db;
+use lanterne_core::password::Cost;
 
 const USAGE: &str = "\
-Creates the two documented accounts, if they are not there, with passwords FOR DEVELOPMENT:
+Creates the two documented accounts, with passwords FOR DEVELOPMENT:
 
   admin@lanterne-rouge.com   admin_password_123   administrator
   tester@lanterne-rouge.com  tester_password_123
 
-Usage: seed
+or a real administrator instead. Accounts that exist are left as they are.
+
+Usage: seed [--admin-email ADDRESS [--admin-password-stdin]]
+
+Options:
+  --admin-email ADDRESS   create this administrator, and nobody else
+  --admin-password-stdin  with the password on standard input, one line of 8 to
+                          100 characters; without this option a random password
+                          is made, and shown once
+  help                    show this
+
+Variables:
+  lanterne_env  production: the documented accounts are refused [development]
+  bcrypt_cost   the work factor of the password hashes, 10 to 15 [12]
+
+Exit status: 0, or 1 for any failure (a component cannot tell one from another).
 
 Run it with:
   cargo lanterne seed
-  spin up -f spin.commands.toml -c seed
+  cargo lanterne seed --admin-email you@example.com
+  spin up -f spin.commands.toml -c seed -- --admin-email you@example.com";
 
-The variable bcrypt_cost, 10 to 15 and 12 if it is not set, is the work factor of the password hashes.";
-
-const NOT_MIGRATED: &str = "the database has no table users: run `cargo lanterne migrate upgrade head` first \
-                            (on Spin: `spin up -f spin.commands.toml -c migrate -- upgrade head`)";
+/// What people call the environment where public passwords have no place.
+const PRODUCTION: [&str; 2] = ["production", "prod"];
 
 fn main() -> ExitCode {
     run("seed", async |words| {
-        match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            [] => {}
-            ["help" | "--help" | "-h"] => {
+        let command = arguments::parse(&words)
+            .map_err(|fault| Failure::Usage(format!("{fault}; `seed help` says what it does")))?;
+        match command {
+            Command::Help => {
                 say(USAGE);
-                return Ok(());
+                Ok(())
             }
-            [word, ..] => {
-                return Err(Failure::Usage(format!("{word:?} is one word too many; `seed help` says what it does")));
-            }
+            Command::Documented => seed_documented().await,
+            Command::Admin { email, password_from_stdin } => seed_admin(email.as_str(), password_from_stdin).await,
         }
-        let cost = cost()?;
-        let db = Database::open()?;
-        db::prepare(&db).await?;
-        if !is_migrated(&db).await? {
-            return Err(Failure::Failed(NOT_MIGRATED.to_owned()));
-        }
-        seed(&db, cost).await
     })
+}
+
+async fn seed_documented() -> Result<(), Failure> {
+    let environment = variable("lanterne_env")?.unwrap_or_default();
+    if PRODUCTION.iter().any(|name| environment.trim().eq_ignore_ascii_case(name)) {
+        return Err(Failure::Failed(format!(
+            "LANTERNE_ENV is {:?}, and the passwords of the documented accounts are public; \
+             `seed --admin-email ADDRESS` creates a real administrator",
+            environment.trim()
+        )));
+    }
+    let cost = cost()?;
+    let db = open().await?;
+    let outcomes = accounts::create(&db, DOCUMENTED, cost).await?;
+    for (account, outcome) in DOCUMENTED.iter().zip(outcomes) {
+        let outcome = match outcome {
+            Outcome::Created => "created",
+            Outcome::Found(_) => "already there",
+        };
+        say(format!("{}: {outcome}", account.email));
+    }
+    warn("The passwords of these accounts are public, for development only: anybody can log in with them");
+    Ok(())
+}
+
+async fn seed_admin(email: &str, password_from_stdin: bool) -> Result<(), Failure> {
+    let random = || Failure::Failed("no randomness for a password".to_owned());
+    // Before the database: a password that is refused should not have made its file.
+    let (password, is_made) = match password_from_stdin {
+        true => (secret::read(std::io::stdin().lock()).map_err(Failure::Failed)?.expose().to_owned(), false),
+        false => (secret::generate(getrandom::fill).map_err(|_| random())?, true),
+    };
+    let cost = cost()?;
+    let db = open().await?;
+    let account = Account { email, password: &password, is_admin: true };
+    match accounts::create(&db, &[account], cost).await?.pop() {
+        Some(Outcome::Found(user)) if !user.is_admin || !user.is_active => {
+            let state = if user.is_admin { "inactive" } else { "no administrator" };
+            Err(Failure::Failed(format!("{email} is already there, but is {state}; it is left as it is")))
+        }
+        Some(Outcome::Found(_)) => {
+            say(format!("{email}: already there, with the password it has"));
+            Ok(())
+        }
+        Some(Outcome::Created) | None => {
+            say(format!("{email}: created"));
+            if is_made {
+                say(format!("Its password, shown this once: {password}"));
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn open() -> Result<Database, Failure> {
+    let db = Database::open()?;
+    db::prepare(&db).await?;
+    require_migrated(&db).await?;
+    Ok(db)
 }
 
 fn cost() -> Result<Cost, Failure> {
@@ -61,48 +127,4 @@ fn cost() -> Result<Cost, Failure> {
         let (min, max) = (Cost::MIN, Cost::MAX);
         Failure::Failed(format!("bcrypt_cost is {value:?}; allowed: a whole number, {min} to {max}"))
     })
-}
-
-async fn is_migrated(db: &impl Connection) -> Result<bool, db::Error> {
-    let rows = db.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1", params!["users"]).await?;
-    Ok(!rows.is_empty())
-}
-
-/// Creates the accounts that are missing, all of them or none, and says what it did for each.
-async fn seed(db: &impl Connection, cost: Cost) -> Result<(), Failure> {
-    // Hashing takes its time: done first, so that no server waits for the write lock meanwhile.
-    let mut hashed = Vec::with_capacity(ACCOUNTS.len());
-    for account in ACCOUNTS {
-        hashed.push((account, missing_hash(db, account, cost).await?));
-    }
-    let now = Timestamp::now();
-    let outcomes = transaction(db, async {
-        let mut outcomes = Vec::with_capacity(ACCOUNTS.len());
-        for (account, hash) in hashed {
-            let created = match hash {
-                Some(hashed_password) => {
-                    let Account { email, is_admin, .. } = *account;
-                    let user = NewUser { email, hashed_password: &hashed_password, is_admin };
-                    users::insert(db, user, now).await?.is_some()
-                }
-                None => false,
-            };
-            outcomes.push((account.email, created));
-        }
-        Ok::<_, db::Error>(outcomes)
-    })
-    .await?;
-    for (email, created) in outcomes {
-        say(format!("{email}: {}", if created { "created" } else { "already there" }));
-    }
-    Ok(())
-}
-
-/// The hash for an account that has to be created; `None` if it is there.
-async fn missing_hash(db: &impl Connection, account: &Account, cost: Cost) -> Result<Option<String>, Failure> {
-    if users::find_by_email(db, account.email).await?.is_some() {
-        return Ok(None);
-    }
-    let hash = password::hash(account.password, cost).await;
-    hash.map(Some).map_err(|error| Failure::Failed(format!("no randomness for a salt: {error}")))
 }

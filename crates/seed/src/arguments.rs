@@ -1,0 +1,89 @@
+//! What a user can ask for.
+
+use lanterne_core::email::Email;
+
+/// Whom to create.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// The two documented accounts.
+    Documented,
+    /// A real administrator.
+    Admin {
+        /// Normalised.
+        email: Email,
+        /// Whether the password comes on standard input; if not, a random one is made.
+        password_from_stdin: bool,
+    },
+    /// Show the usage text.
+    Help,
+}
+
+/// Reads the words after the program's name; `Err` says which of them is not understood.
+pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
+    if words.iter().any(|word| matches!(word.as_str(), "help" | "--help" | "-h")) {
+        return Ok(Command::Help);
+    }
+    let (mut email, mut password_from_stdin) = (None, false);
+    let mut words = words.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        if word == "--admin-password-stdin" {
+            password_from_stdin = true;
+            continue;
+        }
+        let address = match word.strip_prefix("--admin-email") {
+            Some("") => words.next().ok_or("--admin-email needs an address")?,
+            Some(rest) => rest.strip_prefix('=').ok_or_else(|| format!("{word:?} is not understood"))?,
+            None => return Err(format!("{word:?} is not understood")),
+        };
+        let address = Email::parse(address).map_err(|reason| format!("--admin-email is {address:?}: {reason}"))?;
+        if email.replace(address).is_some() {
+            return Err("--admin-email was given twice".to_owned());
+        }
+    }
+    match email {
+        Some(email) => Ok(Command::Admin { email, password_from_stdin }),
+        None if password_from_stdin => Err("--admin-password-stdin needs --admin-email ADDRESS".to_owned()),
+        None => Ok(Command::Documented),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Command, parse};
+
+    fn parsed(line: &str) -> Result<Command, String> {
+        parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    fn admin(email: &str, password_from_stdin: bool) -> Result<Command, String> {
+        let email = lanterne_core::email::Email::parse(email).expect("an address");
+        Ok(Command::Admin { email, password_from_stdin })
+    }
+
+    #[test]
+    fn without_words_it_is_the_documented_accounts() {
+        assert_eq!(parsed(""), Ok(Command::Documented));
+        assert_eq!(parsed("--help"), Ok(Command::Help));
+    }
+
+    #[test]
+    fn an_admin_has_an_address_in_its_normal_form() {
+        assert_eq!(parsed("--admin-email root@EXAMPLE.com"), admin("root@example.com", false));
+        assert_eq!(parsed("--admin-password-stdin --admin-email=root@example.com"), admin("root@example.com", true));
+    }
+
+    #[test]
+    fn everything_else_is_named_and_refused() {
+        for (line, words) in [
+            ("--admin-email", "--admin-email needs an address"),
+            ("--admin-email root@", "\"root@\": There must be something after the @-sign."),
+            ("--admin-email a@example.com --admin-email b@example.com", "given twice"),
+            ("--admin-emails a@example.com", "\"--admin-emails\""),
+            ("--admin-password secret", "\"--admin-password\""),
+            ("--admin-password-stdin", "needs --admin-email ADDRESS"),
+            ("now", "\"now\""),
+        ] {
+            assert!(parsed(line).is_err_and(|message| message.contains(words)), "{line}: {:?}", parsed(line));
+        }
+    }
+}
