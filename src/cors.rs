@@ -45,8 +45,11 @@ pub(crate) fn headers(config: &Config, request: &HeaderMap, mut reply: Reply) ->
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         if is_allowed(config, origin) {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            // Beside what the reply already varies by.
-            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+            // Beside what else the reply varies by; a preflight reply says this already.
+            let origin = HeaderValue::from_static("Origin");
+            if headers.get_all(header::VARY).iter().all(|value| value != origin) {
+                headers.append(header::VARY, origin);
+            }
         }
     }
     reply

@@ -17,6 +17,10 @@ mod register;
 mod tables;
 mod tokens;
 
+mod browser;
+mod docs;
+mod openapi;
+
 mod races;
 mod traps;
 mod restart;

@@ -13,8 +13,9 @@ pub(crate) fn register() -> Operation {
         .about(
             "Makes an account, active at once and without administrator's rights. It does not log in: that is the next \
              request.\n\n\
-             The address must be one that could receive mail; it is kept in its normal form, which the reply shows. Of \
-             two requests for the same address at the same time, one gets the account.",
+             The address must be one that could receive mail, so not of a domain that is reserved for other ends, such as \
+             `.test` or `.local`. It is kept in its normal form, which the reply shows. Of two requests for the same \
+             address at the same time, one gets the account.",
         )
         .reads::<RegisterRequest>(r#"{"email": "nobody", "password": "short"}"#)
         .replies::<UserReply>(StatusCode::CREATED, "The new account.")

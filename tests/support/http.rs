@@ -89,6 +89,11 @@ impl Reply {
         values.next().filter(|_| values.next().is_none())?.to_str().ok()
     }
 
+    /// The body as it came.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.body
+    }
+
     /// The body as text.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()

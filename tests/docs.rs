@@ -1,0 +1,174 @@
+//! The pages for people: complete, cached, and without a word from any other host. What they look like is `browser`.
+
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
+
+use crate::support::{Reply, TestApp};
+
+const PAGES: [(&str, &str); 3] = [
+    ("/docs", "text/html; charset=utf-8"),
+    ("/redoc", "text/html; charset=utf-8"),
+    ("/openapi.json", "application/json"),
+];
+
+/// The addresses of the files that a page asks for.
+fn assets(page: &Reply) -> Vec<String> {
+    let text = page.text();
+    let quoted = text.split(['"']).skip(1).step_by(2);
+    quoted.filter(|value| value.starts_with("/docs/assets/")).map(str::to_owned).collect()
+}
+
+fn all_assets(app: &TestApp) -> Vec<String> {
+    let mut all: Vec<_> = PAGES[..2].iter().flat_map(|(path, _)| assets(&app.get(path).send())).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+#[test]
+fn the_pages_are_there_and_revalidated() {
+    let app = TestApp::start();
+    for (path, content_type) in PAGES {
+        let page = app.get(path).send().expect_status(200);
+        assert_eq!(page.header("content-type"), Some(content_type), "{path}");
+        assert_eq!(page.header("cache-control"), Some("no-cache"), "{path}");
+        assert_eq!(page.header("x-content-type-options"), Some("nosniff"), "{path}");
+        assert!(page.text().contains("Lanterne Rouge API"), "{path}");
+
+        let etag = page.header("etag").expect("a version");
+        for known in [etag.to_owned(), format!("\"other\", W/{etag}"), "*".to_owned()] {
+            let reply = app.get(path).header("if-none-match", &known).send().expect_status(304);
+            assert_eq!((reply.text().as_str(), reply.header("etag")), ("", Some(etag)), "{path} {known}");
+        }
+        app.get(path).header("if-none-match", "\"other\"").send().expect_status(200);
+    }
+}
+
+#[test]
+fn the_pages_answer_head_and_no_other_method() {
+    let app = TestApp::start();
+    let assets = all_assets(&app);
+    for path in PAGES.map(|(path, _)| path).into_iter().chain(assets.iter().map(String::as_str)) {
+        let (get, head) = (app.get(path).send(), app.request("HEAD", path).send().expect_status(200));
+        for name in ["content-type", "etag", "cache-control", "content-length"] {
+            assert_eq!(head.header(name), get.header(name), "{name} of {path}");
+        }
+        assert_eq!(head.text(), "", "{path}");
+        let refused = app.post(path).send().expect_detail(405, "Method Not Allowed");
+        assert_eq!(refused.header("allow"), Some("GET, HEAD"), "{path}");
+    }
+}
+
+#[test]
+fn the_files_of_the_pages_are_kept_for_good() {
+    let app = TestApp::start();
+    let assets = all_assets(&app);
+    assert_eq!(assets.len(), 6, "{assets:?}");
+    for path in &assets {
+        let plain = app.get(path).send().expect_status(200);
+        assert_eq!(plain.header("cache-control"), Some("public, max-age=31536000, immutable"), "{path}");
+        assert_eq!(plain.header("content-encoding"), None, "{path}: nobody asked");
+        let etag = plain.header("etag").expect("a version");
+        app.get(path).header("if-none-match", etag).send().expect_status(304);
+        // Another version's file is not this one.
+        let stale = format!("/docs/assets/0000000000000000/{}", path.rsplit('/').next().unwrap_or_default());
+        app.get(&stale).send().expect_detail(404, "Not Found");
+    }
+    app.get(&assets[0].replace("docs.css", "nothing.css")).send().expect_detail(404, "Not Found");
+}
+
+#[test]
+fn large_files_come_gzipped_to_those_who_read_that() {
+    let app = TestApp::start();
+    let path = all_assets(&app).into_iter().find(|path| path.ends_with("bundle.js")).expect("Swagger UI");
+    let plain = app.get(&path).send();
+    assert_eq!(plain.header("vary"), Some("Accept-Encoding"));
+    for accepted in ["gzip", "br;q=1.0, GZIP;q=0.5", "*", "deflate, x-gzip"] {
+        let reply = app.get(&path).header("accept-encoding", accepted).send().expect_status(200);
+        assert_eq!(reply.header("content-encoding"), Some("gzip"), "{accepted}");
+        assert_ne!(reply.header("etag"), plain.header("etag"));
+        assert!(reply.bytes().len() * 3 < plain.bytes().len());
+        let mut inflated = Vec::new();
+        GzDecoder::new(reply.bytes()).read_to_end(&mut inflated).expect("it is gzip");
+        assert!(inflated == plain.bytes(), "{accepted}: not the same file");
+    }
+    for accepted in ["", "identity", "br", "gzip;q=0", "gzip; q=0.0, *"] {
+        let reply = app.get(&path).header("accept-encoding", accepted).send();
+        assert_eq!(reply.header("content-encoding"), None, "{accepted:?}");
+    }
+}
+
+#[test]
+fn nothing_comes_from_another_host() {
+    let app = TestApp::start();
+    for path in ["/docs", "/redoc"] {
+        let page = app.get(path).send();
+        let policy = page.header("content-security-policy").expect("a policy");
+        assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("http"), "{policy}");
+        let scripts = policy.split("; ").find(|rule| rule.starts_with("script-src"));
+        assert_eq!(scripts.unwrap_or("none"), if path == "/docs" { "script-src 'self'" } else { "none" });
+        let html = page.text();
+        assert!(!html.contains("<style") && !html.contains(" style=") && !html.contains("javascript:"), "{path}");
+        assert!(
+            html.split("<script").skip(1).all(|script| script.contains("></script>")),
+            "{path}: a script in the page"
+        );
+        // The address of the examples is text, and never one that a browser follows.
+        for attribute in ["src=", "href=", "action="] {
+            assert!(
+                !html.contains(&format!("{attribute}\"http")) && !html.contains(&format!("{attribute}\"//")),
+                "{path}"
+            );
+        }
+        assert!(!html.replace("http://127.0.0.1:8000", "").contains("http"), "{path}");
+    }
+    for path in all_assets(&app) {
+        let text = app.get(&path).send().text();
+        if path.ends_with(".css") {
+            assert!(!text.contains("@import") && !text.contains("url(http") && !text.contains("url(//"), "{path}");
+        }
+        if path.ends_with("/docs.js") || path.ends_with("/docs.css") || path.ends_with("/reference.css") {
+            assert!(!text.contains("://"), "{path}");
+        }
+    }
+}
+
+#[test]
+fn the_reference_tells_every_route_with_its_fields_and_errors() {
+    let app = TestApp::start();
+    let html = app.get("/redoc").send().text();
+    for text in [
+        "Register an account",
+        "/auth/register",
+        "8 to 100 characters",
+        "Email already registered",
+        "Account is inactive",
+        "curl http://127.0.0.1:8000/auth/login",
+        "&quot;email&quot;: &quot;user@example.com&quot;",
+    ] {
+        assert!(html.contains(text), "{text}");
+    }
+}
+
+#[test]
+fn other_origins_may_read_them_as_any_route() {
+    let app = TestApp::start();
+    for (path, _) in PAGES {
+        let reply = app.get(path).header("origin", "http://localhost:3000").send();
+        assert_eq!(reply.header("access-control-allow-origin"), Some("http://localhost:3000"), "{path}");
+    }
+}
+
+#[test]
+fn without_docs_there_are_none() {
+    let assets = all_assets(&TestApp::start());
+    let app = TestApp::with(&[("docs", "off")]);
+    let pages = ["/docs", "/docs/", "/redoc", "/redoc/", "/openapi.json"].map(str::to_owned);
+    for path in pages.iter().chain(&assets) {
+        app.get(path).send().expect_detail(404, "Not Found");
+        app.post(path).send().expect_detail(404, "Not Found");
+        app.request("HEAD", path).send().expect_status(404);
+    }
+    app.get("/healthz").send().expect_status(200);
+}

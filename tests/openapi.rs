@@ -1,0 +1,174 @@
+//! The OpenAPI document: sound in itself, and true of the server.
+
+mod conforms;
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::support::{PASSWORD, Reply, TestApp};
+
+/// The document, and the operations in it.
+struct Document(Value);
+
+impl Document {
+    fn of(app: &TestApp) -> Self {
+        Self(app.get("/openapi.json").send().expect_status(200).json())
+    }
+
+    fn operations(&self) -> impl Iterator<Item = (String, &str, &Value)> {
+        let paths = self.0["paths"].as_object().expect("paths");
+        paths.iter().flat_map(|(path, item)| {
+            let methods = item.as_object().expect("methods").iter();
+            methods.map(move |(method, operation)| (method.to_uppercase(), path.as_str(), operation))
+        })
+    }
+
+    /// Fails the test unless the document says that this request can get this reply.
+    #[track_caller]
+    fn expect(&self, method: &str, path: &str, reply: &Reply) {
+        let status = reply.status().to_string();
+        let response = &self.0["paths"][path][method.to_lowercase()]["responses"][&status];
+        assert!(!response.is_null(), "{method} {path} {status} is not documented: {reply}");
+        let content = &response["content"][reply.header("content-type").unwrap_or_default()];
+        assert!(!content.is_null(), "{method} {path} {status}: not of the documented type: {reply}");
+        let fault = conforms::fault(&self.0, &content["schema"], &reply.json());
+        assert_eq!(fault, None, "{method} {path} {status}");
+        // A sentence of an error is documented word by word.
+        if let (Some(examples), true) = (content["examples"].as_object(), reply.json()["detail"].is_string()) {
+            assert!(examples.values().any(|example| example["value"] == reply.json()), "{method} {path}: {reply}");
+        }
+        if let Some(challenge) = reply.header("www-authenticate") {
+            assert_eq!(response["headers"]["WWW-Authenticate"]["schema"]["examples"][0], challenge, "{method} {path}");
+        }
+    }
+}
+
+/// Every value in a JSON text, however deep.
+fn walk<'a>(value: &'a Value, visit: &mut impl FnMut(&'a Value)) {
+    visit(value);
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| walk(item, visit)),
+        Value::Object(members) => members.values().for_each(|member| walk(member, visit)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_document_is_sound() {
+    let document = Document::of(&TestApp::start());
+    assert_eq!((&document.0["openapi"], &document.0["info"]["version"]), (&json!("3.1.0"), &json!("v1")));
+    assert_eq!(document.0["info"]["title"], "Lanterne Rouge API");
+    assert_eq!(document.0["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
+    walk(&document.0, &mut |value| {
+        if let Some(reference) = value["$ref"].as_str() {
+            conforms::target(&document.0, reference);
+        }
+    });
+    for (schema, about) in document.0["components"]["schemas"].as_object().expect("schemas") {
+        assert!(about["description"].is_string(), "{schema}");
+        for (field, about) in about["properties"].as_object().expect("fields") {
+            assert!(about["description"].is_string(), "{schema}.{field}");
+        }
+    }
+}
+
+#[test]
+fn every_operation_is_described_and_has_a_name_of_its_own() {
+    let document = Document::of(&TestApp::start());
+    let tags: Vec<&Value> = document.0["tags"].as_array().expect("tags").iter().map(|tag| &tag["name"]).collect();
+    let mut seen = BTreeSet::new();
+    for (method, path, operation) in document.operations() {
+        for part in ["operationId", "summary", "description"] {
+            let text = operation[part].as_str().unwrap_or_else(|| panic!("{method} {path} has no {part}"));
+            assert!(seen.insert(text), "{method} {path}: {text:?} is said of another, too");
+        }
+        assert!(tags.contains(&&operation["tags"][0]), "{method} {path}: an unknown tag");
+        let responses = operation["responses"].as_object().expect("responses");
+        assert!(responses.keys().any(|status| status.starts_with('2')), "{method} {path}");
+        for (status, response) in responses {
+            assert!(response["description"].is_string(), "{method} {path} {status}");
+            let content = &response["content"]["application/json"];
+            let examples = content["examples"].as_object().into_iter().flat_map(|examples| examples.values());
+            for example in examples {
+                let fault = conforms::fault(&document.0, &content["schema"], &example["value"]);
+                assert_eq!(fault, None, "{method} {path} {status}");
+            }
+        }
+    }
+}
+
+#[test]
+fn it_has_the_routes_that_the_server_has_and_the_readme_names() {
+    let app = TestApp::start();
+    let document = Document::of(&app);
+    let documented: BTreeSet<String> =
+        document.operations().map(|(method, path, _)| format!("{method} {path}")).collect();
+    for route in &documented {
+        let (method, path) = route.split_once(' ').expect("method and path");
+        let status = app.request(method, path).send().status();
+        assert!(status != 404 && status != 405, "{route}: {status}");
+    }
+    let readme = include_str!("../README.md").lines();
+    let named = readme.filter_map(|line| line.strip_prefix("| `")?.split_once("` |").map(|(route, _)| route));
+    let pages = ["GET /docs", "GET /redoc", "GET /openapi.json"];
+    let routes = named.filter(|name| name.contains(" /") && !pages.contains(name)).map(str::to_owned);
+    assert_eq!(routes.collect::<BTreeSet<_>>(), documented);
+}
+
+#[test]
+fn replies_are_as_it_says() {
+    let app = TestApp::start();
+    let document = Document::of(&app);
+    for path in ["/", "/healthz"] {
+        document.expect("GET", path, &app.get(path).send().expect_status(200));
+    }
+
+    let register = |email: &str, status| {
+        document.expect("POST", "/auth/register", &app.try_register(email).expect_status(status));
+    };
+    register("user@example.com", 201);
+    register("user@example.com", 400);
+    register("user@localhost", 422);
+    for path in ["/auth/register", "/auth/login", "/auth/refresh"] {
+        let bodies: [(u16, &[u8]); 7] = [
+            (422, b""),
+            (422, b"[]"),
+            (422, b"{"),
+            (422, b"{}"),
+            (422, br#"{"email": [1], "password": "x", "refresh_token": {"a": "eyJhbGciOiJIUzI1NiJ9"}}"#),
+            (400, b"\"\xff\""),
+            (413, &[b' '; 65 * 1024]),
+        ];
+        for (status, body) in bodies {
+            document.expect("POST", path, &app.post(path).raw_body(body).send().expect_status(status));
+        }
+    }
+
+    let login = |email: &str, password: &str, status| {
+        let reply = app.try_login(email, password).expect_status(status);
+        document.expect("POST", "/auth/login", &reply);
+        reply
+    };
+    let tokens = login("user@example.com", PASSWORD, 200);
+    login("user@example.com", "wrong", 401);
+    login("nobody@example.com", PASSWORD, 401);
+
+    let refresh = |token: &str, status| {
+        document.expect("POST", "/auth/refresh", &app.try_refresh(token).expect_status(status));
+    };
+    refresh(&tokens.field("refresh_token"), 200);
+    refresh(&tokens.field("refresh_token"), 401);
+    refresh(&tokens.field("access_token"), 401);
+    refresh("nonsense", 401);
+
+    let token = login("user@example.com", PASSWORD, 200).field("refresh_token");
+    app.db().execute("UPDATE users SET is_active = 0", []);
+    login("user@example.com", PASSWORD, 403);
+    refresh(&token, 401);
+
+    app.db().execute_all("DROP TABLE audit_logs; DROP TABLE sessions; DROP TABLE users");
+    register("other@example.com", 500);
+    login("user@example.com", PASSWORD, 500);
+    refresh(&token, 500);
+}
