@@ -17,7 +17,8 @@ static IDLE: Mutex<Vec<sqlite::Connection>> = Mutex::new(Vec::new());
 /// A connection that is one request's alone; dropping it makes it available to the next.
 pub(crate) struct Pooled {
     connection: Option<sqlite::Connection>,
-    in_transaction: AtomicBool,
+    /// Whether it is in the middle of something that the next request must not inherit.
+    must_close: AtomicBool,
 }
 
 /// An idle connection, or a new one.
@@ -27,13 +28,16 @@ pub(crate) async fn check_out() -> Result<Pooled, db::Error> {
         return Ok(Pooled::new(connection));
     }
     let pooled = Pooled::new(sqlite::Connection::open_default().await.map_err(host_error)?);
+    // Until it is prepared it must not be kept either.
+    pooled.must_close.store(true, Ordering::Relaxed);
     db::prepare(&pooled).await?;
+    pooled.must_close.store(false, Ordering::Relaxed);
     Ok(pooled)
 }
 
 impl Pooled {
     fn new(connection: sqlite::Connection) -> Self {
-        Self { connection: Some(connection), in_transaction: AtomicBool::new(false) }
+        Self { connection: Some(connection), must_close: AtomicBool::new(false) }
     }
 }
 
@@ -41,12 +45,12 @@ impl Connection for Pooled {
     async fn query(&self, sql: &str, params: Vec<Value>) -> Result<Vec<Row>, db::Error> {
         let connection = self.connection.as_ref().ok_or_else(|| db::Error::Host("connection is closed".to_owned()))?;
         if sql.starts_with("BEGIN") {
-            self.in_transaction.store(true, Ordering::Relaxed);
+            self.must_close.store(true, Ordering::Relaxed);
         }
         let result = connection.execute(sql, params.into_iter().map(to_host)).await.map_err(host_error)?;
         let rows = result.collect().await.map_err(host_error)?;
         if matches!(sql, "COMMIT" | "ROLLBACK") {
-            self.in_transaction.store(false, Ordering::Relaxed);
+            self.must_close.store(false, Ordering::Relaxed);
         }
         Ok(rows.into_iter().map(|row| Row::new(row.values.into_iter().map(from_host).collect())).collect())
     }
@@ -57,7 +61,7 @@ impl Drop for Pooled {
         // A request that was cancelled in the middle of a transaction leaves it open: closing the connection, instead
         // of keeping it, makes SQLite undo it.
         if let Some(connection) = self.connection.take()
-            && !self.in_transaction.load(Ordering::Relaxed)
+            && !self.must_close.load(Ordering::Relaxed)
             && let Ok(mut idle) = IDLE.lock()
             && idle.len() < IDLE_MAX
         {

@@ -63,39 +63,61 @@ pub async fn register<C: Connection>(context: &Context<'_, C>, request: Register
 /// [`Error::BadCredentials`] for an unknown address and a wrong password, which look and cost the same;
 /// [`Error::AccountInactive`] only after the right password.
 pub async fn login<C: Connection>(context: &Context<'_, C>, request: LoginRequest) -> Result<TokenPair, Error> {
-    let email = request.email.as_str();
+    let (email, password) = (request.email.as_str(), request.password.expose());
+    let mut attempt = try_login(context, email, password).await?;
+    if let Attempt::Overtaken = attempt {
+        // Most likely by a login beside this one that renewed the hash of the same password: see again.
+        attempt = try_login(context, email, password).await?;
+    }
+    let (error, user_id) = match attempt {
+        Attempt::Opened(pair) => return Ok(pair),
+        Attempt::Refused(error, user_id) => (error, user_id),
+        Attempt::Overtaken => (Error::BadCredentials, None),
+    };
+    let details = format!("Login failed: {email}");
+    let entry = Entry { action: Action::LoginFailed, user_id, resource_id: None, details };
+    audit::record(context.db, entry, context.client, context.now).await?;
+    Err(error)
+}
+
+/// How far a login came.
+enum Attempt {
+    /// To its end.
+    Opened(TokenPair),
+    /// Not: why, and whose account it was about.
+    Refused(Error, Option<i64>),
+    /// The account got another password hash while this one was compared with the old.
+    Overtaken,
+}
+
+async fn try_login<C: Connection>(context: &Context<'_, C>, email: &str, password: &str) -> Result<Attempt, Error> {
     let user = users::find_by_email(context.db, email).await?;
     let stored = user.as_ref().map(|user| user.hashed_password.as_str());
-    let verdict = password::verify(request.password.expose(), stored, context.config.bcrypt_cost).await;
-    let refusal = match (&user, verdict) {
-        (None, _) | (_, Verdict::Wrong) => Some(Error::BadCredentials),
-        (Some(user), _) if !user.is_active => Some(Error::AccountInactive),
-        _ => None,
+    let verdict = password::verify(password, stored, context.config.bcrypt_cost).await;
+    let user_id = user.as_ref().map(|user| user.id);
+    let (Some(user), Verdict::Right | Verdict::RightButOutdated) = (user, verdict) else {
+        return Ok(Attempt::Refused(Error::BadCredentials, user_id));
     };
-    let (Some(user), None) = (&user, &refusal) else {
-        let details = format!("Login failed: {email}");
-        let entry =
-            Entry { action: Action::LoginFailed, user_id: user.map(|user| user.id), resource_id: None, details };
-        audit::record(context.db, entry, context.client, context.now).await?;
-        return Err(refusal.unwrap_or(Error::BadCredentials));
-    };
-    let rehashed = match verdict {
-        Verdict::RightButOutdated => Some(hash(context, request.password.expose()).await?),
+    let renewed = match verdict {
+        Verdict::RightButOutdated if user.is_active => Some(hash(context, password).await?),
         _ => None,
     };
     db::transaction(context.db, async {
-        // Hashing takes its time: the account may have changed since it was read.
-        let current = users::find_by_id(context.db, user.id).await?;
-        let current = current.filter(|now| now.hashed_password == user.hashed_password);
-        let current = current.ok_or(Error::BadCredentials)?;
-        if !current.is_active {
-            return Err(Error::AccountInactive);
+        // Hashing took its time: what counts is the account as it is now.
+        let Some(current) = users::find_by_id(context.db, user.id).await? else {
+            return Ok(Attempt::Refused(Error::BadCredentials, user_id));
+        };
+        if current.hashed_password != user.hashed_password {
+            return Ok(Attempt::Overtaken);
         }
-        if let Some(hashed_password) = &rehashed {
-            users::replace_hash(context.db, user.id, hashed_password).await?;
+        if !current.is_active {
+            return Ok(Attempt::Refused(Error::AccountInactive, user_id));
+        }
+        if let Some(hashed_password) = &renewed {
+            users::replace_hash(context.db, current.id, hashed_password).await?;
         }
         let details = format!("User logged in: {}", current.email);
-        open_session(context, &current, Action::Login, details).await
+        open_session(context, &current, Action::Login, details).await.map(Attempt::Opened)
     })
     .await
 }

@@ -159,15 +159,13 @@ pub async fn transaction<T, E: From<Error>>(
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
     db.query("BEGIN IMMEDIATE", vec![]).await?;
-    match work.await {
-        Ok(value) => {
-            db.query("COMMIT", vec![]).await?;
-            Ok(value)
-        }
-        Err(error) => {
-            // A failed statement may already have ended the transaction; the first error is the one to tell.
-            let _ = db.query("ROLLBACK", vec![]).await;
-            Err(error)
-        }
+    let result = match work.await {
+        Ok(value) => db.query("COMMIT", vec![]).await.map(|_| value).map_err(E::from),
+        Err(error) => Err(error),
+    };
+    if result.is_err() {
+        // A failed statement may already have ended the transaction; the first error is the one to tell.
+        let _ = db.query("ROLLBACK", vec![]).await;
     }
+    result
 }

@@ -69,32 +69,49 @@ pub async fn hash(password: &str, cost: Cost) -> Result<String, getrandom::Error
     })
 }
 
-/// Compares `password` with what the column `hashed_password` keeps, and takes the time of a hash whatever that is:
-/// `None` (no such account) and text that is no hash cost as much as one of the configured `cost`.
+/// Compares `password` with what the column `hashed_password` keeps. It takes the time of a hash of the configured
+/// `cost` for an unknown account (`None`), for text that is no hash, and for a hash of a lower cost; only one of a higher
+/// cost, left behind when the configured one was lowered, takes longer, until its owner logs in.
 pub async fn verify(password: &str, stored: Option<&str>, cost: Cost) -> Verdict {
-    let Some((input, expected)) = stored.and_then(|stored| parse(password, stored)) else {
+    let Some(stored) = stored.and_then(|stored| Stored::parse(password, stored)) else {
         bcrypt_text(password.as_bytes(), [0; 16], cost.0).await;
         return Verdict::Wrong;
     };
-    let got = bcrypt_text(input.as_bytes(), expected.get_salt_raw(), expected.get_cost()).await;
-    let want = expected.format_for_version(Version::TwoB);
+    let stored_cost = stored.parts.get_cost();
+    let got = bcrypt_text(stored.input.as_bytes(), stored.parts.get_salt_raw(), stored_cost).await;
+    // 2^s rounds, and 2^s + 2^(s+1) + ... + 2^(c-1) more, make 2^c.
+    for missing in stored_cost..cost.0 {
+        bcrypt_text(b"", [0; 16], missing).await;
+    }
+    let want = stored.parts.format_for_version(Version::TwoB);
     if !bool::from(got.as_bytes().ct_eq(want.as_bytes())) {
         Verdict::Wrong
-    } else if expected.get_cost() == cost.0 {
+    } else if stored_cost == cost.0 || stored.is_truncated {
         Verdict::Right
     } else {
         Verdict::RightButOutdated
     }
 }
 
-/// The input of bcrypt and the parts of the stored hash, if it is a hash that can be verified.
-fn parse(password: &str, stored: &str) -> Option<(String, HashParts)> {
-    let (input, hash) = match stored.strip_prefix(PREHASHED) {
-        Some(hash) => (prehash(password), hash),
-        None => (password.to_owned(), stored),
-    };
-    let parts: HashParts = hash.parse().ok()?;
-    (4..=COST_VERIFIED_MAX).contains(&parts.get_cost()).then_some((input, parts))
+/// A stored hash and what to feed bcrypt with to compare a password with it.
+struct Stored {
+    input: String,
+    parts: HashParts,
+    /// Whether only the first bytes of the password were compared. It must not be hashed anew then: the rest, which
+    /// never counted and may be mistyped, would count from now on.
+    is_truncated: bool,
+}
+
+impl Stored {
+    /// `None` if `stored` is no hash that can be verified.
+    fn parse(password: &str, stored: &str) -> Option<Self> {
+        let (input, hash, is_truncated) = match stored.strip_prefix(PREHASHED) {
+            Some(hash) => (prehash(password), hash, false),
+            None => (password.to_owned(), stored, password.len() > BCRYPT_BYTES_MAX),
+        };
+        let parts: HashParts = hash.parse().ok()?;
+        (4..=COST_VERIFIED_MAX).contains(&parts.get_cost()).then_some(Self { input, parts, is_truncated })
+    }
 }
 
 fn prehash(password: &str) -> String {
@@ -205,6 +222,33 @@ mod tests {
     fn another_cost_is_right_but_outdated() {
         let stored = bcrypt::hash_with_salt("secret", 5, [7; 16]).expect("a hash").to_string();
         assert_eq!(check("secret", &stored), Verdict::RightButOutdated);
+    }
+
+    #[test]
+    fn what_was_typed_beyond_the_bytes_that_count_is_not_hashed_anew() {
+        let stored = bcrypt::hash_with_salt("k".repeat(72), 5, [7; 16]).expect("a hash").to_string();
+        assert_eq!(check(&format!("{}typo", "k".repeat(72)), &stored), Verdict::Right);
+        assert_eq!(check(&"k".repeat(72), &stored), Verdict::RightButOutdated);
+    }
+
+    /// How many rounds a comparison takes: it gives way once in each.
+    fn rounds(password: &str, stored: Option<&str>, cost: Cost) -> usize {
+        let mut comparison = std::pin::pin!(verify(password, stored, cost));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        std::iter::from_fn(|| comparison.as_mut().poll(&mut context).is_pending().then_some(())).count()
+    }
+
+    #[test]
+    fn unknown_wrong_and_right_cost_the_same_rounds() {
+        let cost = Cost(6);
+        for stored_cost in [4, 5, 6] {
+            let stored = bcrypt::hash_with_salt("secret", stored_cost, [7; 16]).expect("a hash").to_string();
+            for password in ["secret", "wrong", &"long".repeat(30)] {
+                assert_eq!(rounds(password, Some(&stored), cost), 64, "{password:?} at {stored_cost}");
+            }
+        }
+        assert_eq!(rounds("secret", None, cost), 64);
+        assert_eq!(rounds("secret", Some("no hash"), cost), 64);
     }
 
     #[test]

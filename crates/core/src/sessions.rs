@@ -29,11 +29,15 @@ pub async fn insert(db: &impl Connection, session: NewSession<'_>, now: Timestam
 
 /// Uses up the valid session of a refresh token and returns when it expires; `None` if there is none. Of any number
 /// of simultaneous uses this one statement lets exactly one through.
+///
+/// SQLite may give the id of a deleted account to the next one. A session that is older than its account was somebody
+/// else's, and counts for nothing.
 pub async fn take(db: &impl Connection, user_id: i64, refresh_jti: &str) -> Result<Option<Timestamp>, Error> {
     let rows = db
         .query(
             "UPDATE sessions SET is_valid = 0
              WHERE refresh_token_jti = ?1 AND user_id = ?2 AND is_valid = 1
+               AND NOT EXISTS (SELECT 1 FROM users WHERE users.id = ?2 AND users.created_at > sessions.created_at)
              RETURNING expires_at",
             params![refresh_jti, user_id],
         )
