@@ -36,11 +36,10 @@ fn a_slash_too_many_is_a_redirect() {
     let app = TestApp::start();
     let reply = app.get("/healthz/?a=b").send().expect_status(307);
     assert_eq!(reply.text(), "");
-    let location = reply.header("location").expect("where to");
-    assert!(location.ends_with("/healthz?a=b"), "{location}");
-    assert!(!location.contains("evil"));
-    let reply = app.get("/healthz/").header("host", "evil.example").send();
-    assert!(!reply.header("location").unwrap_or_default().contains("evil.example"), "{reply}");
+    assert_eq!(reply.header("location"), Some("/healthz?a=b"));
+    // Not where the client says it is: whoever forges that would send others away.
+    let reply = app.get("/healthz/").header("host", "evil.example").send().expect_status(307);
+    assert_eq!(reply.header("location"), Some("/healthz"));
 }
 
 #[test]

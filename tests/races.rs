@@ -57,3 +57,12 @@ fn parallel_logins_of_one_account_all_succeed() {
     at_once(|| app.try_login(&account.email, crate::support::PASSWORD).expect_status(200));
     assert_eq!(app.db().value("SELECT count(DISTINCT refresh_token_jti) FROM sessions", []), CLIENTS);
 }
+
+#[test]
+fn parallel_logins_renew_an_outdated_hash_and_all_succeed() {
+    let app = TestApp::with(&[("bcrypt_cost", "11")]);
+    let account = app.register("user@example.com");
+    let app = app.restart_with(&[("bcrypt_cost", "10")]);
+    at_once(|| app.try_login(&account.email, crate::support::PASSWORD).expect_status(200));
+    assert_eq!(app.db().value("SELECT substr(hashed_password, 1, 7) FROM users", []), "$2b$10$");
+}
