@@ -84,7 +84,7 @@ impl std::error::Error for ConfigErrors {}
 
 impl Config {
     /// Reads all variables through `lookup` (a variable's name in lower case to its value, if it has one); a missing
-    /// or empty one has its default, except the secret, which has none.
+    /// or empty one has its default, except that the secret has none and that no origins is a choice.
     ///
     /// # Errors
     /// All faults at once.
@@ -173,7 +173,7 @@ impl Reader<'_> {
         }
         let previous = (self.lookup)("secret_key_previous").filter(|key| !key.trim().is_empty());
         if let Some(key) = &previous {
-            self.check_secret("secret_key_previous", key, "empty, or the former secret_key");
+            self.check_secret("secret_key_previous", key, "empty, or the former secret_key, which had at least 32 bytes too");
         }
         Keys::new(current.unwrap_or_default().as_bytes(), previous.as_deref().map(str::as_bytes))
     }
