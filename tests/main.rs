@@ -25,7 +25,10 @@ mod races;
 mod traps;
 mod restart;
 
+mod adoption;
 mod config;
+mod crash;
 mod host;
 mod migrations;
+mod prune;
 mod seed;

@@ -1,8 +1,10 @@
 //! The command component `seed`.
 
+use std::fs::File;
+
 use serde_json::json;
 
-use crate::support::{Project, TestApp, only_on_lanterne};
+use crate::support::{Finished, Project, TestApp, only_on_lanterne};
 
 fn seeded() -> TestApp {
     let project = Project::new();
@@ -55,6 +57,84 @@ fn seed_leaves_an_existing_user_as_it_is() {
         db.rows("SELECT is_active, is_admin, hashed_password FROM users WHERE id = 1", []),
         json!([[0, 0, "changed"]])
     );
+}
+
+fn migrated() -> Project {
+    let project = Project::new();
+    project.run("migrate", &["upgrade", "head"]).succeeded();
+    project
+}
+
+/// `seed` for this administrator, with `input` on its standard input.
+fn seed_admin(project: &Project, email: &str, input: &str) -> Finished {
+    let path = project.path("password.txt");
+    std::fs::write(&path, input).expect("the folder can be written");
+    let mut command = project.component("seed", &["--admin-email", email, "--admin-password-stdin"]);
+    command.stdin(File::open(path).expect("it was written"));
+    Finished::of(command)
+}
+
+#[test]
+fn seed_says_that_the_documented_passwords_are_for_development() {
+    let printed = migrated().run("seed", &[]).succeeded();
+    assert!(printed.contains("passwords of these accounts are public, for development only"), "{printed}");
+    assert!(!printed.contains('\x1b'), "colours are for terminals: {printed:?}");
+}
+
+#[test]
+fn seed_refuses_the_documented_users_in_production() {
+    let project = migrated().variable("lanterne_env", "production");
+    project.run("seed", &[]).failed(1, &["seed: LANTERNE_ENV is \"production\"", "--admin-email"]);
+    assert_eq!(project.db().value("SELECT count(*) FROM users", []), 0);
+    seed_admin(&project, "root@example.com", "a real password").succeeded();
+    if only_on_lanterne("Spin reads variables of the environment with its prefix only") {
+        let project = migrated().environment("LANTERNE_ENV", " Production");
+        project.run("seed", &[]).failed(1, &["seed: LANTERNE_ENV is \"Production\""]);
+    }
+}
+
+#[test]
+fn seed_creates_an_administrator_with_the_password_from_standard_input() {
+    let project = migrated();
+    let printed = seed_admin(&project, "Root@EXAMPLE.com", "a real password\n").succeeded();
+    assert!(printed.contains("Root@example.com: created") && !printed.contains("a real password"), "{printed}");
+    let app = TestApp::of(project);
+    app.try_login("Root@example.com", "a real password").expect_status(200);
+    assert_eq!(app.db().rows("SELECT email, is_admin FROM users", []), json!([["Root@example.com", 1]]));
+    let again = seed_admin(app.project(), "Root@example.com", "another password\n").succeeded();
+    assert!(again.contains("already there"), "{again}");
+    app.try_login("Root@example.com", "a real password").expect_status(200);
+}
+
+#[test]
+fn seed_makes_a_password_for_an_administrator_and_shows_it_once() {
+    let project = migrated();
+    let printed = project.run("seed", &["--admin-email=root@example.com"]).succeeded();
+    let password = printed.split("shown this once: ").nth(1).expect("a password").trim();
+    assert!(password.len() == 24 && password.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{password}");
+    let again = project.run("seed", &["--admin-email=root@example.com"]).succeeded();
+    assert!(!again.contains("shown this once"), "{again}");
+    let app = TestApp::of(project);
+    app.try_login("root@example.com", password).expect_status(200);
+}
+
+#[test]
+fn seed_refuses_what_registration_would_refuse() {
+    let project = migrated();
+    for (email, password, complaint) in [
+        ("root@", "a real password", "There must be something after the @-sign."),
+        ("root@example.com", "secret7", "String should have at least 8 characters"),
+        ("root@example.com", "", "there is no password on standard input"),
+        ("root@example.com", "two lines\nare no password", "should be one line"),
+    ] {
+        let finished = seed_admin(&project, email, password);
+        finished.failed(1, &["seed: ", complaint]);
+        assert!(password.is_empty() || !finished.stderr.contains(password), "{finished:#?}");
+    }
+    assert_eq!(project.db().value("SELECT count(*) FROM users", []), 0);
+    project.run("seed", &[]).succeeded();
+    let tester = seed_admin(&project, "tester@lanterne-rouge.com", "a real password");
+    tester.failed(1, &["is already there, but is no administrator"]);
 }
 
 #[test]

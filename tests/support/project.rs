@@ -111,12 +111,13 @@ impl Project {
         Finished::of(self.component(name, words))
     }
 
-    /// `migrate` or `seed`, not started yet.
+    /// `migrate`, `seed` or `prune`, not started yet.
     pub(crate) fn component(&self, name: &str, words: &[&str]) -> Command {
         let host = Host::under_test();
         let mut command = self.command(host);
-        // Spin refuses variables that a manifest does not declare, and the commands have but one.
-        let variables: Vec<_> = self.variables.iter().filter(|(name, _)| name == "bcrypt_cost").cloned().collect();
+        // Spin refuses variables that a manifest does not declare, and the commands have but these.
+        let is_declared = |name: &str| matches!(name, "bcrypt_cost" | "lanterne_env");
+        let variables: Vec<_> = self.variables.iter().filter(|(name, _)| is_declared(name)).cloned().collect();
         match host {
             Host::Lanterne => {
                 command.args([name, "--no-build", "--from"]).arg(self.folder.path());

@@ -59,14 +59,15 @@ fn main() -> ExitCode {
 
 async fn prune(db: &impl Connection, arguments: &Arguments, now: Timestamp) -> Result<(), Failure> {
     if let Some(days) = arguments.sessions_days {
-        let (cutoff, what) = (days_before(now, days)?, format!("sessions that were over more than {days} days ago"));
+        let (cutoff, what) =
+            (days_before(now, days)?, format!("sessions that were over more than {} ago", spelled(days)));
         match arguments.dry_run {
             true => say(format!("Would delete {} {what}", sessions::count_over(db, cutoff).await?)),
             false => say(format!("Deleted {} {what}", prune_sessions(db, cutoff).await?)),
         }
     }
     if let Some(days) = arguments.audit_days {
-        let (cutoff, what) = (days_before(now, days)?, format!("audit rows older than {days} days"));
+        let (cutoff, what) = (days_before(now, days)?, format!("audit rows older than {}", spelled(days)));
         match arguments.dry_run {
             true => say(format!("Would delete {} {what}", audit::count_old(db, cutoff).await?)),
             false => say(format!("Deleted {} {what}", prune_audit_rows(db, cutoff).await?)),
@@ -105,4 +106,8 @@ fn give_way(held: Duration) {
 fn days_before(now: Timestamp, days: u32) -> Result<Timestamp, Failure> {
     let seconds = now.unix() - i64::from(days) * SECONDS_PER_DAY;
     Timestamp::from_unix(seconds).ok_or_else(|| Failure::Failed("the clock is wrong".to_owned()))
+}
+
+fn spelled(days: u32) -> String {
+    if days == 1 { "1 day".to_owned() } else { format!("{days} days") }
 }

@@ -1,0 +1,77 @@
+//! A migrator that is killed leaves a database from which the next one goes on.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::{Database, Project, only_on_lanterne};
+
+const KILLS: u32 = 20;
+/// Makes both directions take long: references are checked over all rows before anything is committed.
+const ROWS: &str = "
+    INSERT INTO users (email, hashed_password, is_active, is_admin, created_at, updated_at)
+    VALUES ('user@example.com', 'x', 1, 0, '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000');
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+    INSERT INTO audit_logs (user_id, action, resource, details, created_at)
+    SELECT 1, 'login', 'session', printf('%.200c', 'x'), '2026-01-01 00:00:00.000000' FROM n";
+
+fn migrate(project: &Project, words: &[&str]) -> Duration {
+    let start = Instant::now();
+    project.run("migrate", words).succeeded();
+    start.elapsed()
+}
+
+/// Starts a migrator and kills it after `delay`, unless it was faster; says whether it was killed.
+fn killed(project: &Project, words: &[&str], delay: Duration) -> bool {
+    let mut child = project.component("migrate", words).spawn().expect("it starts");
+    thread::sleep(delay);
+    // SIGKILL: nothing of the program's own runs after it.
+    child.kill().expect("our own child");
+    !child.wait().expect("our own child").success()
+}
+
+/// Fails the test unless the file is sound and the tables are those of as many migrations as it says are applied.
+#[track_caller]
+fn expect_consistent(db: &Database) {
+    assert_eq!(db.value("PRAGMA integrity_check", []), "ok");
+    let tables = db.rows("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name", []);
+    let has = |name: &str| tables.as_array().is_some_and(|rows| rows.contains(&json!([name])));
+    let applied = match has("schema_migrations") {
+        true => db.value("SELECT count(*) FROM schema_migrations", []),
+        false => Value::from(0),
+    };
+    let documented = ["audit_logs", "sessions", "users"].map(has);
+    assert_eq!(documented, [applied != 0; 3], "{applied} applied, and there are {tables}");
+}
+
+#[test]
+fn a_migrator_that_is_killed_leaves_a_database_from_which_the_next_goes_on() {
+    if !only_on_lanterne("`spin up` runs components in a child of its own, which a kill does not reach") {
+        return;
+    }
+    let project = Project::new();
+    migrate(&project, &["upgrade", "head"]);
+    let db = project.db();
+    db.execute_all(ROWS);
+    let duration = migrate(&project, &["downgrade", "base"]);
+    let (mut kills, mut interrupted) = (0, 0);
+    // Every other one goes the other way, and each is killed a little later in its life than the one before.
+    for round in 0..KILLS {
+        let words = if round % 2 == 0 { ["upgrade", "head"] } else { ["downgrade", "base"] };
+        if round % 2 == 1 {
+            db.execute_all(ROWS);
+        }
+        let before = db.value("SELECT count(*) FROM sqlite_master", []);
+        if killed(&project, &words, duration * round / KILLS) {
+            kills += 1;
+        }
+        expect_consistent(&db);
+        if db.value("SELECT count(*) FROM sqlite_master", []) == before {
+            interrupted += 1;
+        }
+        migrate(&project, &words);
+        expect_consistent(&db);
+    }
+    assert!(kills > 0 && interrupted > 0, "all {KILLS} were faster than their killer: nothing was tried");
+}

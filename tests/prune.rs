@@ -1,0 +1,107 @@
+//! The command component `prune`.
+
+use std::thread;
+
+use serde_json::json;
+
+use crate::support::{Database, Project, TestApp};
+
+fn migrated() -> Project {
+    let project = Project::new();
+    project.run("migrate", &["upgrade", "head"]).succeeded();
+    project
+}
+
+/// A session that expires so many days from now, with tokens of this name.
+fn session(db: &Database, name: &str, is_valid: bool, days: i64) {
+    db.execute(
+        "INSERT INTO sessions (user_id, access_token_jti, refresh_token_jti, is_valid, created_at, expires_at)
+         VALUES (1, ?1, ?1, ?2, '2020-01-01 00:00:00.000000', strftime('%Y-%m-%d %H:%M:%f000', 'now', ?3))",
+        (name, is_valid, format!("{days} days")),
+    );
+}
+
+/// A line of the audit log, so many days old.
+fn line(db: &Database, details: &str, days: i64) {
+    db.execute(
+        "INSERT INTO audit_logs (action, resource, details, created_at)
+         VALUES ('login', 'session', ?1, strftime('%Y-%m-%d %H:%M:%f000', 'now', ?2))",
+        (details, format!("-{days} days")),
+    );
+}
+
+#[test]
+fn prune_deletes_what_is_older_and_nothing_else() {
+    let project = migrated();
+    let db = project.db();
+    session(&db, "over for long", true, -31);
+    session(&db, "over for long and ended", false, -400);
+    session(&db, "over since yesterday", true, -1);
+    session(&db, "ended, but its token could come back", false, 3);
+    session(&db, "in use", true, 3);
+    line(&db, "old", 366);
+    line(&db, "not so old", 364);
+
+    let dry = project.run("prune", &["--sessions-days", "30", "--audit-days", "365", "--dry-run"]).succeeded();
+    assert!(dry.contains("Would delete 2 sessions that were over more than 30 days ago"), "{dry}");
+    assert!(dry.contains("Would delete 1 audit rows older than 365 days"), "{dry}");
+    assert_eq!(db.value("SELECT (SELECT count(*) FROM sessions) + (SELECT count(*) FROM audit_logs)", []), 7);
+
+    let printed = project.run("prune", &["--sessions-days", "30"]).succeeded();
+    assert!(printed.contains("Deleted 2 sessions") && !printed.contains("audit"), "{printed}");
+    assert_eq!(db.value("SELECT count(*) FROM audit_logs", []), 2);
+
+    let printed = project.run("prune", &["--audit-days=365"]).succeeded();
+    assert!(printed.contains("Deleted 1 audit rows"), "{printed}");
+    assert_eq!(
+        db.rows("SELECT refresh_token_jti FROM sessions ORDER BY id", []),
+        json!([["over since yesterday"], ["ended, but its token could come back"], ["in use"]])
+    );
+    assert_eq!(db.rows("SELECT details FROM audit_logs", []), json!([["not so old"]]));
+}
+
+#[test]
+fn prune_beside_a_server_lets_logins_through() {
+    let app = TestApp::start();
+    let account = app.register("user@example.com");
+    let db = app.db();
+    // Every fourth is to stay, so that pieces have holes.
+    db.execute_all(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000)
+         INSERT INTO sessions (user_id, access_token_jti, refresh_token_jti, is_valid, created_at, expires_at)
+         SELECT 1, 'old' || i, 'old' || i, 1, '2020-01-01 00:00:00.000000',
+                iif(i % 4, '2020-01-08 00:00:00.000000', '2090-01-01 00:00:00.000000') FROM n",
+    );
+    thread::scope(|scope| {
+        let prune = scope.spawn(|| app.project().run("prune", &["--sessions-days", "1"]).succeeded());
+        let mut logins = 0;
+        while !prune.is_finished() || logins < 3 {
+            app.login(&account);
+            logins += 1;
+        }
+        let printed = prune.join().expect("it succeeds");
+        assert!(printed.contains("Deleted 30000 sessions"), "{printed}");
+    });
+    let kept = "SELECT count(*), min(expires_at) FROM sessions WHERE refresh_token_jti LIKE 'old%'";
+    assert_eq!(db.rows(kept, []), json!([[10_000, "2090-01-01 00:00:00.000000"]]));
+}
+
+#[test]
+fn prune_asks_for_a_number_of_days() {
+    let project = migrated();
+    for (words, complaint) in [
+        (vec!["--dry-run"], "it was not said what to delete"),
+        (vec!["--sessions-days", "0"], "--sessions-days is \"0\"; allowed: a whole number of days, 1 to 36500"),
+        (vec!["--audit-days"], "--audit-days needs a number"),
+        (vec!["--everything"], "\"--everything\""),
+    ] {
+        project.run("prune", &words).failed(1, &["prune: ", complaint]);
+    }
+    assert!(project.run("prune", &["help"]).succeeded().contains("--sessions-days N"));
+}
+
+#[test]
+fn prune_without_tables_says_what_to_run() {
+    let project = Project::new();
+    project.run("prune", &["--audit-days", "1"]).failed(1, &["prune: the database has no table users", "upgrade head"]);
+}
