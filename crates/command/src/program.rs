@@ -26,8 +26,8 @@ impl From<db::Error> for Failure {
 /// begins with `name`, and the exit status.
 ///
 /// `wasi:cli/run` has one failing exit status: there a usage error, 2 natively, comes out as 1. (`exit-with-code` of
-/// `wasi:cli/exit@0.2.12` would tell them apart; Spin's trigger for commands does not offer it, and a component that
-/// imports what its host does not offer does not run at all.)
+/// `wasi:cli/exit@0.2.12` would tell them apart. Spin's trigger for commands, 0.6, is built on a wasmtime that is older
+/// than that, and a component that imports what its host does not offer does not run at all.)
 pub fn run(name: &str, command: impl AsyncFnOnce(Vec<String>) -> Result<(), Failure>) -> ExitCode {
     // Arguments that are not UTF-8 cannot be any of ours: shown with replacement characters, they are refused as
     // unknown words.

@@ -64,3 +64,24 @@ impl From<db::Error> for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::future::block_on;
+    use lanterne_core::db::Connection as _;
+    use tempfile::TempDir;
+
+    use super::Error;
+    use crate::testing::File;
+
+    #[test]
+    fn a_lock_that_is_not_given_up_is_told_in_our_words() {
+        let folder = TempDir::new().expect("a temporary folder");
+        let (holder, other) = (File::open(folder.path()), File::open(folder.path()));
+        holder.run("BEGIN IMMEDIATE");
+        let error = block_on(other.query("BEGIN IMMEDIATE", vec![])).expect_err("it is locked");
+        assert!(matches!(Error::from(error), Error::Busy));
+        let error = block_on(other.query("SELECT * FROM nowhere", vec![])).expect_err("it is not there");
+        assert_eq!(Error::from(error).to_string(), "database: no such table: nowhere");
+    }
+}
