@@ -1,0 +1,144 @@
+//! Random pairs of schemas: `up` leads from one to the other, `down` leads back, and rows stay.
+//!
+//! What is reached is compared with what SQLite's pragmas say, not with the library's own reading. A failure prints
+//! the seed and the script; `check(seed)` in a test of your own runs that case alone.
+
+mod random;
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use lanterne_schema::{Schema, Script, autogenerate};
+use random::numbers::Numbers;
+use random::schema::RandomSchema;
+use rusqlite::Connection;
+use rusqlite::types::Value;
+
+/// How many pairs, half of them a schema and its changed copy, half of them unrelated.
+const CASES: u64 = 400;
+
+#[test]
+fn up_reaches_the_schema_down_returns_and_rows_stay() {
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for seed in 0..CASES {
+        let outcome = catch_unwind(AssertUnwindSafe(|| check(seed)));
+        let kinds = outcome.unwrap_or_else(|panic| {
+            eprintln!("the seed was {seed}");
+            resume_unwind(panic)
+        });
+        for kind in kinds {
+            *counts.entry(kind).or_default() += 1;
+        }
+    }
+    // The generator must not drift to where there is nothing to see.
+    for kind in
+        ["added in place", "dropped in place", "rebuilt", "with rows", "stopped by rows", "trigger", "unrelated"]
+    {
+        assert!(counts.get(kind).is_some_and(|count| *count >= 5), "{counts:?}");
+    }
+}
+
+/// Runs one case; gives what it was an example of.
+fn check(seed: u64) -> Vec<&'static str> {
+    let mut numbers = Numbers::new(seed);
+    let from = RandomSchema::new(&mut numbers);
+    let is_related = seed.is_multiple_of(2);
+    let to = if is_related { from.changed(&mut numbers) } else { RandomSchema::new(&mut numbers) };
+    let (from_sql, to_sql) = (from.sql(), to.sql());
+    let read = |sql: &str| Schema::from_sql([("random", sql)]).unwrap_or_else(|error| panic!("{error}\n{sql}"));
+    let scripts = autogenerate(&read(&from_sql), &read(&to_sql));
+    let Some(scripts) = scripts.unwrap_or_else(|error| panic!("{error}\n{from_sql}\n--\n{to_sql}")) else {
+        assert_eq!(fingerprint(&database(&from_sql)), fingerprint(&database(&to_sql)));
+        return vec!["no difference"];
+    };
+
+    let db = database(&from_sql);
+    apply(&db, &scripts.up).unwrap_or_else(|error| panic!("{error}\n{}", scripts.up.sql));
+    assert_eq!(fingerprint(&db), fingerprint(&database(&to_sql)), "\n{}", scripts.up.sql);
+    apply(&db, &scripts.down).unwrap_or_else(|error| panic!("{error}\n{}", scripts.down.sql));
+    assert_eq!(fingerprint(&db), fingerprint(&database(&from_sql)), "\n{}", scripts.down.sql);
+
+    let mut kinds = vec![if is_related { "related" } else { "unrelated" }];
+    let up = &scripts.up.sql;
+    let marks =
+        [("ADD COLUMN", "added in place"), ("DROP COLUMN", "dropped in place"), ("INSERT INTO new_", "rebuilt")];
+    kinds.extend(marks.iter().filter(|(mark, _)| up.contains(mark)).map(|(_, kind)| *kind));
+    kinds.extend(up.contains("CREATE TRIGGER").then_some("trigger"));
+    if is_related {
+        kinds.extend(check_rows(&from, &to, &scripts.up, &scripts.down));
+    }
+    kinds
+}
+
+/// There and back with rows in every table.
+fn check_rows(from: &RandomSchema, to: &RandomSchema, up: &Script, down: &Script) -> Option<&'static str> {
+    let db = database(&from.sql());
+    from.fill(&db);
+    let (before, ids) = (from.kept_rows(to, &db), from.sequences(to, &db));
+    if !up.needs.is_empty() {
+        let (all, print) = (from.kept_rows(from, &db), fingerprint(&db));
+        let fault = apply(&db, up).expect_err("rows need a value that nobody has written").to_string();
+        assert!(fault.contains("NOT NULL constraint failed"), "{fault}\n{}", up.sql);
+        assert_eq!((from.kept_rows(from, &db), fingerprint(&db)), (all, print), "nothing is kept");
+        return Some("stopped by rows");
+    }
+    apply(&db, up).unwrap_or_else(|error| panic!("{error}\n{}", up.sql));
+    assert_eq!(to.kept_rows(from, &db), before, "\n{}", up.sql);
+    assert_eq!(to.sequences(from, &db), ids, "\n{}", up.sql);
+    assert_eq!(fingerprint(&db), fingerprint(&database(&to.sql())), "\n{}", up.sql);
+    if down.needs.is_empty() {
+        apply(&db, down).unwrap_or_else(|error| panic!("{error}\n{}", down.sql));
+        assert_eq!(from.kept_rows(to, &db), before, "\n{}", down.sql);
+    }
+    Some("with rows")
+}
+
+fn database(sql: &str) -> Connection {
+    let db = Connection::open_in_memory().expect("memory");
+    db.pragma_update(None, "foreign_keys", false).expect("a new connection takes settings");
+    db.execute_batch(sql).unwrap_or_else(|error| panic!("{error}\n{sql}"));
+    db
+}
+
+/// As the component `migrate` does it: one transaction, foreign keys off, references checked at the end.
+fn apply(db: &Connection, script: &Script) -> rusqlite::Result<()> {
+    for word in ["PRAGMA", "BEGIN;", "COMMIT", "ATTACH"] {
+        assert!(!script.sql.contains(word), "{}", script.sql);
+    }
+    let transaction = db.unchecked_transaction()?;
+    transaction.execute_batch(&script.sql)?;
+    let dangling = rows(db, "SELECT * FROM pragma_foreign_key_check");
+    assert_eq!(dangling, Vec::<Vec<Value>>::new(), "\n{}", script.sql);
+    transaction.commit()
+}
+
+pub(crate) fn rows(db: &Connection, sql: &str) -> Vec<Vec<Value>> {
+    let mut statement = db.prepare(sql).unwrap_or_else(|error| panic!("{error}: {sql}"));
+    let width = statement.column_count();
+    let row = |row: &rusqlite::Row<'_>| (0..width).map(|index| row.get(index)).collect();
+    statement.query_map([], row).and_then(Iterator::collect).unwrap_or_else(|error| panic!("{error}: {sql}"))
+}
+
+/// Everything that pragmas say, and the texts of what has no pragma.
+fn fingerprint(db: &Connection) -> Vec<String> {
+    let queries = [
+        "SELECT 't', type, name, tbl_name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'",
+        "SELECT 'l', name, type, wr, strict FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite_%'",
+        "SELECT 'c', m.name, c.cid, c.name, c.type, c.\"notnull\", c.dflt_value, c.pk, c.hidden
+         FROM sqlite_schema m, pragma_table_xinfo(m.name) c WHERE m.name NOT LIKE 'sqlite_%'",
+        "SELECT 'i', m.name, l.\"unique\", l.origin, l.partial, group_concat(x.name || x.desc || x.coll),
+            CASE l.origin WHEN 'c' THEN l.name END
+         FROM sqlite_schema m, pragma_index_list(m.name) l, pragma_index_xinfo(l.name) x WHERE m.type = 'table'
+         GROUP BY m.name, l.name",
+        "SELECT 'f', m.name, f.seq, f.\"table\", f.\"from\", f.\"to\", f.on_update, f.on_delete
+         FROM sqlite_schema m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table'",
+        "SELECT 's', type, name, sql FROM sqlite_schema WHERE type <> 'table' AND sql IS NOT NULL",
+        "SELECT 'k', name, (length(sql) - length(replace(sql, 'CHECK (', ''))) / 7, sql LIKE '%AUTOINCREMENT%'
+         FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+    ];
+    let lines = queries.iter().flat_map(|sql| rows(db, sql)).map(|row| format!("{row:?}"));
+    // Quotes and spaces may differ, and no value of the generator has any.
+    let mut lines: Vec<_> = lines.map(|line| line.replace("\\n", "").replace(['"', '[', ']', '\\', ' '], "")).collect();
+    lines.sort();
+    lines
+}
