@@ -173,7 +173,11 @@ impl Reader<'_> {
         }
         let previous = (self.lookup)("secret_key_previous").filter(|key| !key.trim().is_empty());
         if let Some(key) = &previous {
-            self.check_secret("secret_key_previous", key, "empty, or the former secret_key, which had at least 32 bytes too");
+            self.check_secret(
+                "secret_key_previous",
+                key,
+                "empty, or the former secret_key, which had at least 32 bytes too",
+            );
         }
         Keys::new(current.unwrap_or_default().as_bytes(), previous.as_deref().map(str::as_bytes))
     }
