@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 /// How many pairs, half of them a schema and its changed copy, half of them unrelated.
-const CASES: u64 = 400;
+const CASES: u64 = 300;
 
 #[test]
 fn up_reaches_the_schema_down_returns_and_rows_stay() {

@@ -177,3 +177,33 @@ fn what_cannot_be_compared_or_reached_is_said() {
     let fault = outcome.err().expect("a fault").to_string();
     assert!(fault.contains("by hand") && fault.contains("nowhere"), "{fault}");
 }
+
+#[test]
+fn only_the_table_that_needs_it_is_rebuilt() {
+    for (from, to) in [
+        ("a INT, b INT, CHECK (b > 0)", "a INT, CHECK (a > 0)"),
+        ("a INT, b INT, UNIQUE (a, b)", "a INT"),
+        ("a INT, b INT, c INT AS (b + 1)", "a INT, c INT AS (1 + 1)"),
+        ("a INT, b INT REFERENCES t (a)", "a INT"),
+        ("a INT, CHECK (a > 0)", "a INT, b INT"),
+        ("a INT", "a INT, b INT) STRICT; --"),
+    ] {
+        let schema = |columns: &str, more: &str| format!("CREATE TABLE t ({columns}\n); CREATE TABLE s (x INT{more});");
+        let (from, to) = (schema(from, ""), schema(to, ", y INT").replace("--\n);", "\n"));
+        let written = up(&from, &to);
+        assert!(written.contains("ALTER TABLE new_t RENAME TO t;"), "{written}");
+        assert!(written.contains("ALTER TABLE s ADD COLUMN y INT;"), "{written}");
+    }
+    let rest = "CREATE VIEW v AS SELECT a, b FROM t; CREATE TABLE s (x INT";
+    let (from, to) =
+        (format!("CREATE TABLE t (a INT, b INT); {rest})"), format!("CREATE TABLE t (a INT); {rest}, y INT)"));
+    let written = up(&from, &to);
+    assert!(written.contains("DROP VIEW v;") && written.contains("CREATE VIEW v"), "{written}");
+    assert!(written.contains("ALTER TABLE s ADD COLUMN y INT;"), "{written}");
+}
+
+#[test]
+fn a_comment_at_the_end_does_not_hide_the_semicolon() {
+    let written = up("", "CREATE TABLE t (a INT);\nCREATE VIEW v AS SELECT a FROM t -- all of it\n;");
+    assert!(written.ends_with("CREATE VIEW v AS SELECT a FROM t;\n"), "{written}");
+}
