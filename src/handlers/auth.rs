@@ -17,8 +17,8 @@ pub(crate) struct UserReply {
     /// Never changes, and is never another account's.
     #[schema(minimum = 1, examples(1))]
     id: i64,
-    /// The address in its normal form.
-    #[schema(format = Email, examples("user@example.com"))]
+    /// The address in its normal form, with an international domain in its own script.
+    #[schema(format = IdnEmail, examples("user@example.com"))]
     email: String,
     /// Whether the account can log in.
     #[schema(examples(true))]
