@@ -22,10 +22,11 @@ mod docs;
 mod openapi;
 
 mod races;
-mod traps;
 mod restart;
+mod traps;
 
 mod adoption;
+mod autogenerate;
 mod config;
 mod crash;
 mod host;

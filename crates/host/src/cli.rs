@@ -10,6 +10,8 @@ Examples:
   lanterne up --seed --listen 0.0.0.0:80  with example accounts, for the whole network
   lanterne migrate upgrade head           bring the database to the newest migration
   lanterne migrate downgrade -1           undo the last one
+  lanterne migrate revision -m \"add teams\"
+                                          make the files of the next one
   lanterne seed                           add the example accounts
   lanterne prune --sessions-days 30       delete what is no longer needed
 
@@ -42,11 +44,16 @@ pub(crate) enum Command {
     Up(Up),
     /// Build the components
     Build(BuildFlags),
-    /// Run the component `migrate`
+    /// Run the component `migrate`, or make the next migration
     #[command(after_help = "\
 Examples:
   lanterne migrate upgrade head      lanterne migrate current
-  lanterne migrate downgrade -1      lanterne migrate history")]
+  lanterne migrate downgrade -1      lanterne migrate history
+  lanterne migrate help              what else the component knows
+
+In a source tree, without the component:
+  lanterne migrate revision -m \"add teams\"                  an empty migration
+  lanterne migrate revision -m \"add teams\" --autogenerate   one that leads to schema.sql")]
     Migrate(Migrate),
     /// Run the component `seed`
     #[command(after_help = "\
@@ -75,15 +82,22 @@ pub(crate) struct From {
     pub(crate) quiet: bool,
 }
 
-/// What every command that runs components takes.
+/// Where the app and its state are.
 #[derive(Args)]
-pub(crate) struct Common {
+pub(crate) struct Place {
     #[command(flatten)]
     pub(crate) from: From,
 
     /// Where databases are kept [default: .spin beside the manifest]
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+}
+
+/// What every command that runs components takes.
+#[derive(Args)]
+pub(crate) struct Common {
+    #[command(flatten)]
+    pub(crate) place: Place,
 
     /// Set a variable of the manifest; may be given several times
     #[arg(long = "variable", value_name = "KEY=VALUE", value_parser = key_and_value)]
@@ -129,6 +143,35 @@ pub(crate) struct Migrate {
     /// What the component is told
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     pub(crate) words: Vec<String>,
+}
+
+impl Migrate {
+    /// What is said about the one word that is not for the component. Wrong words end the program here.
+    pub(crate) fn revision(&self) -> Option<Revision> {
+        let is_revision = self.words.first().is_some_and(|word| word == "revision");
+        is_revision.then(|| Revision::parse_from(&self.words))
+    }
+}
+
+/// Makes the folder of the next migration, with its up.sql and down.sql.
+#[derive(Parser)]
+#[command(
+    bin_name = "lanterne migrate revision",
+    after_help = "\
+It touches no database. With --autogenerate the files lead from what the migrations build to what
+migrations/schema.sql says; where that is the same, nothing is written. Read them before you apply
+them: what cannot be known, such as a rename, is in their comments.
+
+Options like --from stand before the word: lanterne migrate --from DIR revision ..."
+)]
+pub(crate) struct Revision {
+    /// What the migration does; its name is made from this
+    #[arg(short, long, value_name = "WORDS")]
+    pub(crate) message: String,
+
+    /// Write the SQL that leads to migrations/schema.sql
+    #[arg(long)]
+    pub(crate) autogenerate: bool,
 }
 
 /// `lanterne seed`

@@ -6,6 +6,8 @@
 //! [`building`] builds it. [`host`] makes components ready: [`engine`], its [`clock`] and
 //! [`component_cache`] compile and drive them, [`imports`] checks what they ask for, [`interfaces`] and [`storage`] are what they
 //! get. [`serve`] answers requests with them, [`command`] runs one to its end.
+//!
+//! Without components: [`revision`] makes migrations.
 
 mod cli;
 mod console;
@@ -34,6 +36,8 @@ mod storage;
 mod command;
 mod serve;
 
+mod revision;
+
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -61,7 +65,10 @@ fn run(cli: Cli) -> Result<i32> {
             building::build(&project, true, console::Console::new(flags.from.quiet))?;
             Ok(0)
         }
-        Command::Migrate(migrate) => session::run_one(&migrate.common, "migrate", &migrate.words),
+        Command::Migrate(migrate) => match migrate.revision() {
+            Some(revision) => revision::run(&migrate.common.place.from, &revision),
+            None => session::run_one(&migrate.common, "migrate", &migrate.words),
+        },
         Command::Seed(seed) => session::run_one(&seed.common, "seed", &seed.words),
         Command::Prune(prune) => session::run_one(&prune.common, "prune", &prune.words),
     }

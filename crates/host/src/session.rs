@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use tokio::runtime::Runtime;
 
 use crate::building;
-use crate::cli::Common;
+use crate::cli::{Common, Place};
 use crate::command;
 use crate::console::Console;
 use crate::databases;
@@ -31,15 +31,20 @@ pub(crate) struct Session {
 impl Session {
     /// Reads the app and the variables. Nothing is written yet.
     pub(crate) fn new(common: &Common) -> Result<Self> {
-        let project = Project::read(&common.from.from)?;
-        let state_dir = match &common.state_dir {
+        Self::at(&common.place, &common.variables)
+    }
+
+    /// As [`Session::new`], for commands that run no components.
+    pub(crate) fn at(place: &Place, variables: &[(String, String)]) -> Result<Self> {
+        let project = Project::read(&place.from.from)?;
+        let state_dir = match &place.state_dir {
             Some(dir) => std::path::absolute(dir)?,
             None => project.dir.join(".spin"),
         };
-        let sources = Sources::new(&project, &common.variables)?;
+        let sources = Sources::new(&project, variables)?;
         // Found out now rather than after a build.
         databases::check_url(&project, &sources)?;
-        Ok(Self { sources, project: Arc::new(project), state_dir, console: Console::new(common.from.quiet) })
+        Ok(Self { sources, project: Arc::new(project), state_dir, console: Console::new(place.from.quiet) })
     }
 
     /// Builds what is out of date, unless told not to.
