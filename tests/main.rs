@@ -27,9 +27,11 @@ mod traps;
 
 mod adoption;
 mod autogenerate;
+mod backup;
 mod config;
 mod crash;
 mod host;
 mod migrations;
 mod prune;
+mod restore;
 mod seed;

@@ -50,6 +50,13 @@ impl TestApp {
         Self::of(project)
     }
 
+    /// Stops the server and returns its project, in which it can be started again.
+    pub(crate) fn into_project(self) -> Project {
+        let Self { mut server, project, .. } = self;
+        server.stop();
+        project
+    }
+
     /// `GET path`
     pub(crate) fn get(&self, path: &str) -> Request<'_> {
         self.request("GET", path)

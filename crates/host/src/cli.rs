@@ -14,6 +14,8 @@ Examples:
                                           make the files of the next one
   lanterne seed                           add the example accounts
   lanterne prune --sessions-days 30       delete what is no longer needed
+  lanterne backup /backups/monday.db      copy the database while it is used
+  lanterne restore /backups/monday.db     go back to that copy
 
 Environment:
   SECRET_KEY, BCRYPT_COST, ...  the variables of spin.toml, in upper case; also as
@@ -68,6 +70,10 @@ Examples:
   lanterne prune --sessions-days 30 --audit-days 365 --dry-run
   lanterne prune -- help                        what the component itself says")]
     Prune(Prune),
+    /// Copy the database into a file while it is used
+    Backup(Backup),
+    /// Put a backup in the place of the database
+    Restore(Restore),
 }
 
 /// Where the app is.
@@ -172,6 +178,46 @@ pub(crate) struct Revision {
     /// Write the SQL that leads to migrations/schema.sql
     #[arg(long)]
     pub(crate) autogenerate: bool,
+}
+
+/// `lanterne backup`
+#[derive(Args)]
+#[command(after_help = "\
+The copy is the database as it is at one moment; nobody who uses it has to wait. It is checked
+before it gets its name, and nobody but you may read it: it holds password hashes.
+
+Example:
+  lanterne backup \"/backups/$(date +%F).db\"")]
+pub(crate) struct Backup {
+    #[command(flatten)]
+    pub(crate) place: Place,
+
+    /// Replace FILE if it is there
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    /// Where to put the copy
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+/// `lanterne restore`
+#[derive(Args)]
+#[command(after_help = "\
+Stop the server first. FILE must be a sound SQLite database of this app, with migrations that are
+known here; otherwise nothing is changed. The database that was there is kept beside the new one,
+as <its name>.before-restore-<date>-<time>.")]
+pub(crate) struct Restore {
+    #[command(flatten)]
+    pub(crate) place: Place,
+
+    /// Take FILE even if rows in it refer to rows that are gone
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    /// The backup
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 /// `lanterne seed`

@@ -11,26 +11,31 @@ use crate::variables::Sources;
 /// The environment variable that moves the default database.
 pub(crate) const URL_VARIABLE: &str = "DATABASE_URL";
 /// The name of the database that DATABASE_URL moves.
-const DEFAULT: &str = "default";
+pub(crate) const DEFAULT: &str = "default";
 
 /// The file of the database `name`: where `url` says, or where Spin would have it. Its directory
 /// is made if it is missing.
 pub(crate) fn file(name: &str, url: Option<&str>, project: &Path, state_dir: &Path) -> Result<PathBuf> {
-    let path = match url {
-        Some(url) if name == DEFAULT => project.join(path_in_url(url)?),
-        _ if name == DEFAULT => state_dir.join("sqlite_db.db"),
+    let path = path(name, url, project, state_dir)?;
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).with_context(|| format!("cannot make the directory {}", parent.display()))?;
+    }
+    Ok(path)
+}
+
+/// As [`file`], and makes nothing.
+pub(crate) fn path(name: &str, url: Option<&str>, project: &Path, state_dir: &Path) -> Result<PathBuf> {
+    match url {
+        Some(url) if name == DEFAULT => Ok(project.join(path_in_url(url)?)),
+        _ if name == DEFAULT => Ok(state_dir.join("sqlite_db.db")),
         _ => {
             let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
             if name.is_empty() || !name.chars().all(is_plain) {
                 bail!("the database name {name:?} must consist of letters, digits, - and _");
             }
-            state_dir.join(format!("sqlite_{name}.db"))
+            Ok(state_dir.join(format!("sqlite_{name}.db")))
         }
-    };
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).with_context(|| format!("cannot make the directory {}", parent.display()))?;
     }
-    Ok(path)
 }
 
 /// Refuses a wrong DATABASE_URL, if the app has the database that it moves.

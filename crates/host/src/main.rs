@@ -7,7 +7,8 @@
 //! [`component_cache`] compile and drive them, [`imports`] checks what they ask for, [`interfaces`] and [`storage`] are what they
 //! get. [`serve`] answers requests with them, [`command`] runs one to its end.
 //!
-//! Without components: [`revision`] makes migrations.
+//! Without components: [`revision`] makes migrations; [`backup`] and [`restore`] copy the database, with
+//! [`database_file`] and [`replacement`].
 
 mod cli;
 mod console;
@@ -37,6 +38,11 @@ mod command;
 mod serve;
 
 mod revision;
+
+mod backup;
+mod database_file;
+mod replacement;
+mod restore;
 
 use std::process::ExitCode;
 
@@ -71,5 +77,7 @@ fn run(cli: Cli) -> Result<i32> {
         },
         Command::Seed(seed) => session::run_one(&seed.common, "seed", &seed.words),
         Command::Prune(prune) => session::run_one(&prune.common, "prune", &prune.words),
+        Command::Backup(backup) => backup::run(&backup),
+        Command::Restore(restore) => restore::run(&restore),
     }
 }

@@ -47,6 +47,12 @@ impl Session {
         Ok(Self { sources, project: Arc::new(project), state_dir, console: Console::new(place.from.quiet) })
     }
 
+    /// The file of the app's database, which need not be there.
+    pub(crate) fn database(&self) -> Result<PathBuf> {
+        let url = self.sources.environment(databases::URL_VARIABLE);
+        databases::path(databases::DEFAULT, url.as_deref(), &self.project.dir, &self.state_dir)
+    }
+
     /// Builds what is out of date, unless told not to.
     pub(crate) fn build(&self, common: &Common) -> Result<()> {
         if common.no_build {

@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 
 use crate::cli::Up;
 use crate::console::Console;
+use crate::database_file;
 use crate::dotenv;
 use crate::engine;
 use crate::host::Host;
@@ -31,12 +32,14 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
     let has_docs = config.is_some_and(|config| config.docs);
 
     let (project, console) = (session.project.clone(), session.console);
+    let database = session.database()?;
     let host = session.into_host()?;
     let guests = engine::guest_runtime()?;
     if let Some(status) = prepare_database(up, &host, &guests, &project)? {
         return Ok(status);
     }
 
+    let _sign = database_file::leave_sign(&database);
     let host = Arc::new(host);
     let server = Server::new(&host, &project.app, guests.handle().clone())?;
     let address = listener.local_addr()?;

@@ -1,0 +1,168 @@
+//! `lanterne restore`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::backup::{EMAILS, REASON, copy_migrations, insert, project_with, run};
+use crate::support::{Database, PASSWORD, Project, TestApp, only_on_lanterne};
+
+/// The names and contents of the files in the state directory.
+fn files(project: &Project) -> BTreeMap<PathBuf, Vec<u8>> {
+    let entries =
+        fs::read_dir(project.path("state")).expect("the folder is there").map(|entry| entry.expect("an entry"));
+    entries.map(|entry| (entry.path(), fs::read(entry.path()).expect("a file"))).collect()
+}
+
+/// The files that restores have kept.
+fn kept(project: &Project) -> Vec<PathBuf> {
+    let is_kept = |path: &PathBuf| path.to_string_lossy().contains("sqlite_db.db.before-restore-2");
+    files(project).into_keys().filter(is_kept).collect()
+}
+
+#[test]
+fn restore_brings_back_what_was_there_and_keeps_what_is_there() {
+    if !only_on_lanterne(REASON) {
+        return;
+    }
+    let app = TestApp::start();
+    copy_migrations(app.project());
+    let early = app.register("early@example.com");
+    run(app.project(), "backup", &["copy.db"]).succeeded();
+    app.register("late@example.com");
+    let project = app.into_project();
+
+    let printed = run(&project, "restore", &["copy.db"]).succeeded();
+    assert!(printed.contains("at migration 0"), "{printed}");
+    let kept = kept(&project);
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert!(printed.contains(&kept[0].display().to_string()), "{printed}");
+    assert_eq!(Database::open(&kept[0]).rows(EMAILS, []), json!([["early@example.com"], ["late@example.com"]]));
+
+    let app = TestApp::of(project);
+    assert_eq!(app.db().value("PRAGMA journal_mode", []), "wal");
+    app.login(&early);
+    app.try_login("late@example.com", PASSWORD).expect_detail(401, "Incorrect email or password");
+    app.register("late@example.com");
+}
+
+#[test]
+fn restore_refuses_while_a_server_runs_even_an_idle_one() {
+    if !only_on_lanterne(REASON) {
+        return;
+    }
+    let app = TestApp::start();
+    run(app.project(), "backup", &["empty.db"]).succeeded();
+    // Not one request has opened the database so far.
+    run(app.project(), "restore", &["empty.db"]).failed(1, &["sqlite_db.db is open in another program", "stop it"]);
+    app.register("user@example.com");
+    run(app.project(), "restore", &["empty.db"]).failed(1, &["sqlite_db.db is open in another program", "stop it"]);
+    assert!(kept(app.project()).is_empty());
+    assert_eq!(app.db().value("PRAGMA journal_mode", []), "wal");
+    app.try_login("user@example.com", PASSWORD).expect_status(200);
+}
+
+#[test]
+fn what_is_no_backup_of_this_app_is_refused_and_nothing_is_changed() {
+    if !only_on_lanterne(REASON) {
+        return;
+    }
+    let project = project_with("user@example.com");
+    let before = files(&project);
+    for (name, sql, fault) in [
+        ("foreign.db", "DROP TABLE schema_migrations", "it is no backup of this app"),
+        (
+            "newer.db",
+            "INSERT INTO schema_migrations (revision, name, applied_at) VALUES (9999, 'later', '2030-01-01 00:00:00')",
+            "is newer than this app: it has migration 9999 later",
+        ),
+        (
+            "other.db",
+            "UPDATE schema_migrations SET name = 'other' WHERE revision = 1",
+            "its migration 0001 other is not the one here",
+        ),
+        (
+            "gap.db",
+            "DELETE FROM schema_migrations; INSERT INTO schema_migrations (revision, name, applied_at) VALUES (-1, 'x', '2030-01-01 00:00:00')",
+            "another table schema_migrations",
+        ),
+        (
+            "dangling.db",
+            "INSERT INTO audit_logs (user_id, action, resource, created_at) VALUES (99, 'a', 'b', '2030-01-01 00:00:00')",
+            "1 rows refer to rows that are gone",
+        ),
+    ] {
+        run(&project, "backup", &[name]).succeeded();
+        Database::open(&project.path(name)).execute_all(sql);
+        run(&project, "restore", &[name]).failed(1, &[name, fault]);
+    }
+    run(&project, "backup", &["whole.db"]).succeeded();
+    let whole = fs::read(project.path("whole.db")).expect("it is there");
+    let half = &whole[..whole.len() / 2];
+    for (name, content, fault) in [
+        ("garbage.db", "garbage ".repeat(1000).as_bytes(), "is not a SQLite database"),
+        ("half.db", half, "half.db is damaged"),
+        ("empty.db", b"", "it is no backup of this app"),
+    ] {
+        fs::write(project.path(name), content).expect("the folder can be written");
+        run(&project, "restore", &[name]).failed(1, &[name, fault]);
+    }
+    run(&project, "restore", &["nowhere.db"]).failed(1, &["there is no database", "nowhere.db"]);
+    run(&project, "restore", &["state/sqlite_db.db"]).failed(2, &["is the database itself"]);
+    assert_eq!(files(&project), before);
+    run(&project, "restore", &["--force", "dangling.db"]).succeeded();
+}
+
+#[test]
+fn what_was_in_the_wal_of_a_killed_server_is_backed_up_and_kept() {
+    if !only_on_lanterne(REASON) {
+        return;
+    }
+    let project = project_with("first@example.com");
+    run(&project, "backup", &["first.db"]).succeeded();
+    // The files of a server that was killed: those of a database that is not closed, copied.
+    let state = project.path("state");
+    let db = project.db();
+    db.execute_all("PRAGMA wal_autocheckpoint = 0");
+    insert(&db, "in-the-wal@example.com");
+    let names = ["sqlite_db.db", "sqlite_db.db-wal"];
+    let left = names.map(|name| fs::read(state.join(name)).expect("it is there"));
+    drop(db);
+    let leave =
+        || names.iter().zip(&left).for_each(|(name, content)| fs::write(state.join(name), content).expect("ours"));
+
+    leave();
+    run(&project, "backup", &["second.db"]).succeeded();
+    let both = json!([["first@example.com"], ["in-the-wal@example.com"]]);
+    assert_eq!(Database::open(&project.path("second.db")).rows(EMAILS, []), both);
+
+    leave();
+    run(&project, "restore", &["first.db"]).succeeded();
+    assert_eq!(project.db().rows(EMAILS, []), json!([["first@example.com"]]));
+    assert_eq!(Database::open(&kept(&project)[0]).rows(EMAILS, []), both);
+
+    // A WAL without its database is not taken for the new one's.
+    leave();
+    fs::remove_file(state.join("sqlite_db.db")).expect("it is there");
+    run(&project, "restore", &["first.db"]).succeeded();
+    assert_eq!(project.db().rows(EMAILS, []), json!([["first@example.com"]]));
+    assert_eq!(project.db().value("PRAGMA integrity_check", []), "ok");
+}
+
+#[test]
+fn a_database_that_is_garbage_is_replaced_and_kept() {
+    if !only_on_lanterne(REASON) {
+        return;
+    }
+    let project = project_with("user@example.com");
+    run(&project, "backup", &["copy.db"]).succeeded();
+    let garbage = "garbage ".repeat(1000);
+    fs::write(project.path("state/sqlite_db.db"), &garbage).expect("the folder can be written");
+    run(&project, "backup", &["other.db"]).failed(1, &["sqlite_db.db is not a SQLite database"]);
+    assert!(!project.path("other.db").exists());
+    run(&project, "restore", &["copy.db"]).succeeded();
+    assert_eq!(project.db().rows(EMAILS, []), json!([["user@example.com"]]));
+    assert_eq!(fs::read(&kept(&project)[0]).expect("it is there"), garbage.as_bytes());
+}
