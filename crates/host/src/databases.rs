@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::console::Mistake;
 use crate::project::Project;
+use crate::storage;
 use crate::variables::Sources;
 
 /// The environment variable that moves the default database.
@@ -18,7 +19,8 @@ pub(crate) const DEFAULT: &str = "default";
 pub(crate) fn file(name: &str, url: Option<&str>, project: &Path, state_dir: &Path) -> Result<PathBuf> {
     let path = path(name, url, project, state_dir)?;
     if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).with_context(|| format!("cannot make the directory {}", parent.display()))?;
+        storage::create_private_dir(parent)
+            .with_context(|| format!("cannot make the directory {}", parent.display()))?;
     }
     Ok(path)
 }

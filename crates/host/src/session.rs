@@ -14,6 +14,7 @@ use crate::databases;
 use crate::engine;
 use crate::host::Host;
 use crate::project::Project;
+use crate::storage;
 use crate::variables::Sources;
 
 /// An app that is about to run.
@@ -63,7 +64,7 @@ impl Session {
 
     /// Makes the state directory and the host.
     pub(crate) fn into_host(self) -> Result<Host> {
-        std::fs::create_dir_all(&self.state_dir)
+        storage::create_private_dir(&self.state_dir)
             .with_context(|| format!("cannot make the directory {}", self.state_dir.display()))?;
         Host::new(self.project, self.sources, self.state_dir, self.console)
     }

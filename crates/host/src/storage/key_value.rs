@@ -7,11 +7,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+
+use crate::storage;
 
 /// How long an operation waits for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// The most that a list of keys or values may hold, since all of it is in memory at once.
+/// The most that a value, or a list of keys or values, may hold, since all of it is in memory at once.
 const RESULT_SIZE_MAX: usize = 32 << 20;
 
 const GET: &str = "SELECT value FROM spin_key_value WHERE store = ?1 AND key = ?2";
@@ -28,7 +31,9 @@ pub(crate) struct KeyValueFile {
 impl KeyValueFile {
     /// Opens the file, making it and its table as needed.
     pub(crate) fn open(path: &Path) -> rusqlite::Result<Self> {
+        storage::create_private_file(path);
         let connection = Connection::open(path)?;
+        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, RESULT_SIZE_MAX as i32)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         // What is kept here are counters and caches: a power cut may cost the last of them, and in
         // exchange a change does not wait for the disk. The file stays consistent either way.

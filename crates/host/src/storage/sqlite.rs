@@ -6,14 +6,17 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Once};
 use std::time::{Duration, Instant};
 
+use rusqlite::ErrorCode;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
-use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::limits::Limit;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::bindings::spin::sqlite::sqlite::{Error, RowResult, Value};
+use crate::storage;
+use crate::storage::value::{self, RESULT_SIZE_MAX};
 
 /// How long a statement waits for another writer before it fails with "database is locked".
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,8 +24,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many steps of SQLite's virtual machine pass between two looks at the clock.
 const STEPS_PER_CLOCK_CHECK: i32 = 50_000;
-/// The most that the rows of one statement may hold, since all of them are in memory at once.
-const RESULT_SIZE_MAX: usize = 32 << 20;
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -31,18 +32,23 @@ static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 pub(crate) struct Database {
     path: Arc<Path>,
     turn: Arc<Mutex<()>>,
+    /// That the file was there, or has been made.
+    is_made: Arc<Once>,
 }
 
 impl Database {
     /// The database in the file `path`, which SQLite makes when it is missing.
     pub(crate) fn new(path: &Path) -> Self {
-        Self { path: path.into(), turn: Arc::default() }
+        Self { path: path.into(), turn: Arc::default(), is_made: Arc::new(Once::new()) }
     }
 
     /// A new connection: two requests that shared one would mix their transactions.
     pub(crate) fn open(&self) -> rusqlite::Result<Connection> {
+        self.is_made.call_once(|| storage::create_private_file(&self.path));
         let mut sqlite = rusqlite::Connection::open(&self.path)?;
-        sqlite.busy_timeout(BUSY_TIMEOUT)?;
+        // Only where no guest is kept from running may a statement wait.
+        sqlite.busy_timeout(Duration::ZERO)?;
+        sqlite.set_limit(Limit::SQLITE_LIMIT_LENGTH, RESULT_SIZE_MAX as i32)?;
         sqlite.set_prepared_statement_cache_capacity(64);
         sqlite.authorizer(Some(deny_other_files))?;
 
@@ -80,6 +86,8 @@ pub(crate) struct Outcome {
     pub(crate) rows: Vec<RowResult>,
     /// Whether the statement ran to its end.
     pub(crate) result: Result<(), Error>,
+    /// Whether it failed because another connection held the file.
+    is_busy: bool,
 }
 
 /// A guest's connection. Its statements run one after the other.
@@ -100,24 +108,34 @@ struct Session {
 impl Connection {
     /// Runs one statement to its end.
     pub(crate) async fn execute(&self, statement: String, parameters: Vec<Value>) -> Outcome {
+        self.try_execute(statement.into(), parameters).await.unwrap_or_else(failed)
+    }
+
+    /// What may have to wait goes to another thread: at once if it will, else when it turns out that it must.
+    async fn try_execute(&self, statement: Arc<str>, parameters: Vec<Value>) -> Result<Outcome, Error> {
         let mut session = self.session.clone().lock_owned().await;
-        let is_write = match session.sqlite.prepare_cached(&statement) {
-            Ok(prepared) => !prepared.readonly(),
-            Err(error) => return failed(Error::Io(error.to_string())),
-        };
+        // Preparing reads the tables' definitions, which another process may have locked, too.
+        let mut is_write = session.is_write(&statement);
+        if is_write.as_ref().is_err_and(is_busy) {
+            let asked = statement.clone();
+            (session, is_write) = patiently(session, move |session| session.is_write(&asked)).await?;
+        }
+        let is_write = is_write.map_err(io_error)?;
         if is_write && session.turn.is_none() {
             let turn = tokio::time::timeout(BUSY_TIMEOUT, self.turn.clone().lock_owned()).await;
-            match turn {
-                Ok(turn) => session.turn = Some(turn),
-                Err(_) => return failed(Error::Io("database is locked".into())),
-            }
+            session.turn = Some(turn.map_err(|_| Error::Io("database is locked".into()))?);
         }
         if !session.may_wait_for_disk(is_write, &statement) {
-            return session.run(&statement, &parameters);
+            let was_autocommit = session.sqlite.is_autocommit();
+            let outcome = session.run(&statement, &parameters);
+            // A statement that gave no row and did not end its transaction has done nothing: it can be repeated.
+            let can_repeat = outcome.rows.is_empty() && session.sqlite.is_autocommit() == was_autocommit;
+            if !(outcome.is_busy && can_repeat) {
+                return Ok(outcome);
+            }
         }
-        tokio::task::spawn_blocking(move || session.run(&statement, &parameters))
-            .await
-            .unwrap_or_else(|_| failed(Error::Io("the statement was abandoned".into())))
+        let (_, outcome) = patiently(session, move |session| session.run(&statement, &parameters)).await?;
+        Ok(outcome)
     }
 
     /// The rowid of the last successful INSERT.
@@ -131,11 +149,34 @@ impl Connection {
     }
 }
 
+/// Does `work` where it keeps no guest from running, and lets SQLite wait for other processes.
+async fn patiently<T: Send + 'static>(
+    mut session: OwnedMutexGuard<Session>,
+    work: impl FnOnce(&mut Session) -> T + Send + 'static,
+) -> Result<(OwnedMutexGuard<Session>, T), Error> {
+    let work = move || {
+        session.sqlite.busy_timeout(BUSY_TIMEOUT)?;
+        let result = work(&mut session);
+        session.sqlite.busy_timeout(Duration::ZERO)?;
+        Ok((session, result))
+    };
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| Error::Io("the statement was abandoned".into()))?.map_err(io_error)
+}
+
 fn failed(error: Error) -> Outcome {
-    Outcome { columns: Vec::new(), rows: Vec::new(), result: Err(error) }
+    Outcome { columns: Vec::new(), rows: Vec::new(), result: Err(error), is_busy: false }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
 impl Session {
+    fn is_write(&self, statement: &str) -> rusqlite::Result<bool> {
+        Ok(!self.sqlite.prepare_cached(statement)?.readonly())
+    }
+
     /// Whether the statement may sync the file or wait for another process, and so must not run on
     /// the threads of the guests. Inside a transaction only its end does: the lock is held already,
     /// and what is written stays in memory.
@@ -151,14 +192,15 @@ impl Session {
     fn run(&mut self, statement: &str, parameters: &[Value]) -> Outcome {
         let limit_millis = STATEMENT_TIMEOUT.as_millis() as u64;
         self.deadline.store(now_millis() + limit_millis, Ordering::Relaxed);
-        let mut outcome = failed(Error::Io(String::new()));
-        outcome.result = self.fill(&mut outcome.columns, &mut outcome.rows, statement, parameters);
+        let (mut columns, mut rows) = (Vec::new(), Vec::new());
+        let result = self.fill(&mut columns, &mut rows, statement, parameters);
         self.deadline.store(u64::MAX, Ordering::Relaxed);
         // Success or failure, outside of a transaction the next writer may go.
         if self.sqlite.is_autocommit() {
             self.turn = None;
         }
-        outcome
+        let is_busy = result.as_ref().is_err_and(is_busy);
+        Outcome { columns, rows, result: result.map_err(io_error), is_busy }
     }
 
     fn fill(
@@ -167,20 +209,15 @@ impl Session {
         rows: &mut Vec<RowResult>,
         statement: &str,
         parameters: &[Value],
-    ) -> Result<(), Error> {
-        let mut prepared = self.sqlite.prepare_cached(statement).map_err(io_error)?;
+    ) -> rusqlite::Result<()> {
+        let mut prepared = self.sqlite.prepare_cached(statement)?;
         columns.extend(prepared.column_names().map(str::to_owned));
-        let mut results = prepared.query(rusqlite::params_from_iter(parameters)).map_err(io_error)?;
+        let mut results = prepared.query(rusqlite::params_from_iter(parameters))?;
         let mut size = 0;
-        while let Some(row) = results.next().map_err(io_error)? {
+        while let Some(row) = results.next()? {
             let mut values = Vec::with_capacity(columns.len());
             for (column, name) in columns.iter().enumerate() {
-                let value = row.get_ref(column).map_err(io_error)?;
-                values.push(guest_value(value, name, &mut size)?);
-            }
-            if size > RESULT_SIZE_MAX {
-                let message = format!("query result exceeds limit of {RESULT_SIZE_MAX} bytes");
-                return Err(Error::Io(message));
+                values.push(value::for_guest(row.get_ref(column)?, name, &mut size)?);
             }
             rows.push(RowResult { values });
         }
@@ -190,36 +227,4 @@ impl Session {
 
 fn io_error(error: rusqlite::Error) -> Error {
     Error::Io(error.to_string())
-}
-
-/// Copies a value for the guest and adds what it takes to `size`.
-fn guest_value(value: ValueRef<'_>, column: &str, size: &mut usize) -> Result<Value, Error> {
-    *size += size_of::<Value>();
-    Ok(match value {
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(integer) => Value::Integer(integer),
-        ValueRef::Real(real) => Value::Real(real),
-        ValueRef::Text(bytes) => {
-            *size += bytes.len();
-            let text = std::str::from_utf8(bytes)
-                .map_err(|_| Error::Io(format!("the text in column {column} is not UTF-8")))?;
-            Value::Text(text.to_owned())
-        }
-        ValueRef::Blob(bytes) => {
-            *size += bytes.len();
-            Value::Blob(bytes.to_vec())
-        }
-    })
-}
-
-impl rusqlite::ToSql for Value {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Value::Null => ValueRef::Null,
-            Value::Integer(integer) => ValueRef::Integer(*integer),
-            Value::Real(real) => ValueRef::Real(*real),
-            Value::Text(text) => ValueRef::Text(text.as_bytes()),
-            Value::Blob(bytes) => ValueRef::Blob(bytes),
-        }))
-    }
 }
