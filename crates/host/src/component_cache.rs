@@ -3,9 +3,9 @@
 //! Loading one runs whatever machine code is in it, so the directory must be ours alone, and the
 //! name of a file says what it was made from: the component, and wasmtime with its settings.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -15,6 +15,7 @@ use wasmtime::component::Component;
 
 use crate::console;
 use crate::engine::Engine;
+use crate::storage;
 
 /// Files older than this are removed when a new one is written.
 const AGE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -72,14 +73,7 @@ fn user_cache_dir() -> Option<PathBuf> {
 
 /// Makes `dir` if needed, and refuses it if anyone else could write to it.
 fn private_dir(dir: PathBuf) -> Result<PathBuf> {
-    if let Some(parent) = dir.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    if let Err(error) = DirBuilder::new().mode(0o700).create(&dir)
-        && error.kind() != std::io::ErrorKind::AlreadyExists
-    {
-        return Err(error.into());
-    }
+    storage::create_private_dir(&dir)?;
     let metadata = fs::symlink_metadata(&dir)?;
     ensure!(metadata.is_dir(), "not a directory");
     ensure!(metadata.uid() == rustix::process::geteuid().as_raw(), "not ours");
@@ -113,14 +107,55 @@ fn write(component: &Component, path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The directory may be any that the user has chosen: what has another name than ours is not touched.
 fn remove_old_files(dir: &Path) {
     let Some(oldest) = SystemTime::now().checked_sub(AGE_MAX) else {
         return;
     };
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_str().is_some_and(is_file_name);
         let is_old = entry.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|modified| modified < oldest);
-        if is_old {
+        if is_ours && is_old {
             let _ = fs::remove_file(entry.path());
         }
+    }
+}
+
+/// Whether [`file_name`] or [`write`] could have made this name.
+fn is_file_name(name: &str) -> bool {
+    let is_hex = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let Some((stem, extension)) = name.split_once('.') else {
+        return false;
+    };
+    let is_stem =
+        stem.split_once('-').is_some_and(|(component, settings)| is_hex(component, 64) && is_hex(settings, 16));
+    is_stem && (extension == "cwasm" || extension.ends_with(".tmp"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_old_files_of_ours_are_removed() {
+        let dir = std::env::temp_dir().join(format!("lanterne-cache-{}", std::process::id()));
+        fs::create_dir(&dir).unwrap();
+        let stem = format!("{}-{}", "0a".repeat(32), "0b".repeat(8));
+        let names = [format!("{stem}.cwasm"), format!("{stem}.7.tmp"), "thesis.cwasm".into(), ".profile".into()];
+        let write = |name: &String| fs::write(dir.join(name), "").unwrap();
+        let is_there = |name: &String| dir.join(name).exists();
+
+        names.iter().for_each(write);
+        remove_old_files(&dir);
+        assert!(names.iter().all(is_there), "none is old");
+
+        for name in &names {
+            let file = fs::File::options().append(true).open(dir.join(name)).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        }
+        remove_old_files(&dir);
+        let left = names.each_ref().map(is_there);
+        fs::remove_dir_all(&dir).unwrap();
+        assert_eq!(left, [false, false, true, true]);
     }
 }
