@@ -22,15 +22,19 @@ pub(crate) fn read(dir: &Path) -> Result<BTreeMap<String, String>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
-    let lines: Result<_, _> = dotenvy::from_read_iter(text.as_slice()).collect();
-    lines.map_err(|error| match error {
-        // The line itself may hold a secret, so only what is left of its = is shown.
-        dotenvy::Error::LineParse(line, _) => {
-            let name = line.split('=').next().unwrap_or_default().trim();
-            anyhow!("{}: the line that starts with {name:?} is not NAME=value", path.display())
-        }
-        other => anyhow!("{}: {other}", path.display()),
-    })
+    let entries = dotenvy::from_read_iter(text.as_slice()).enumerate();
+    let values = entries.map(|(index, entry)| {
+        entry.map_err(|error| match error {
+            // Nothing of the line is shown: any part of it may be part of a secret.
+            dotenvy::Error::LineParse(..) => {
+                let number = index + 1;
+                let fault = format!("entry {number} is not NAME=value (quote a value with blanks)");
+                anyhow!("{}: {fault}", path.display())
+            }
+            other => anyhow!("{}: {other}", path.display()),
+        })
+    });
+    values.collect()
 }
 
 /// Adds `name` with 32 random bytes, in hex, to the `.env` in `dir`, and gives the value. What the

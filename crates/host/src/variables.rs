@@ -53,7 +53,10 @@ impl Sources {
 
     fn get_in_dotenv(&self, name: &str) -> Option<String> {
         let (prefixed, plain) = environment_names(name);
-        self.dotenv.get(&prefixed).or_else(|| self.dotenv.get(&plain)).cloned()
+        let lines = [self.dotenv.get(&prefixed), self.dotenv.get(&plain)];
+        // A line that was not filled in must not hide one that was.
+        let filled = lines.iter().flatten().find(|value| !value.is_empty());
+        filled.or(lines.iter().flatten().next()).map(|value| value.to_string())
     }
 
     /// The value of a plain environment variable, from the environment or `.env`.
@@ -136,6 +139,20 @@ mod tests {
         assert_eq!(fill("x{{a}}y{{ b }}z", value).unwrap(), "xAyBz");
         assert_eq!(fill("plain }}", value).unwrap(), "plain }}");
         assert!(fill("{{ a", value).is_err());
+    }
+
+    #[test]
+    fn an_empty_line_of_dotenv_does_not_hide_a_filled_one() {
+        let get = |lines: &[(&str, &str)]| {
+            let dotenv = lines.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+            Sources { flags: BTreeMap::new(), dotenv }.get_in_dotenv("lanterne_x")
+        };
+        let (prefixed, plain) = ("SPIN_VARIABLE_LANTERNE_X", "LANTERNE_X");
+        assert_eq!(get(&[(prefixed, ""), (plain, "b")]).as_deref(), Some("b"));
+        assert_eq!(get(&[(prefixed, "a"), (plain, "b")]).as_deref(), Some("a"));
+        assert_eq!(get(&[(prefixed, "a"), (plain, "")]).as_deref(), Some("a"));
+        assert_eq!(get(&[(plain, "")]).as_deref(), Some(""));
+        assert_eq!(get(&[]), None);
     }
 
     #[test]
