@@ -1,6 +1,6 @@
 //! Builds the components whose sources are newer than their .wasm files.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -36,7 +36,7 @@ const REMOVED_FROM_ENVIRONMENT: [&str; 14] = [
 
 /// Builds what is out of date, or everything with `all`.
 pub(crate) fn build(project: &Project, all: bool, console: Console) -> Result<()> {
-    let mut done = HashSet::new();
+    let mut started = HashMap::new();
     for manifest in project.manifests() {
         for (name, component) in &manifest.component {
             let Some(build) = &component.build else {
@@ -45,13 +45,19 @@ pub(crate) fn build(project: &Project, all: bool, console: Console) -> Result<()
             if !all && !is_stale(project, component, build)? {
                 continue;
             }
-            if done.is_empty() {
+            if started.is_empty() {
                 install_target(&project.dir, console)?;
             }
-            if done.insert(build.command.as_str()) {
-                run(project, name, component, build, console)?;
-            }
-            mark_fresh(&project.source(component), name)?;
+            let start = match started.get(build.command.as_str()) {
+                Some(start) => *start,
+                None => {
+                    let start = SystemTime::now();
+                    run(project, name, component, build, console)?;
+                    started.insert(build.command.as_str(), start);
+                    start
+                }
+            };
+            mark_fresh(&project.source(component), name, start)?;
         }
     }
     Ok(())
@@ -109,12 +115,13 @@ fn run(project: &Project, name: &str, component: &Component, build: &Build, cons
     Ok(())
 }
 
-/// Cargo leaves a file alone that would not change; without this it would be built every time.
-fn mark_fresh(source: &Path, name: &str) -> Result<()> {
+/// Cargo leaves a file alone that would not change; without this it would be built every time. What was saved after the
+/// `start` of the build may not be in it, and must count as newer.
+fn mark_fresh(source: &Path, name: &str, start: SystemTime) -> Result<()> {
     File::options()
         .append(true)
         .open(source)
-        .and_then(|file| file.set_modified(SystemTime::now()))
+        .and_then(|file| file.set_modified(start))
         .with_context(|| format!("the build of {name} has not made {}", source.display()))
 }
 
