@@ -2,7 +2,9 @@
 //!
 //! With both `Content-Length` and `Transfer-Encoding` a proxy in front and we may disagree on where the request ends:
 //! that is how requests are smuggled (RFC 9112, section 11.2). hyper goes by the chunks and drops the length, as the
-//! RFC allows; refusing is safer, so the head is looked at on its way in.
+//! RFC allows; refusing is safer, so the head is looked at on its way in. A head that comes before the reply to the one
+//! before it, from a client that does not wait for replies, goes unseen: therefore every reply to a request with
+//! `Transfer-Encoding` closes its connection, and whatever follows such a body is nobody's request.
 
 use std::io;
 use std::pin::Pin;
@@ -35,6 +37,13 @@ impl<S> Watched<S> {
         self.has_two_lengths.clone()
     }
 
+    /// A reply is written: what is read after it is the next head. After a mere `100 Continue` it is a body, which is
+    /// forgotten with the reply, whatever it looked like.
+    fn look_again(&mut self) {
+        self.head = Some(Vec::new());
+        self.has_two_lengths.store(false, Ordering::Relaxed);
+    }
+
     fn look(&mut self, read: &[u8]) {
         let Some(head) = &mut self.head else { return };
         head.extend_from_slice(read);
@@ -65,9 +74,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        // A reply: what is read after it is the next head. One that was read before it, from a client that does not
-        // wait for replies, goes unseen.
-        self.head.get_or_insert_default();
+        self.look_again();
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -88,7 +95,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.head.get_or_insert_default();
+        self.look_again();
         Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
     }
 }

@@ -8,6 +8,7 @@ mod pool;
 mod reply;
 mod request;
 mod routes;
+mod upload;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -16,15 +17,18 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
+use http::header::TRANSFER_ENCODING;
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime_wasi_http::WasiBody;
 
 use crate::console::{self, Console, Mistake};
@@ -38,6 +42,9 @@ use routes::{Route, Routes};
 /// How long a client may take to send the head of a request, and how long it may keep a connection
 /// without one.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many connections there may be at the same time; the system lets further ones wait. What each may make the
+/// server keep is bounded, and so is all of it together.
+const CONNECTIONS_MAX: usize = 1024;
 /// How much of a request is read before the component takes it, its head included.
 const BUFFER_SIZE_MAX: usize = 64 * 1024;
 /// How long requests in flight may take once the server is told to stop.
@@ -112,19 +119,29 @@ impl Server {
         let Some((route, tail)) = self.routes.find(&path) else {
             return reply::error(StatusCode::NOT_FOUND);
         };
+        // Both waits end with the connection: who has gone holds nothing up.
+        let (head, body) = request.into_parts();
+        let body = match upload::receive(body).await {
+            Ok(body) => body,
+            Err(refusal) => return refusal,
+        };
+        let Some(permit) = route.target.permit().await else {
+            return reply::overloaded();
+        };
         let origin = Origin { client, server, route: &route.raw, prefix: route.prefix(), tail };
-        let (request, is_waiting) = request::for_guest(request, &origin);
+        let request = request::for_guest(head, body, &origin);
         let pool = route.target.clone();
-        let answer = async move { pool.answer(request, &is_waiting).await };
-        let answered = self.guests.spawn(answer).await;
+        let answered = self.guests.spawn(async move { pool.answer(request, permit).await }).await;
         answered.unwrap_or_else(|_| reply::error(StatusCode::INTERNAL_SERVER_ERROR))
     }
 }
 
 async fn accept(server: Arc<Server>, listener: &TcpListener, connections: &GracefulShutdown) -> Infallible {
+    let places = Arc::new(Semaphore::new(connections_max()));
     loop {
+        let place = places.clone().acquire_owned().await;
         match listener.accept().await {
-            Ok((stream, client)) => serve_connection(&server, stream, client, connections),
+            Ok((stream, client)) => serve_connection(&server, stream, client, connections, place.ok()),
             Err(error) => {
                 console::fault(format_args!("cannot accept a connection: {error}"));
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -133,7 +150,27 @@ async fn accept(server: Arc<Server>, listener: &TcpListener, connections: &Grace
     }
 }
 
-fn serve_connection(server: &Arc<Server>, stream: TcpStream, client: SocketAddr, connections: &GracefulShutdown) {
+/// How many connections there may be. Half of the file descriptors stay for databases, and more are asked for if the
+/// process may have more.
+fn connections_max() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = 4 * CONNECTIONS_MAX as u64;
+    if limit.current.is_some_and(|current| current < wanted) {
+        let current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
+        let _ = setrlimit(Resource::Nofile, Rlimit { current, ..limit });
+    }
+    let files = getrlimit(Resource::Nofile).current.and_then(|files| usize::try_from(files).ok());
+    files.map_or(CONNECTIONS_MAX, |files| (files / 2).clamp(1, CONNECTIONS_MAX))
+}
+
+/// Serves a connection, which holds its `place` until it ends.
+fn serve_connection(
+    server: &Arc<Server>,
+    stream: TcpStream,
+    client: SocketAddr,
+    connections: &GracefulShutdown,
+    place: Option<OwnedSemaphorePermit>,
+) {
     // A reply in two packets would wait for the client's delayed acknowledgement in between.
     let _ = stream.set_nodelay(true);
     let Ok(local) = stream.local_addr() else {
@@ -142,14 +179,17 @@ fn serve_connection(server: &Arc<Server>, stream: TcpStream, client: SocketAddr,
     let server = server.clone();
     let stream = Watched::new(stream, BUFFER_SIZE_MAX);
     let has_two_lengths = stream.has_two_lengths();
-    let service = service_fn(move |request| {
+    let service = service_fn(move |request: http::Request<Incoming>| {
         let server = server.clone();
         let is_ambiguous = has_two_lengths.load(Ordering::Relaxed);
+        let is_last = request.headers().contains_key(TRANSFER_ENCODING);
         async move {
-            Ok::<_, Infallible>(match is_ambiguous {
+            let response = match is_ambiguous {
                 true => reply::error(StatusCode::BAD_REQUEST),
                 false => server.answer(request, client, local).await,
-            })
+            };
+            // Where it ends is what a proxy in front may see differently; see `framing`.
+            Ok::<_, Infallible>(if is_last { reply::closing(response) } else { response })
         }
     });
     let connection = http1::Builder::new()
@@ -161,6 +201,7 @@ fn serve_connection(server: &Arc<Server>, stream: TcpStream, client: SocketAddr,
     // What goes wrong on a connection is the client's doing, and it cannot be told any more.
     tokio::spawn(async move {
         let _ = connection.await;
+        drop(place);
     });
 }
 

@@ -3,14 +3,15 @@
 //! One at a time means that a trap costs one request. It costs no throughput.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use http::{Response, StatusCode};
-use tokio::sync::Semaphore;
+use lanterne_core::client::printable;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Interval, MissedTickBehavior};
 use wasmtime::component::GuestTaskId;
 use wasmtime::{Store, StoreContextMut};
@@ -27,19 +28,24 @@ use crate::host::{Host, Loaded, first_line};
 use crate::serve::reply;
 use crate::state::State;
 
-/// How long a component may take to begin its reply, and then to end it.
+/// How long a request may wait for an instance.
+const PERMIT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a component may take to begin its reply, and then to end it. All instances may hash a password of cost 12
+/// at the same time, which takes two processors some 15 seconds: several times that.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long an instance is kept without work.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many requests an instance answers. A new one starts with fresh memory.
 const REUSE_MAX: usize = 1000;
+/// The most of a request's method and path that goes into the log, in characters.
+const LINE_LENGTH_MAX: usize = 200;
 /// How often an instance looks whether its time is over.
 const EXPIRATION_CHECK: Duration = Duration::from_secs(1);
 
 /// The instances of one component.
 pub(crate) struct Pool {
     handler: ProxyHandler<Instances>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     name: String,
 }
 
@@ -52,26 +58,30 @@ impl Pool {
         })?;
         Ok(Self {
             handler: ProxyHandler::new(Instances { host, pre: ProxyPre::P3(pre), grants, name: name.clone() }),
-            permits: Semaphore::new(INSTANCES_MAX),
+            permits: Arc::new(Semaphore::new(INSTANCES_MAX)),
             name,
         })
     }
 
-    /// Has an instance answer `request`, whatever happens. `is_waiting` tells whether the request's
-    /// body is what it waits for.
-    pub(crate) async fn answer(&self, request: http::Request<WasiBody>, is_waiting: &AtomicBool) -> Response<WasiBody> {
-        let line = format!("{} {}", request.method(), request.uri().path());
-        let Ok(_permit) = self.permits.acquire().await else {
-            return reply::error(StatusCode::SERVICE_UNAVAILABLE);
-        };
+    /// Waits until an instance may answer one more request, for which the permit is to be kept. Whoever stops waiting,
+    /// because its client has gone, gives up its place.
+    pub(crate) async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        let permit = tokio::time::timeout(PERMIT_TIMEOUT, self.permits.clone().acquire_owned()).await;
+        permit.ok()?.ok()
+    }
+
+    /// Has an instance answer `request`, whatever happens.
+    pub(crate) async fn answer(
+        &self,
+        request: http::Request<WasiBody>,
+        _permit: OwnedSemaphorePermit,
+    ) -> Response<WasiBody> {
+        let line = printable(&format!("{} {}", request.method(), request.uri().path()), LINE_LENGTH_MAX);
         let _busy = self.handler.state().host.engine.busy();
         let error = match self.handler.handle(line.clone(), request).await {
             Ok(response) => return response,
             Err(error) => error,
         };
-        if error.is::<ExpirationError>() && is_waiting.load(Ordering::Relaxed) {
-            return reply::error(StatusCode::REQUEST_TIMEOUT);
-        }
         // The cause of a trap is known where the instance ends, and logged there.
         if !error.is::<TrapOrPanicError>() {
             let cause = match error.downcast_ref::<InstantiationError<String>>() {

@@ -1,7 +1,7 @@
 //! The replies that the host gives itself.
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use wasmtime_wasi_http::WasiBody;
@@ -12,11 +12,19 @@ pub(crate) fn error(status: StatusCode) -> Response<WasiBody> {
     let body = Full::new(Bytes::from(format!(r#"{{"detail":"{detail}"}}"#)));
     let mut response = Response::new(body.map_err(|never| match never {}).boxed_unsync());
     *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if status == StatusCode::REQUEST_TIMEOUT {
-        // The rest of the body may still come, and would be taken for a request.
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// All instances are taken, and stayed so for as long as anybody should wait.
+pub(crate) fn overloaded() -> Response<WasiBody> {
+    let mut response = error(StatusCode::SERVICE_UNAVAILABLE);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// Makes `response` the last one on its connection, so that nothing behind its request is taken for another one.
+pub(crate) fn closing(mut response: Response<WasiBody>) -> Response<WasiBody> {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }

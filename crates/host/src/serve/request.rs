@@ -1,16 +1,12 @@
 //! A request as the component sees it: with scheme and authority, and with Spin's headers.
 
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
-use http_body_util::BodyExt as _;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use http_body_util::{BodyExt as _, Full};
 use wasmtime_wasi_http::WasiBody;
 
 /// What is known of a request beside the request itself.
@@ -27,12 +23,8 @@ pub(crate) struct Origin<'a> {
     pub(crate) tail: &'a str,
 }
 
-/// Makes the request for the guest. The flag it shares tells whether the guest waits for the client.
-pub(crate) fn for_guest(
-    request: http::Request<Incoming>,
-    origin: &Origin<'_>,
-) -> (http::Request<WasiBody>, Arc<AtomicBool>) {
-    let (mut parts, body) = request.into_parts();
+/// Makes the request for the guest.
+pub(crate) fn for_guest(mut parts: Parts, body: Bytes, origin: &Origin<'_>) -> http::Request<WasiBody> {
     let authority = authority(&parts.headers, &parts.uri, origin.server);
     let path = match parts.uri.path_and_query() {
         Some(path) if path.as_str().starts_with('/') => path.clone(),
@@ -46,10 +38,8 @@ pub(crate) fn for_guest(
     uri.path_and_query = Some(path);
     parts.uri = Uri::from_parts(uri).unwrap_or_default();
 
-    let is_waiting = Arc::new(AtomicBool::new(false));
-    let upload = Upload { body, is_waiting: is_waiting.clone() };
-    let body = upload.map_err(wasmtime_wasi_http::Error::from).boxed_unsync();
-    (http::Request::from_parts(parts, body), is_waiting)
+    let body = Full::new(body).map_err(|never| match never {}).boxed_unsync();
+    http::Request::from_parts(parts, body)
 }
 
 /// The authority that the client meant; ours if it sent none, or none that makes sense.
@@ -84,29 +74,4 @@ fn add_spin_headers(headers: &mut HeaderMap, origin: &Origin<'_>, authority: &Au
     set("spin-raw-component-route", origin.route);
     set("spin-component-route", origin.prefix);
     set("spin-client-addr", &origin.client.to_string());
-}
-
-/// The body of a request, and whether somebody waits for more of it.
-struct Upload {
-    body: Incoming,
-    is_waiting: Arc<AtomicBool>,
-}
-
-impl Body for Upload {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        self.is_waiting.store(frame.is_pending(), Ordering::Relaxed);
-        frame
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
