@@ -52,6 +52,27 @@ fn a_request_with_two_lengths_is_refused_and_its_connection_closed() {
 }
 
 #[test]
+fn nothing_follows_a_body_in_chunks_on_its_connection() {
+    if !only_on_lanterne("spin keeps the connection open") {
+        return;
+    }
+    let app = TestApp::start();
+    let head = "POST /auth/refresh HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n";
+    let next = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    // Each in a place where its head goes unseen: behind another request, and with an answer before its reply.
+    for request in [
+        format!("{next}{head}Content-Length: 4\r\n\r\n0\r\n\r\n{next}"),
+        format!("{head}Expect: 100-continue\r\n\r\n0\r\n\r\n{next}"),
+    ] {
+        let reply = send(&app, &request);
+        assert!(reply.contains("connection: close"), "{reply}");
+        assert!(reply.ends_with('}'), "{reply}");
+        let replies = reply.matches("HTTP/1.1").count() - reply.matches("HTTP/1.1 100").count();
+        assert_eq!(replies, request.matches("HTTP/1.1").count() - 1, "{reply}");
+    }
+}
+
+#[test]
 fn a_head_in_pieces_is_put_together() {
     let app = TestApp::start();
     let mut stream = TcpStream::connect(app.address()).expect("a connection");

@@ -21,6 +21,7 @@ mod browser;
 mod docs;
 mod openapi;
 
+mod limits;
 mod races;
 mod restart;
 mod traps;

@@ -1,6 +1,12 @@
-//! What a host makes of a component that fails: an error for the one request, a line in the log, and on it goes.
+//! What a host makes of a component that fails, or wants too much: an error for the one request, a line in the log, and
+//! on it goes.
 
-use crate::support::{Project, TestApp, only_on_lanterne};
+use std::os::unix::fs::PermissionsExt as _;
+
+use rusqlite::Connection;
+use serde_json::json;
+
+use crate::support::{Database, Project, TestApp, only_on_lanterne};
 
 const WHY: &str = "what becomes of a trap is the host's own";
 
@@ -52,4 +58,98 @@ fn a_transaction_that_a_trap_cut_off_is_undone() {
     }
     assert!(!app.log().contains("database is locked"), "{}", app.log());
     app.db().execute_all("CREATE TABLE still_writable (id INTEGER)");
+}
+
+#[test]
+fn a_component_reaches_no_file_but_its_database() {
+    if !only_on_lanterne(WHY) {
+        return;
+    }
+    let app = faulty();
+    for path in ["/attach", "/attach-expression", "/vacuum"] {
+        let text = app.get(path).send().expect_status(200).text();
+        assert!(text.contains("authoriz"), "{path}: {text}");
+    }
+    assert!(!app.project().path("elsewhere.db").exists());
+}
+
+#[test]
+fn a_value_or_a_row_that_is_too_large_is_an_error() {
+    if !only_on_lanterne(WHY) {
+        return;
+    }
+    let app = faulty();
+    let text = app.get("/blob").send().expect_status(200).text();
+    assert!(text.contains("too big"), "{text}");
+    let text = app.get("/blobs").send().expect_status(200).text();
+    assert!(text.contains("exceeds limit"), "{text}");
+}
+
+#[test]
+fn a_reader_waits_for_another_process_and_holds_up_nobody() {
+    if !only_on_lanterne(WHY) {
+        return;
+    }
+    let app = faulty();
+    // As a program does that moves the database to another journal mode, or repairs it.
+    let other = Connection::open(app.project().path("state/sqlite_db.db")).expect("it is there");
+    other.pragma_update(None, "journal_mode", "DELETE").expect("nobody else has it open");
+    other.execute_batch("BEGIN EXCLUSIVE").expect("nobody else uses it");
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..8).map(|_| scope.spawn(|| app.get("/users").send().text())).collect();
+        // More than there are threads for components, which a blocked one could not serve.
+        for _ in 0..8 {
+            app.get("/").send().expect_status(200);
+        }
+        assert!(readers.iter().all(|reader| !reader.is_finished()), "the database is still locked");
+        other.execute_batch("COMMIT").expect("an end");
+        for reader in readers {
+            assert_eq!(reader.join().expect("a reply"), "1 rows");
+        }
+    });
+}
+
+#[test]
+fn what_a_component_keeps_is_in_the_table_that_spin_uses() {
+    if !only_on_lanterne(WHY) {
+        return;
+    }
+    let app = faulty();
+    let text = app.get("/key-value").send().expect_status(200).text();
+    assert_eq!(text, r#"true false Some(Ok("second")) ["kept"] Some(Error::AccessDenied)"#);
+    let file = Database::open(&app.project().path("state/sqlite_key_value.db"));
+    let rows = file.rows("SELECT store, key, CAST(value AS TEXT) FROM spin_key_value", []);
+    assert_eq!(rows, json!([["default", "kept", "second"]]));
+}
+
+#[test]
+fn increments_that_meet_are_all_counted() {
+    if !only_on_lanterne(WHY) {
+        return;
+    }
+    let app = faulty();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            let app = &app;
+            scope.spawn(move || (0..8).for_each(|_| drop(app.get("/increment").send().expect_status(200))));
+        }
+    });
+    assert_eq!(app.get("/increment").send().text(), "65");
+}
+
+#[test]
+fn the_state_is_for_the_user_alone() {
+    if !only_on_lanterne(WHY) {
+        return;
+    }
+    let app = faulty();
+    app.get("/key-value").send().expect_status(200);
+    let mode = |name: &str| {
+        let metadata = app.project().path(name).metadata().unwrap_or_else(|error| panic!("{name}: {error}"));
+        format!("{:o}", metadata.permissions().mode() & 0o777)
+    };
+    assert_eq!(mode("state"), "700");
+    for name in ["sqlite_db.db", "sqlite_key_value.db", "sqlite_key_value.db-wal", "sqlite_key_value.db-shm"] {
+        assert_eq!(mode(&format!("state/{name}")), "600", "{name}");
+    }
 }

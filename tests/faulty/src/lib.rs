@@ -1,11 +1,15 @@
-//! A component that fails when asked to: what the API should never do, and its host must survive.
+//! A component that fails when asked to, or asks for what it must not get: what the API should never do, and its host
+//! must survive. Beside that it uses what the API leaves alone.
 
 use bytes::Bytes;
+use spin_sdk::experimental::wasi::keyvalue::{atomics, store};
 use spin_sdk::http::{FullBody, IntoResponse, Request};
+use spin_sdk::key_value::Store;
+use spin_sdk::sqlite::Connection;
 
 #[spin_sdk::http_service]
 async fn serve(request: Request) -> impl IntoResponse {
-    match request.uri().path() {
+    let text = match request.uri().path() {
         "/panic" => panic!("asked to"),
         "/memory" => {
             let mut hoard = Vec::new();
@@ -15,11 +19,51 @@ async fn serve(request: Request) -> impl IntoResponse {
         }
         "/database" => {
             // A transaction that nobody ends, on a connection that nobody keeps.
-            let db = spin_sdk::sqlite::Connection::open_default().await.expect("a connection");
+            let db = Connection::open_default().await.expect("a connection");
             let begun = db.execute("BEGIN IMMEDIATE", []).await.expect("a statement");
             begun.result().await.expect("a transaction");
             panic!("asked to");
         }
-        _ => http::Response::new(FullBody::new(Bytes::from_static(b"fine"))),
-    }
+        "/attach" => execute("ATTACH 'elsewhere.db' AS elsewhere").await,
+        "/attach-expression" => execute("ATTACH 'else' || 'where.db' AS elsewhere").await,
+        "/vacuum" => execute("VACUUM INTO 'elsewhere.db'").await,
+        "/blob" => execute("SELECT zeroblob(900000000)").await,
+        "/blobs" => execute("SELECT zeroblob(20000000), zeroblob(20000000)").await,
+        "/users" => execute("SELECT count(*) FROM users").await,
+        "/key-value" => use_store().await,
+        "/increment" => increment(),
+        _ => "fine".to_owned(),
+    };
+    http::Response::new(FullBody::new(Bytes::from(text)))
+}
+
+/// Runs the statement; says how many rows it gave, or why it failed.
+async fn execute(statement: &str) -> String {
+    let db = Connection::open_default().await.expect("a connection");
+    let rows = match db.execute(statement, []).await {
+        Ok(result) => result.collect().await,
+        Err(error) => Err(error),
+    };
+    rows.map_or_else(|error| error.to_string(), |rows| format!("{} rows", rows.len()))
+}
+
+/// Sets two keys, changes one, deletes the other, and says what is seen of them.
+async fn use_store() -> String {
+    let store = Store::open_default().await.expect("a store");
+    store.set("kept", "first").await.expect("a change");
+    store.set("deleted", "x").await.expect("a change");
+    let before = store.exists("deleted").await.expect("an answer");
+    store.set("kept", "second").await.expect("a change");
+    store.delete("deleted").await.expect("a change");
+    let after = store.exists("deleted").await.expect("an answer");
+    let kept = store.get("kept").await.expect("an answer").map(String::from_utf8);
+    let keys = store.get_keys().await.collect().await.expect("an answer");
+    let other = Store::open("other").await.err();
+    format!("{before} {after} {kept:?} {keys:?} {other:?}")
+}
+
+/// Adds one to the number `count`.
+fn increment() -> String {
+    let bucket = store::open("default").expect("a store");
+    atomics::increment(&bucket, "count", 1).expect("a number").to_string()
 }
