@@ -3,7 +3,6 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use rusqlite::Connection;
 use serde_json::json;
 
 use crate::support::{Database, Project, TestApp, only_on_lanterne};
@@ -90,11 +89,12 @@ fn a_reader_waits_for_another_process_and_holds_up_nobody() {
     if !only_on_lanterne(WHY) {
         return;
     }
-    let app = faulty();
-    // As a program does that moves the database to another journal mode, or repairs it.
-    let other = Connection::open(app.project().path("state/sqlite_db.db")).expect("it is there");
-    other.pragma_update(None, "journal_mode", "DELETE").expect("nobody else has it open");
-    other.execute_batch("BEGIN EXCLUSIVE").expect("nobody else uses it");
+    let project = Project::new().flag("--no-migrate");
+    // Without a write-ahead log, where a writer keeps readers out.
+    let other = Database::create(&project.path("state/sqlite_db.db"));
+    other.execute_all("CREATE TABLE users (id INTEGER)");
+    let app = TestApp::of(project.edit("spin.toml", "release/api.wasm", "release/faulty.wasm"));
+    other.execute_all("BEGIN EXCLUSIVE");
     std::thread::scope(|scope| {
         let readers: Vec<_> = (0..8).map(|_| scope.spawn(|| app.get("/users").send().text())).collect();
         // More than there are threads for components, which a blocked one could not serve.
@@ -102,7 +102,7 @@ fn a_reader_waits_for_another_process_and_holds_up_nobody() {
             app.get("/").send().expect_status(200);
         }
         assert!(readers.iter().all(|reader| !reader.is_finished()), "the database is still locked");
-        other.execute_batch("COMMIT").expect("an end");
+        other.execute_all("COMMIT");
         for reader in readers {
             assert_eq!(reader.join().expect("a reply"), "1 rows");
         }
