@@ -26,7 +26,7 @@ fn help_names_every_command_and_flag() {
     }
     let project = Project::new();
     let help = lanterne(&project, &["--help"]).succeeded();
-    for word in ["up", "build", "migrate", "seed", "SECRET_KEY", "DATABASE_URL"] {
+    for word in ["up", "build", "migrate", "seed", "prune", "backup", "restore", "SECRET_KEY", "DATABASE_URL"] {
         assert!(help.contains(word), "{word}: {help}");
     }
     let help = lanterne(&project, &["up", "--help"]).succeeded();

@@ -1,4 +1,4 @@
-//! What the user sees: progress on stdout, faults on stderr.
+//! What the user sees: progress on stdout, or beside a command's own output on stderr; faults on stderr.
 
 use std::fmt::{self, Display};
 use std::io::{IsTerminal as _, Write as _};
@@ -8,13 +8,20 @@ use std::io::{IsTerminal as _, Write as _};
 pub(crate) struct Console {
     quiet: bool,
     colour: bool,
+    on_stderr: bool,
 }
 
 impl Console {
     /// Colours are for terminals only, and not for those who set NO_COLOR.
     pub(crate) fn new(quiet: bool) -> Self {
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { quiet, colour }
+        Self { quiet, colour, on_stderr: false }
+    }
+
+    /// The same on stderr: stdout is the command's, and may go into a file.
+    pub(crate) fn beside_output(self) -> Self {
+        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { on_stderr: true, colour, ..self }
     }
 
     /// Whether only faults are shown.
@@ -35,7 +42,12 @@ impl Console {
 
     /// A line of plain text.
     pub(crate) fn line(self, line: impl Display) {
-        if !self.quiet {
+        if self.quiet {
+            return;
+        }
+        if self.on_stderr {
+            let _ = writeln!(std::io::stderr().lock(), "{line}");
+        } else {
             print(&line);
         }
     }

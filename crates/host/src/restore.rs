@@ -14,6 +14,7 @@ use crate::console::Mistake;
 use crate::database_file as file;
 use crate::replacement;
 use crate::session::Session;
+use crate::storage;
 
 /// Replaces the database; gives the exit status.
 pub(crate) fn run(restore: &Restore) -> Result<i32> {
@@ -25,7 +26,8 @@ pub(crate) fn run(restore: &Restore) -> Result<i32> {
     }
     let source = file::open(&backup, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let directory = database.parent().unwrap_or(Path::new("/"));
-    std::fs::create_dir_all(directory).with_context(|| format!("cannot make the directory {}", directory.display()))?;
+    storage::create_private_dir(directory)
+        .with_context(|| format!("cannot make the directory {}", directory.display()))?;
     let copy = tempfile::Builder::new().prefix(".lanterne-restore-").tempfile_in(directory);
     let copy = copy.with_context(|| format!("cannot write to {}", directory.display()))?;
     let position = {

@@ -82,9 +82,10 @@ pub(crate) fn run_command(
     guests.block_on(command::run(host, &command, words))
 }
 
-/// `lanterne migrate` and `lanterne seed`.
+/// `lanterne migrate`, `lanterne seed` and `lanterne prune`.
 pub(crate) fn run_one(common: &Common, name: &str, words: &[String]) -> Result<i32> {
-    let session = Session::new(common)?;
+    let mut session = Session::new(common)?;
+    session.console = session.console.beside_output();
     let project = session.project.clone();
     project.require_command(name)?;
     session.build(common)?;
