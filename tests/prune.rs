@@ -44,7 +44,7 @@ fn prune_deletes_what_is_older_and_nothing_else() {
 
     let dry = project.run("prune", &["--sessions-days", "30", "--audit-days", "365", "--dry-run"]).succeeded();
     assert!(dry.contains("Would delete 2 sessions that were over more than 30 days ago"), "{dry}");
-    assert!(dry.contains("Would delete 1 audit rows older than 365 days"), "{dry}");
+    assert!(dry.contains("Would delete 1 audit rows that were written more than 365 days ago"), "{dry}");
     assert_eq!(db.value("SELECT (SELECT count(*) FROM sessions) + (SELECT count(*) FROM audit_logs)", []), 7);
 
     let printed = project.run("prune", &["--sessions-days", "30"]).succeeded();

@@ -66,38 +66,3 @@ pub async fn record(db: &impl Connection, entry: Entry, client: &Client, now: Ti
     .await?;
     Ok(())
 }
-
-/// How many lines are older than `cutoff`.
-pub async fn count_old(db: &impl Connection, cutoff: Timestamp) -> Result<i64, Error> {
-    let rows = db.query("SELECT count(*) FROM audit_logs WHERE created_at < ?1", params![cutoff]).await?;
-    rows.first().map_or(Ok(0), |row| row.get(0))
-}
-
-/// The last of the next `count_max` lines that are older than `cutoff`, by id from behind `after`; `None` if no more
-/// are. It only reads, and so keeps nobody waiting.
-pub async fn next_old(
-    db: &impl Connection,
-    cutoff: Timestamp,
-    after: i64,
-    count_max: i64,
-) -> Result<Option<i64>, Error> {
-    let rows = db
-        .query(
-            "SELECT max(id) FROM
-               (SELECT id FROM audit_logs WHERE id > ?2 AND created_at < ?1 ORDER BY id LIMIT ?3)",
-            params![cutoff, after, count_max],
-        )
-        .await?;
-    rows.first().map_or(Ok(None), |row| row.get(0))
-}
-
-/// Deletes the lines with ids from behind `after` to `last` that are older than `cutoff`; returns how many.
-pub async fn delete_old(db: &impl Connection, cutoff: Timestamp, after: i64, last: i64) -> Result<usize, Error> {
-    let rows = db
-        .query(
-            "DELETE FROM audit_logs WHERE id > ?2 AND id <= ?3 AND created_at < ?1 RETURNING id",
-            params![cutoff, after, last],
-        )
-        .await?;
-    Ok(rows.len())
-}

@@ -1,7 +1,7 @@
 //! The domain of Lanterne Rouge: accounts, sessions, tokens and passwords, without HTTP and without a host.
 //!
 //! Read it from the top: [`accounts`] is what people do; below it stand the rules it follows
-//! ([`password`], [`token`]), the tables it keeps ([`users`], [`sessions`], [`audit`]) and what they are made of.
+//! ([`password`], [`token`]), the tables it keeps ([`users`], [`sessions`], [`audit`], [`retention`]) and what they are made of.
 //! What a request may hold stands in [`requests`], by the rules of [`validation`], [`email`] and [`json`].
 //! Nothing here knows of HTTP status codes, opens a database or reads an environment.
 
@@ -17,6 +17,7 @@ pub mod password;
 pub mod token;
 
 pub mod audit;
+pub mod retention;
 pub mod sessions;
 pub mod users;
 

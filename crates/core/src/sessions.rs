@@ -44,38 +44,3 @@ pub async fn take(db: &impl Connection, user_id: i64, refresh_jti: &str) -> Resu
         .await?;
     rows.first().map(|row| row.get(0)).transpose()
 }
-
-/// How many sessions were over before `cutoff`.
-pub async fn count_over(db: &impl Connection, cutoff: Timestamp) -> Result<i64, Error> {
-    let rows = db.query("SELECT count(*) FROM sessions WHERE expires_at < ?1", params![cutoff]).await?;
-    rows.first().map_or(Ok(0), |row| row.get(0))
-}
-
-/// The last of the next `count_max` sessions that were over before `cutoff`, by id from behind `after`; `None` if no
-/// more are. It only reads, and so keeps nobody waiting, however many other sessions there are in between.
-pub async fn next_over(
-    db: &impl Connection,
-    cutoff: Timestamp,
-    after: i64,
-    count_max: i64,
-) -> Result<Option<i64>, Error> {
-    let rows = db
-        .query(
-            "SELECT max(id) FROM
-               (SELECT id FROM sessions WHERE id > ?2 AND expires_at < ?1 ORDER BY id LIMIT ?3)",
-            params![cutoff, after, count_max],
-        )
-        .await?;
-    rows.first().map_or(Ok(None), |row| row.get(0))
-}
-
-/// Deletes the sessions with ids from behind `after` to `last` that were over before `cutoff`; returns how many.
-pub async fn delete_over(db: &impl Connection, cutoff: Timestamp, after: i64, last: i64) -> Result<usize, Error> {
-    let rows = db
-        .query(
-            "DELETE FROM sessions WHERE id > ?2 AND id <= ?3 AND expires_at < ?1 RETURNING id",
-            params![cutoff, after, last],
-        )
-        .await?;
-    Ok(rows.len())
-}

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use arguments::Arguments;
 use lanterne_command::{Database, Failure, require_migrated, run, say};
 use lanterne_core::db::{self, Connection};
+use lanterne_core::retention::Kind;
 use lanterne_core::timestamp::Timestamp;
-use lanterne_core::{audit, sessions};
 
 /// How many rows are deleted at a time: a few milliseconds' work.
 const ROWS_MAX: i64 = 500;
@@ -58,40 +58,27 @@ fn main() -> ExitCode {
 }
 
 async fn prune(db: &impl Connection, arguments: &Arguments, now: Timestamp) -> Result<(), Failure> {
-    if let Some(days) = arguments.sessions_days {
-        let (cutoff, what) =
-            (days_before(now, days)?, format!("sessions that were over more than {} ago", spelled(days)));
-        match arguments.dry_run {
-            true => say(format!("Would delete {} {what}", sessions::count_over(db, cutoff).await?)),
-            false => say(format!("Deleted {} {what}", prune_sessions(db, cutoff).await?)),
-        }
-    }
-    if let Some(days) = arguments.audit_days {
-        let (cutoff, what) = (days_before(now, days)?, format!("audit rows older than {}", spelled(days)));
-        match arguments.dry_run {
-            true => say(format!("Would delete {} {what}", audit::count_old(db, cutoff).await?)),
-            false => say(format!("Deleted {} {what}", prune_audit_rows(db, cutoff).await?)),
-        }
+    for (kind, days, what) in [
+        (Kind::Sessions, arguments.sessions_days, "sessions that were over more than"),
+        (Kind::AuditRows, arguments.audit_days, "audit rows that were written more than"),
+    ] {
+        let Some(days) = days else { continue };
+        let cutoff = days_before(now, days)?;
+        let (done, count) = match arguments.dry_run {
+            true => ("Would delete", kind.count(db, cutoff).await?),
+            false => ("Deleted", delete(db, kind, cutoff).await?),
+        };
+        say(format!("{done} {count} {what} {} ago", spelled(days)));
     }
     Ok(())
 }
 
-async fn prune_sessions(db: &impl Connection, cutoff: Timestamp) -> Result<usize, db::Error> {
+/// Deletes what is older than `cutoff`, in transactions so short that nobody waits for one.
+async fn delete(db: &impl Connection, kind: Kind, cutoff: Timestamp) -> Result<i64, db::Error> {
     let (mut after, mut count) = (i64::MIN, 0);
-    while let Some(last) = sessions::next_over(db, cutoff, after, ROWS_MAX).await? {
+    while let Some(last) = kind.next(db, cutoff, after, ROWS_MAX).await? {
         let start = Instant::now();
-        count += sessions::delete_over(db, cutoff, after, last).await?;
-        after = last;
-        give_way(start.elapsed());
-    }
-    Ok(count)
-}
-
-async fn prune_audit_rows(db: &impl Connection, cutoff: Timestamp) -> Result<usize, db::Error> {
-    let (mut after, mut count) = (i64::MIN, 0);
-    while let Some(last) = audit::next_old(db, cutoff, after, ROWS_MAX).await? {
-        let start = Instant::now();
-        count += audit::delete_old(db, cutoff, after, last).await?;
+        count += i64::try_from(kind.delete(db, cutoff, after, last).await?).unwrap_or(0);
         after = last;
         give_way(start.elapsed());
     }
