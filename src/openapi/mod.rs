@@ -28,8 +28,8 @@ const ABOUT: &str = "\
 Accounts with e-mail address and password, and the tokens that prove who is asking.
 
 Register once, log in, and you hold two tokens: an access token for each request, in the header \
-`Authorization: Bearer ...`, and a refresh token that buys the next pair, once, before the access token expires after \
-half an hour.
+`Authorization: Bearer ...`, and a refresh token that buys the next pair, once, when the access token has expired \
+after half an hour.
 
 Requests and replies are JSON. Whatever goes wrong, the reply is `{\"detail\": ...}`: a sentence, or for status 422 the \
 list of everything that is wrong with the body. Every reply has an `X-Request-Id`, under which the server's log knows it.";

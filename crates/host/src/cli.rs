@@ -46,7 +46,7 @@ pub(crate) enum Command {
     Up(Up),
     /// Build the components
     Build(BuildFlags),
-    /// Run the component `migrate`, or make the next migration
+    /// Change the schema of the database, or make the next migration; `migrate help` lists how
     #[command(after_help = "\
 Examples:
   lanterne migrate upgrade head      lanterne migrate current
@@ -57,14 +57,14 @@ In a source tree, without the component:
   lanterne migrate revision -m \"add teams\"                  an empty migration
   lanterne migrate revision -m \"add teams\" --autogenerate   one that leads to schema.sql")]
     Migrate(Migrate),
-    /// Run the component `seed`
+    /// Add the documented users, or an administrator; `seed help` says how
     #[command(after_help = "\
 Examples:
   lanterne seed                                 the documented accounts
   lanterne seed --admin-email you@example.com   a real administrator
   lanterne seed -- help                         what the component itself says")]
     Seed(Seed),
-    /// Run the component `prune`
+    /// Delete old sessions and audit rows; `prune help` says how
     #[command(after_help = "\
 Examples:
   lanterne prune --sessions-days 30 --audit-days 365 --dry-run
@@ -83,7 +83,7 @@ pub(crate) struct From {
     #[arg(short = 'f', long, value_name = "FILE_OR_DIR", default_value = ".")]
     pub(crate) from: PathBuf,
 
-    /// Show errors only, and nothing of what components print
+    /// No progress and no log: errors, the address that `up` listens on, and what a command prints
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }
@@ -124,7 +124,7 @@ pub(crate) struct Up {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
     pub(crate) listen: String,
 
-    /// Run the component `seed` before serving
+    /// Add the documented users before serving
     #[arg(long)]
     pub(crate) seed: bool,
 
@@ -146,7 +146,7 @@ pub(crate) struct Migrate {
     #[command(flatten)]
     pub(crate) common: Common,
 
-    /// What the component is told
+    /// What to do; `help` lists it. Flags of lanterne itself stand before these words
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     pub(crate) words: Vec<String>,
 }
@@ -226,7 +226,7 @@ pub(crate) struct Seed {
     #[command(flatten)]
     pub(crate) common: Common,
 
-    /// What the component is told
+    /// What to do; `help` lists it. Flags of lanterne itself stand before these words
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) words: Vec<String>,
 }
@@ -237,7 +237,7 @@ pub(crate) struct Prune {
     #[command(flatten)]
     pub(crate) common: Common,
 
-    /// What the component is told
+    /// What to do; `help` lists it. Flags of lanterne itself stand before these words
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     pub(crate) words: Vec<String>,
 }

@@ -29,6 +29,11 @@ impl Console {
         self.quiet
     }
 
+    /// Whether what components print is shown. A command's output is what it was run for, and may be a new password.
+    pub(crate) fn shows_components(self) -> bool {
+        self.on_stderr || !self.quiet
+    }
+
     /// A line about something that was done: what, and how it went.
     pub(crate) fn done(self, what: &str, how: impl Display) {
         let (bold, plain) = self.marks();

@@ -106,7 +106,7 @@ impl Host {
             databases: Arc::new(databases?),
             stores,
             variables: variables::granted(manifest, &self.sources, section)?,
-            output: !self.console.is_quiet(),
+            output: self.console.shows_components(),
         })
     }
 

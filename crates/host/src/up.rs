@@ -24,12 +24,13 @@ const SECRET: &str = "secret_key";
 /// Builds, prepares and serves; gives the exit status.
 pub(crate) fn run(up: &Up) -> Result<i32> {
     let mut session = Session::new(&up.common)?;
-    // Bound early, accepting later: a taken address must not cost a build or a migration.
-    let listener = serve::bind(&up.listen)?;
-    session.build(&up.common)?;
+    // What can be refused is refused first: a taken address or a bad variable must not cost a build of minutes.
+    // The address is let go again, so that whoever comes too early is told so instead of waiting.
+    drop(serve::bind(&up.listen)?);
     ensure_secret(&session.project, &mut session.sources, session.console)?;
     let config = variables::check_variables(&session.project, &session.sources)?;
     let has_docs = config.is_some_and(|config| config.docs);
+    session.build(&up.common)?;
 
     let (project, console) = (session.project.clone(), session.console);
     let database = session.database()?;
@@ -42,6 +43,7 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
     let _sign = database_file::leave_sign(&database);
     let host = Arc::new(host);
     let server = Server::new(&host, &project.app, guests.handle().clone())?;
+    let listener = serve::bind(&up.listen)?;
     let address = listener.local_addr()?;
     server.run(listener, || serve::announce(console, address, has_docs))?;
     // Guests that are still busy have had their time.

@@ -210,7 +210,7 @@ pub(crate) fn bind(address: &str) -> Result<std::net::TcpListener> {
     use std::io::ErrorKind::{AddrInUse, InvalidInput};
     std::net::TcpListener::bind(address).map_err(|error| match error.kind() {
         AddrInUse => {
-            anyhow!("{address} is taken by another program: stop it, or choose another address with --listen")
+            anyhow!("{address} is taken by another program: stop it, or choose another address, as with --listen 127.0.0.1:8001")
         }
         InvalidInput => Mistake::new(format!("--listen {address}: {error}; must be ADDRESS:PORT")),
         _ => anyhow!("cannot listen on {address}: {error}"),
