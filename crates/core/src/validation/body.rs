@@ -1,7 +1,7 @@
 //! From the bytes of a request to its struct: what FastAPI does before a handler runs.
 
 use super::error::{Fault, FieldError, Location};
-use super::request::Request;
+use super::request::{Part, Request};
 use crate::json::{self, Json, ParseError};
 
 /// Why a body is refused.
@@ -26,7 +26,7 @@ pub fn parse_body<T: Request>(content_type: Option<&[u8]>, body: &[u8]) -> Resul
     } else {
         std::str::from_utf8(body).map_err(|_| BodyError::Unparseable)?.into()
     };
-    T::from_json(&value).map_err(BodyError::Invalid)
+    T::from_json(Part::Body, &value).map_err(BodyError::Invalid)
 }
 
 /// `application/json` or `application/*+json` in any case and with any parameters; none at all counts as JSON too.

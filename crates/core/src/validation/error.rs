@@ -48,8 +48,12 @@ pub enum Context {
     MaxLength(usize),
     /// Why the value is refused.
     Reason(String),
-    /// What is wrong with the JSON text.
+    /// What is wrong with the text of a value.
     Error(&'static str),
+    /// The least number.
+    Ge(i64),
+    /// The greatest number.
+    Le(i64),
 }
 
 /// What can be wrong with a value, in pydantic's words.
@@ -79,6 +83,21 @@ pub enum Fault {
     /// Not an e-mail address, for this reason.
     #[error("value is not a valid email address: {0}")]
     NotAnEmail(String),
+    /// A text that spells no whole number.
+    #[error("Input should be a valid integer, unable to parse string as an integer")]
+    NotAnInteger,
+    /// A text that spells neither `true` nor `false`.
+    #[error("Input should be a valid boolean, unable to interpret input")]
+    NotAFlag,
+    /// A text that spells no point in time.
+    #[error("Input should be a valid datetime, such as 2026-01-31T12:00:00Z")]
+    NotATime,
+    /// A smaller number than allowed.
+    #[error("Input should be greater than or equal to {0}")]
+    TooSmall(i64),
+    /// A greater number than allowed.
+    #[error("Input should be less than or equal to {0}")]
+    TooLarge(i64),
 }
 
 impl Fault {
@@ -97,12 +116,25 @@ impl Fault {
             Self::TooShort(_) => "string_too_short",
             Self::TooLong(_) => "string_too_long",
             Self::NotAnEmail(_) => "value_error",
+            Self::NotAnInteger => "int_parsing",
+            Self::NotAFlag => "bool_parsing",
+            Self::NotATime => "datetime_parsing",
+            Self::TooSmall(_) => "greater_than_equal",
+            Self::TooLarge(_) => "less_than_equal",
         }
     }
 
     fn context(self) -> Option<Context> {
         match self {
-            Self::Missing | Self::NotAnObject | Self::NotAString | Self::NotABool => None,
+            Self::Missing
+            | Self::NotAnObject
+            | Self::NotAString
+            | Self::NotABool
+            | Self::NotAnInteger
+            | Self::NotAFlag => None,
+            Self::NotATime => Some(Context::Error("not a time of RFC 3339")),
+            Self::TooSmall(min) => Some(Context::Ge(min)),
+            Self::TooLarge(max) => Some(Context::Le(max)),
             Self::NotJson(error) => Some(Context::Error(error)),
             Self::TooShort(chars_min) => Some(Context::MinLength(chars_min)),
             Self::TooLong(chars_max) => Some(Context::MaxLength(chars_max)),
@@ -131,6 +163,8 @@ mod tests {
             (Fault::TooLong(9), r#""ctx":{"max_length":9}"#),
             (Fault::NotAnEmail("No.".to_owned()), r#""ctx":{"reason":"No."}"#),
             (Fault::NotJson("Extra data"), r#""ctx":{"error":"Extra data"}"#),
+            (Fault::TooSmall(1), r#""ctx":{"ge":1}"#),
+            (Fault::TooLarge(200), r#""ctx":{"le":200}"#),
         ];
         for (fault, context) in contexts {
             assert!(written(fault.clone()).ends_with(&format!("{context}}}")), "{fault:?}");

@@ -1,4 +1,4 @@
-//! Writing a request body as a struct whose fields say their rules by their types.
+//! Writing a part of a request as a struct whose fields say their rules by their types.
 
 use indexmap::IndexMap;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -9,13 +9,58 @@ use super::field::Field;
 use super::redaction;
 use crate::json::Json;
 
-/// A request body. Implemented by [`request!`](crate::request).
+/// A request's body, or its query. Implemented by [`request!`](crate::request).
 pub trait Request: Sized {
     /// The fields in their order.
     const RULES: &'static [FieldRule];
 
-    /// The body, or everything that is wrong with it, in the order of the fields. Unknown members are ignored.
-    fn from_json(body: &Json) -> Result<Self, Vec<FieldError>>;
+    /// The part of a request, or everything that is wrong with it, in the order of the fields. Unknown members are
+    /// ignored.
+    fn from_json(part: Part, value: &Json) -> Result<Self, Vec<FieldError>>;
+
+    /// The fields as the OpenAPI document has them, in their order.
+    fn fields() -> Vec<FieldSchema>;
+}
+
+/// Which part of a request it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Behind the headers.
+    Body,
+    /// Behind the question mark.
+    Query,
+    /// Between two slashes.
+    Path,
+}
+
+impl Part {
+    /// Its name in a fault.
+    pub(super) fn location(self) -> Location {
+        Location::Name(match self {
+            Self::Body => "body",
+            Self::Query => "query",
+            Self::Path => "path",
+        })
+    }
+}
+
+/// A field as the OpenAPI document has it.
+pub struct FieldSchema {
+    /// Its name.
+    pub name: &'static str,
+    /// What it may hold, with a description.
+    pub schema: Object,
+    /// Whether it may be left out.
+    pub is_optional: bool,
+}
+
+impl FieldSchema {
+    /// The field `name` of the type `T`, described by the lines of a doc comment.
+    pub fn new<T: Field>(name: &'static str, about: &[&str]) -> Self {
+        let mut schema = T::schema();
+        schema.description = Some(joined(about));
+        Self { name, schema, is_optional: T::absent().is_some() }
+    }
 }
 
 /// What is known of a field without its value.
@@ -27,23 +72,24 @@ pub struct FieldRule {
     pub secret: bool,
 }
 
-/// Reads the fields of a body one after the other and gathers their faults.
+/// Reads the fields of a part one after the other and gathers their faults.
 pub struct Reader<'a> {
-    body: &'a Json,
+    part: Part,
+    value: &'a Json,
     members: &'a IndexMap<String, Json>,
     rules: &'static [FieldRule],
     faults: Vec<FieldError>,
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of a body, which must be an object.
-    pub fn new(body: &'a Json, rules: &'static [FieldRule]) -> Result<Self, Vec<FieldError>> {
-        let fault = match body {
-            Json::Object(members) => return Ok(Self { body, members, rules, faults: Vec::new() }),
+    /// A reader of a part, which must be an object.
+    pub fn new(part: Part, value: &'a Json, rules: &'static [FieldRule]) -> Result<Self, Vec<FieldError>> {
+        let fault = match value {
+            Json::Object(members) => return Ok(Self { part, value, members, rules, faults: Vec::new() }),
             Json::Null => Fault::Missing,
             _ => Fault::NotAnObject,
         };
-        Err(vec![fault.at(vec![Location::Name("body")], redaction::of_value(body, rules))])
+        Err(vec![fault.at(vec![part.location()], redaction::of_value(value, rules))])
     }
 
     /// The value of a field, or nothing if it is faulty, which [`Self::faults`] tells in the end.
@@ -56,10 +102,10 @@ impl<'a> Reader<'a> {
             },
             None => match T::absent() {
                 Some(value) => return Some(value),
-                None => (Fault::Missing, redaction::of_value(self.body, self.rules)),
+                None => (Fault::Missing, redaction::of_value(self.value, self.rules)),
             },
         };
-        self.faults.push(fault.at(vec![Location::Name("body"), Location::Name(name)], input));
+        self.faults.push(fault.at(vec![self.part.location(), Location::Name(name)], input));
         None
     }
 
@@ -69,22 +115,23 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The JSON Schema of an object: its description and, for each field, the name, the schema, whether it may be left
-/// out, and the description. Descriptions come as the lines of a doc comment.
-pub fn object_schema(about: &[&str], fields: Vec<(&'static str, Object, bool, &[&str])>) -> RefOr<Schema> {
-    let describe = |lines: &[&str]| lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join("\n");
-    let mut object = ObjectBuilder::new().schema_type(Type::Object).description(Some(describe(about)));
-    for (name, mut schema, optional, about) in fields {
-        schema.description = Some(describe(about));
+/// The JSON Schema of an object with these fields, described by the lines of a doc comment.
+pub fn object_schema(about: &[&str], fields: Vec<FieldSchema>) -> RefOr<Schema> {
+    let mut object = ObjectBuilder::new().schema_type(Type::Object).description(Some(joined(about)));
+    for FieldSchema { name, schema, is_optional } in fields {
         object = object.property(name, schema);
-        if !optional {
+        if !is_optional {
             object = object.required(name);
         }
     }
     RefOr::T(Schema::Object(object.build()))
 }
 
-/// Declares a request body: the struct with its [`Request`], `PartialSchema` and `ToSchema`.
+fn joined(lines: &[&str]) -> String {
+    lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join("\n")
+}
+
+/// Declares a request's body or query: the struct with its [`Request`], `PartialSchema` and `ToSchema`.
 ///
 /// A field is one line; its type implements [`Field`] and so says how the value is checked, what a 422 reply says and
 /// what the OpenAPI document shows. Doc comments become the descriptions there.
@@ -124,24 +171,29 @@ macro_rules! request {
                 secret: <$type as $crate::validation::Field>::SECRET,
             },)*];
 
-            fn from_json(body: &$crate::json::Json) -> Result<Self, Vec<$crate::validation::FieldError>> {
-                let mut reader = $crate::validation::Reader::new(body, Self::RULES)?;
+            fn from_json(
+                part: $crate::validation::Part,
+                value: &$crate::json::Json,
+            ) -> Result<Self, Vec<$crate::validation::FieldError>> {
+                let mut reader = $crate::validation::Reader::new(part, value, Self::RULES)?;
                 $(let $field = reader.field::<$type>(stringify!($field));)*
                 match ($($field,)*) {
                     ($(Some($field),)*) => Ok(Self { $($field,)* }),
                     _ => Err(reader.faults()),
                 }
             }
+
+            fn fields() -> Vec<$crate::validation::FieldSchema> {
+                vec![$($crate::validation::FieldSchema::new::<$type>(stringify!($field), &[$($field_about),*]),)*]
+            }
         }
 
         impl utoipa::PartialSchema for $name {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-                $crate::validation::object_schema(&[$($about),*], vec![$((
-                    stringify!($field),
-                    <$type as $crate::validation::Field>::schema(),
-                    <$type as $crate::validation::Field>::absent().is_some(),
-                    &[$($field_about),*],
-                ),)*])
+                $crate::validation::object_schema(
+                    &[$($about),*],
+                    <Self as $crate::validation::Request>::fields(),
+                )
             }
         }
 
@@ -153,7 +205,7 @@ macro_rules! request {
 mod tests {
     use utoipa::{PartialSchema, ToSchema};
 
-    use super::Request;
+    use super::{Part, Request};
     use crate::email::Email;
     use crate::json::parse;
     use crate::validation::Password;
@@ -173,13 +225,14 @@ mod tests {
 
     fn faults(body: &str) -> String {
         let body = parse(body.as_bytes()).unwrap();
-        ChangeRequest::from_json(&body).map_or_else(|faults| serde_json::to_string(&faults).unwrap(), |_| "none".into())
+        ChangeRequest::from_json(Part::Body, &body)
+            .map_or_else(|faults| serde_json::to_string(&faults).unwrap(), |_| "none".into())
     }
 
     #[test]
     fn optional_fields_may_be_left_out_or_null() {
         let body = parse(br#"{"password": "x", "letters": null, "more": []}"#).unwrap();
-        let request = ChangeRequest::from_json(&body).unwrap();
+        let request = ChangeRequest::from_json(Part::Body, &body).unwrap();
         assert!(request.email.is_none() && request.letters.is_none());
         assert_eq!(request.password.expose(), "x");
         assert_eq!(faults(r#"{"password": "x", "letters": true, "email": "ann@lanterne.org"}"#), "none");
