@@ -5,35 +5,42 @@
 -- `alembic_version` to the Python server's.
 
 CREATE TABLE users (
-    id INTEGER NOT NULL,
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     email VARCHAR(255) NOT NULL,
     hashed_password VARCHAR(255) NOT NULL,
     is_active BOOLEAN NOT NULL,
     is_admin BOOLEAN NOT NULL,
     created_at DATETIME NOT NULL,
-    updated_at DATETIME NOT NULL,
-    PRIMARY KEY (id)
+    updated_at DATETIME NOT NULL
 );
 CREATE UNIQUE INDEX ix_users_email ON users (email);
 CREATE INDEX ix_users_id ON users (id);
+CREATE INDEX ix_users_is_active ON users (is_active);
+CREATE INDEX ix_users_is_admin ON users (is_admin, is_active);
 
 CREATE TABLE sessions (
-    id INTEGER NOT NULL,
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     user_id INTEGER NOT NULL,
     access_token_jti VARCHAR(36) NOT NULL,
     refresh_token_jti VARCHAR(36) NOT NULL,
     is_valid BOOLEAN NOT NULL,
     created_at DATETIME NOT NULL,
     expires_at DATETIME NOT NULL,
-    PRIMARY KEY (id),
+    chain_id INTEGER,
+    started_at DATETIME,
+    rotated_at DATETIME,
+    ip_address VARCHAR(45),
+    user_agent VARCHAR(500),
     FOREIGN KEY(user_id) REFERENCES users (id)
 );
 CREATE UNIQUE INDEX ix_sessions_access_token_jti ON sessions (access_token_jti);
+CREATE INDEX ix_sessions_chain_id ON sessions (chain_id);
 CREATE INDEX ix_sessions_id ON sessions (id);
 CREATE UNIQUE INDEX ix_sessions_refresh_token_jti ON sessions (refresh_token_jti);
+CREATE INDEX ix_sessions_user_id_is_valid ON sessions (user_id, is_valid);
 
 CREATE TABLE audit_logs (
-    id INTEGER NOT NULL,
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     user_id INTEGER,
     action VARCHAR(100) NOT NULL,
     resource VARCHAR(100) NOT NULL,
@@ -41,8 +48,9 @@ CREATE TABLE audit_logs (
     details TEXT,
     ip_address VARCHAR(45),
     user_agent VARCHAR(500),
-    created_at DATETIME NOT NULL,
-    PRIMARY KEY (id),
-    FOREIGN KEY(user_id) REFERENCES users (id)
+    created_at DATETIME NOT NULL
 );
+CREATE INDEX ix_audit_logs_action ON audit_logs (action);
+CREATE INDEX ix_audit_logs_created_at ON audit_logs (created_at);
 CREATE INDEX ix_audit_logs_id ON audit_logs (id);
+CREATE INDEX ix_audit_logs_user_id ON audit_logs (user_id);

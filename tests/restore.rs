@@ -90,7 +90,8 @@ fn what_is_no_backup_of_this_app_is_refused_and_nothing_is_changed() {
         ),
         (
             "dangling.db",
-            "INSERT INTO audit_logs (user_id, action, resource, created_at) VALUES (99, 'a', 'b', '2030-01-01 00:00:00')",
+            "INSERT INTO sessions (user_id, access_token_jti, refresh_token_jti, is_valid, created_at, expires_at)
+             VALUES (99, 'a', 'b', 1, '2030-01-01 00:00:00', '2030-01-01 00:00:00')",
             "1 rows refer to rows that are gone",
         ),
     ] {

@@ -35,7 +35,8 @@ fn structure(db: &File) -> Vec<String> {
     )));
     // What the descriptions leave out: of tables only these words, of the rest the whole text.
     let texts = all("SELECT name || ': ' || sql FROM sqlite_master
-                     WHERE sql IS NOT NULL AND name <> 'schema_migrations' AND type <> 'index' ORDER BY type, name");
+                     WHERE sql IS NOT NULL AND name NOT IN ('schema_migrations', 'sqlite_sequence') AND type <> 'index'
+                     ORDER BY type, name");
     for text in texts {
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         if !words.contains("CREATE TABLE") {

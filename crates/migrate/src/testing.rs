@@ -62,10 +62,11 @@ impl File {
         rows.collect()
     }
 
-    /// Every table and index but those of this program and of SQLite.
+    /// Every table and index but those of this program and of SQLite, which quotes the name of a table that it renamed.
     pub(crate) fn schema(&self) -> Vec<String> {
         let rows = self.query_now(
-            "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND tbl_name <> 'schema_migrations' ORDER BY sql",
+            "SELECT replace(sql, '\"', '') FROM sqlite_master
+             WHERE sql IS NOT NULL AND tbl_name NOT IN ('schema_migrations', 'sqlite_sequence') ORDER BY 1",
             vec![],
         );
         rows.expect("a schema").iter().map(|row| row.get(0).expect("text")).collect()
