@@ -1,48 +1,146 @@
 //! The table `audit_logs`: who did what, when and from where, written in the transaction of what it records.
+//!
+//! A row outlives the account that it speaks of: `user_id` refers to no table, and ids are never given out again.
 
 use crate::client::{Client, printable};
-use crate::db::{Connection, Error};
+use crate::conditions::Conditions;
+use crate::db::{Connection, Error, Row};
 use crate::params;
 use crate::timestamp::Timestamp;
 
 /// The longest `details` that is kept, in characters.
 const DETAILS_MAX: usize = 1000;
 
-/// What happened.
-#[derive(Clone, Copy, Debug)]
+/// What happened, or was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// An account was made.
+    /// Somebody made an account.
     Register,
     /// A session was opened with a password.
     Login,
     /// A password was refused.
     LoginFailed,
+    /// Too many passwords were tried.
+    LoginThrottled,
     /// A refresh token was exchanged.
     Refresh,
+    /// A refresh token came back long after it was exchanged: it was stolen, before or after.
+    RefreshReuse,
+    /// A session was ended by itself.
+    Logout,
+    /// All sessions of an account were ended by one of them.
+    LogoutAll,
+    /// An account got another password.
+    PasswordChange,
+    /// An account got another address.
+    EmailChange,
+    /// An account was deleted by its owner.
+    AccountDelete,
+    /// A session was ended by another one, or those of an account by an administrator.
+    SessionRevoke,
+    /// An administrator made an account.
+    UserCreate,
+    /// An administrator changed an account.
+    UserUpdate,
+    /// An administrator deleted an account.
+    UserDelete,
 }
 
 impl Action {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::Register,
+        Self::Login,
+        Self::LoginFailed,
+        Self::LoginThrottled,
+        Self::Refresh,
+        Self::RefreshReuse,
+        Self::Logout,
+        Self::LogoutAll,
+        Self::PasswordChange,
+        Self::EmailChange,
+        Self::AccountDelete,
+        Self::SessionRevoke,
+        Self::UserCreate,
+        Self::UserUpdate,
+        Self::UserDelete,
+    ];
+
+    /// The action's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.columns().0
+    }
+
     /// The action's name, and the kind of thing it was done to.
     fn columns(self) -> (&'static str, &'static str) {
         match self {
             Self::Register => ("register", "user"),
             Self::Login => ("login", "session"),
             Self::LoginFailed => ("login_failed", "session"),
+            Self::LoginThrottled => ("login_throttled", "session"),
             Self::Refresh => ("refresh", "session"),
+            Self::RefreshReuse => ("refresh_reuse", "session"),
+            Self::Logout => ("logout", "session"),
+            Self::LogoutAll => ("logout_all", "session"),
+            Self::PasswordChange => ("password_change", "user"),
+            Self::EmailChange => ("email_change", "user"),
+            Self::AccountDelete => ("account_delete", "user"),
+            Self::SessionRevoke => ("session_revoke", "session"),
+            Self::UserCreate => ("user_create", "user"),
+            Self::UserUpdate => ("user_update", "user"),
+            Self::UserDelete => ("user_delete", "user"),
         }
     }
 }
 
-/// One line of the log.
+/// A new line of the log.
+#[derive(Debug)]
 pub struct Entry {
     /// What happened.
     pub action: Action,
     /// Who did it, if an account is known.
     pub user_id: Option<i64>,
     /// The id of what it was done to.
-    pub resource_id: Option<String>,
+    pub resource_id: Option<i64>,
     /// A sentence for a person. No password, token or secret.
     pub details: String,
+}
+
+/// A line of the log as it is kept.
+#[derive(Debug)]
+pub struct Record {
+    /// Its number: a later line has a greater one.
+    pub id: i64,
+    /// Who did it, if an account is known.
+    pub user_id: Option<i64>,
+    /// What happened.
+    pub action: String,
+    /// The kind of thing it was done to.
+    pub resource: String,
+    /// The id of what it was done to.
+    pub resource_id: Option<String>,
+    /// A sentence for a person.
+    pub details: Option<String>,
+    /// Where it came from.
+    pub client: Client,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+}
+
+/// Which lines to show; `None` shows all.
+#[derive(Clone, Debug, Default)]
+pub struct Filters {
+    /// Those of what this account did.
+    pub user_id: Option<i64>,
+    /// Those of this action.
+    pub action: Option<String>,
+    /// Those from this time on.
+    pub since: Option<Timestamp>,
+    /// Those from before this time.
+    pub until: Option<Timestamp>,
+    /// Those with a smaller id.
+    pub before: Option<i64>,
 }
 
 /// Writes one line, with the client's address and agent.
@@ -56,7 +154,7 @@ pub async fn record(db: &impl Connection, entry: Entry, client: &Client, now: Ti
             entry.user_id,
             action,
             resource,
-            entry.resource_id,
+            entry.resource_id.map(|id| id.to_string()),
             printable(&entry.details, DETAILS_MAX),
             client.address.clone(),
             client.agent.clone(),
@@ -65,4 +163,38 @@ pub async fn record(db: &impl Connection, entry: Entry, client: &Client, now: Ti
     )
     .await?;
     Ok(())
+}
+
+/// At most `limit` lines, the newest first.
+pub async fn page(db: &impl Connection, filters: &Filters, limit: i64) -> Result<Vec<Record>, Error> {
+    let Filters { user_id, action, since, until, before } = filters.clone();
+    let (conditions, mut params) = Conditions::default()
+        .and("user_id = ?", user_id)
+        .and("action = ?", action)
+        .and("created_at >= ?", since)
+        .and("created_at < ?", until)
+        .and("id < ?", before)
+        .build();
+    params.push(limit.into());
+    let sql = format!(
+        "SELECT id, user_id, action, resource, resource_id, details, ip_address, user_agent, created_at
+         FROM audit_logs WHERE {conditions} ORDER BY id DESC LIMIT ?"
+    );
+    let rows = db.query(&sql, params).await?;
+    rows.iter().map(Record::from_row).collect()
+}
+
+impl Record {
+    fn from_row(row: &Row) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.get(0)?,
+            user_id: row.get(1)?,
+            action: row.get(2)?,
+            resource: row.get(3)?,
+            resource_id: row.get(4)?,
+            details: row.get(5)?,
+            client: Client { address: row.get(6)?, agent: row.get(7)? },
+            created_at: row.get(8)?,
+        })
+    }
 }

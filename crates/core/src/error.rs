@@ -19,9 +19,30 @@ pub enum Error {
     /// No such account, or not its password: which of the two is nobody's business.
     #[error("Incorrect email or password")]
     BadCredentials,
+    /// Too many wrong passwords so far: none is looked at for so many seconds.
+    #[error("Too many attempts. Try again in {0} seconds.")]
+    Throttled(i64),
     /// The right password of an account that an administrator switched off.
     #[error("Account is inactive")]
     AccountInactive,
+    /// No access token, or one that opens nothing.
+    #[error("{0}")]
+    Denied(#[from] Denial),
+    /// What only administrators may do.
+    #[error("Admin privileges required")]
+    NotAdmin,
+    /// Not the password of the account that asks.
+    #[error("Incorrect password")]
+    WrongPassword,
+    /// No such account.
+    #[error("User not found")]
+    NoUser,
+    /// No such session of this account that is still valid.
+    #[error("Session not found")]
+    NoSession,
+    /// There would be no active administrator any more.
+    #[error("Last active admin")]
+    LastAdmin,
     /// A refresh token that buys nothing.
     #[error("{0}")]
     RefreshRefused(#[from] Refusal),
@@ -51,6 +72,35 @@ pub enum Refusal {
     /// Its account is gone or switched off.
     #[error("User not found or inactive")]
     User,
+}
+
+/// Why an access token is refused, in the order in which it is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denial {
+    /// There is none.
+    #[error("Not authenticated")]
+    Missing,
+    /// Not a token of this server, or past its time.
+    #[error("Could not validate credentials")]
+    Token,
+    /// A refresh token.
+    #[error("Invalid token type")]
+    Type,
+    /// Its account is gone.
+    #[error("User not found")]
+    User,
+    /// Its session was ended.
+    #[error("Invalid or expired access token")]
+    Session,
+}
+
+impl From<token::Fault> for Denial {
+    fn from(fault: token::Fault) -> Self {
+        match fault {
+            token::Fault::Type => Self::Type,
+            token::Fault::Invalid | token::Fault::Format => Self::Token,
+        }
+    }
 }
 
 impl From<token::Fault> for Refusal {

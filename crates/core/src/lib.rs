@@ -1,7 +1,8 @@
 //! The domain of Lanterne Rouge: accounts, sessions, tokens and passwords, without HTTP and without a host.
 //!
 //! Read it from the top: [`accounts`] is what people do; below it stand the rules it follows
-//! ([`password`], [`token`]), the tables it keeps ([`users`], [`sessions`], [`audit`], [`retention`]) and what they are made of.
+//! ([`password`], [`token`], [`throttle`]), the tables it keeps ([`users`], [`sessions`], [`audit`], [`retention`]) and what they are
+//! made of.
 //! What a request may hold stands in [`requests`], by the rules of [`validation`], [`email`] and [`json`].
 //! Nothing here knows of HTTP status codes, opens a database or reads an environment.
 
@@ -14,6 +15,7 @@ pub mod requests;
 pub mod validation;
 
 pub mod password;
+pub mod throttle;
 pub mod token;
 
 pub mod audit;
@@ -25,3 +27,5 @@ pub mod client;
 pub mod config;
 pub mod db;
 pub mod timestamp;
+
+mod conditions;

@@ -38,6 +38,18 @@ impl Timestamp {
         Self(self.0.checked_add(duration).unwrap_or(Instant::MAX))
     }
 
+    /// This point in time minus `duration`; the beginning of the calendar if that is before it.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.checked_sub(duration).unwrap_or(Instant::MIN))
+    }
+
+    /// How long before this point in time `earlier` was; zero if it was not before it.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.duration_since(earlier.0).try_into().unwrap_or(Duration::ZERO)
+    }
+
     /// As the database keeps it: naive UTC with six digits, `2026-01-31 12:00:00.000000`,
     /// the text that SQLAlchemy writes for a `DATETIME` column.
     #[must_use]
@@ -116,9 +128,13 @@ mod tests {
     }
 
     #[test]
-    fn adding_stops_at_the_end_of_the_calendar() {
+    fn reckoning_stops_at_the_ends_of_the_calendar() {
         let start = at("2026-01-31 12:00:00");
         assert_eq!(start.after(Duration::from_secs(60)).unix() - start.unix(), 60);
         assert!(start.after(Duration::MAX) > start);
+        assert_eq!(start.after(Duration::from_secs(60)).before(Duration::from_secs(60)), start);
+        assert!(start.before(Duration::MAX) < start);
+        assert_eq!(start.after(Duration::from_millis(1500)).since(start), Duration::from_millis(1500));
+        assert_eq!(start.since(start.after(Duration::from_secs(1))), Duration::ZERO);
     }
 }

@@ -3,8 +3,6 @@
 //! A token carries who (`sub`), what it is for (`type`), until when (`exp`) and which one it is (`jti`). Whether
 //! its session still stands is not in it: that is asked of the database on every use.
 
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_simple::algorithms::{HS256Key, MACLike as _};
@@ -31,11 +29,19 @@ pub enum Kind {
 }
 
 /// What a valid token says.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
     /// The account's id.
     pub user_id: i64,
     /// Which token it is: a UUID, the key of its session.
+    pub jti: String,
+}
+
+/// A new token.
+pub struct Signed {
+    /// The token.
+    pub token: String,
+    /// Its `jti`.
     pub jti: String,
 }
 
@@ -56,7 +62,7 @@ pub struct Keys {
     previous: Option<HS256Key>,
 }
 
-/// The claims of a new token as they are written: those of the Python server, in its order.
+/// The claims of a new token beside the registered ones. Together they are those of the Python server, and `iat`.
 #[derive(Serialize)]
 struct NewClaims<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,21 +78,21 @@ impl Keys {
         Self { current: HS256Key::from_bytes(current), previous: previous.map(HS256Key::from_bytes) }
     }
 
-    /// An access token for the account, valid for `ttl` from `now`; returns it with its `jti`.
-    pub fn access(&self, user_id: i64, email: &str, now: Timestamp, ttl: Duration) -> anyhow::Result<(String, String)> {
-        self.sign(user_id, NewClaims { email: Some(email), kind: Kind::Access }, now.after(ttl))
+    /// An access token for the account, made `now`; returns it with its `jti`.
+    pub fn access(&self, user_id: i64, email: &str, now: Timestamp, end: Timestamp) -> anyhow::Result<Signed> {
+        self.sign(user_id, NewClaims { email: Some(email), kind: Kind::Access }, now, end)
     }
 
-    /// A refresh token for the account, valid for `ttl` from `now`; returns it with its `jti`.
-    pub fn refresh(&self, user_id: i64, now: Timestamp, ttl: Duration) -> anyhow::Result<(String, String)> {
-        self.sign(user_id, NewClaims { email: None, kind: Kind::Refresh }, now.after(ttl))
+    /// A refresh token for the account, made `now`; returns it with its `jti`.
+    pub fn refresh(&self, user_id: i64, now: Timestamp, end: Timestamp) -> anyhow::Result<Signed> {
+        self.sign(user_id, NewClaims { email: None, kind: Kind::Refresh }, now, end)
     }
 
-    fn sign(&self, user_id: i64, custom: NewClaims<'_>, expires_at: Timestamp) -> anyhow::Result<(String, String)> {
+    fn sign(&self, user_id: i64, custom: NewClaims<'_>, now: Timestamp, end: Timestamp) -> anyhow::Result<Signed> {
         let jti = Uuid::new_v4().to_string();
         let claims = JWTClaims {
-            issued_at: None,
-            expires_at: Some(numeric_date(expires_at)),
+            issued_at: Some(numeric_date(now)),
+            expires_at: Some(numeric_date(end)),
             invalid_before: None,
             issuer: None,
             subject: Some(user_id.to_string()),
@@ -95,14 +101,22 @@ impl Keys {
             nonce: None,
             custom,
         };
-        let token = self.current.authenticate(claims)?;
-        Ok((token, jti))
+        Ok(Signed { token: self.current.authenticate(claims)?, jti })
+    }
+
+    /// A keyed hash of `parts` (HMAC-SHA256, RFC 2104), in 32 hexadecimal digits: who does not have the key cannot find out
+    /// what it is of by trying. No token is signed over such a text: it begins with a character that Base64 has not.
+    #[must_use]
+    pub fn fingerprint(&self, parts: &[&str]) -> String {
+        let text = parts.iter().fold(String::new(), |text, part| format!("{text}\0{part}"));
+        let tag = self.current.authentication_tag(text.as_bytes());
+        tag.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Checks everything about `token` that can be checked without the database.
     pub fn verify(&self, token: &str, kind: Kind, now: Timestamp) -> Result<Claims, Fault> {
         let claims = self.authenticate(token, now).ok_or(Fault::Invalid)?;
-        check_registered_claims(&claims)?;
+        check_registered_claims(&claims, now)?;
         if claims.get("type") != serde_json::to_value(kind).ok().as_ref() {
             return Err(Fault::Type);
         }
@@ -113,12 +127,15 @@ impl Keys {
         })
     }
 
-    /// The claims of a token that one of our keys signed and whose time has come and not passed.
+    /// The claims of a token that one of our keys signed and whose time has not passed.
     fn authenticate(&self, token: &str, now: Timestamp) -> Option<Map<String, Value>> {
         let options = VerificationOptions {
             // Zero leeway, and a token that expires this very second passes, as on the Python server.
             time_tolerance: Some(jwt_simple::prelude::Duration::from_secs(0)),
             artificial_time: Some(numeric_date(now)),
+            // The library would refuse an `iat` of the next second, from another machine's clock, with an `nbf` of
+            // tomorrow. The latter is checked below; RFC 7519 asks nothing of the former.
+            accept_future: true,
             max_token_length: Some(TOKEN_BYTES_MAX),
             ..VerificationOptions::default()
         };
@@ -132,13 +149,15 @@ impl Keys {
     }
 }
 
-/// The rules beyond RFC 7519 that the Python server's library has: no audience was asked for, so none may be
-/// given; `sub` and `jti` are texts where they are there. And one that it lacks: a token must expire.
-fn check_registered_claims(claims: &Map<String, Value>) -> Result<(), Fault> {
+/// A token's time must have come. Then the rules beyond RFC 7519 that the Python server's library has: no audience was
+/// asked for, so none may be given; `sub` and `jti` are texts where they are there. And one that it lacks: a token must
+/// expire.
+fn check_registered_claims(claims: &Map<String, Value>, now: Timestamp) -> Result<(), Fault> {
+    let early = claims.get("nbf").and_then(Value::as_f64).is_some_and(|nbf| nbf > now.unix() as f64);
     let foreign = ["aud", "at_hash"].iter().any(|name| claims.contains_key(*name));
     let mistyped = ["sub", "jti"].iter().any(|name| claims.get(*name).is_some_and(|v| !v.is_string()));
     let endless = claims.get("exp").is_none_or(|exp| !exp.is_number());
-    if foreign || mistyped || endless { Err(Fault::Invalid) } else { Ok(()) }
+    if early || foreign || mistyped || endless { Err(Fault::Invalid) } else { Ok(()) }
 }
 
 /// An id in plain decimal digits, as we write it; the sign is read so that `-1` is an unknown account.
@@ -153,11 +172,11 @@ fn numeric_date(timestamp: Timestamp) -> UnixTimeStamp {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
 
     use super::*;
-
-    const TTL: Duration = Duration::from_secs(60);
 
     fn keys() -> Keys {
         Keys::new(b"a key of at least thirty-two bytes", None)
@@ -165,6 +184,14 @@ mod tests {
 
     fn now() -> Timestamp {
         Timestamp::from_unix(1_800_000_000).expect("a time")
+    }
+
+    fn in_a_minute() -> Timestamp {
+        now().after(Duration::from_secs(60))
+    }
+
+    fn refresh(keys: &Keys) -> Signed {
+        keys.refresh(7, now(), in_a_minute()).expect("a token")
     }
 
     /// A token with exactly these claims, signed by `keys()`.
@@ -182,18 +209,19 @@ mod tests {
 
     #[test]
     fn tokens_carry_the_documented_claims_and_no_others() {
-        let (access, jti) = keys().access(7, "a@example.org", now(), TTL).expect("a token");
+        let (iat, exp) = (1_800_000_000, 1_800_000_060);
+        let Signed { token, jti } = keys().access(7, "a@example.org", now(), in_a_minute()).expect("a token");
         assert_eq!(
-            payload(&access),
-            json!({"sub": "7", "email": "a@example.org", "exp": 1_800_000_060, "type": "access", "jti": jti})
+            payload(&token),
+            json!({"sub": "7", "email": "a@example.org", "iat": iat, "exp": exp, "type": "access", "jti": jti})
         );
-        let (refresh, jti) = keys().refresh(7, now(), TTL).expect("a token");
-        assert_eq!(payload(&refresh), json!({"sub": "7", "exp": 1_800_000_060, "type": "refresh", "jti": jti}));
+        let Signed { token, jti } = refresh(&keys());
+        assert_eq!(payload(&token), json!({"sub": "7", "iat": iat, "exp": exp, "type": "refresh", "jti": jti}));
     }
 
     #[test]
     fn a_token_is_valid_until_its_last_second() {
-        let (token, jti) = keys().refresh(7, now(), TTL).expect("a token");
+        let Signed { token, jti } = refresh(&keys());
         let verify = |seconds| keys().verify(&token, Kind::Refresh, now().after(Duration::from_secs(seconds)));
         assert_eq!(verify(60), Ok(Claims { user_id: 7, jti }));
         assert_eq!(verify(61), Err(Fault::Invalid));
@@ -202,8 +230,7 @@ mod tests {
     #[test]
     fn the_previous_key_verifies_and_never_signs() {
         let rotated = Keys::new(b"another key of thirty-two bytes!!", Some(b"a key of at least thirty-two bytes"));
-        let (old, _) = keys().refresh(7, now(), TTL).expect("a token");
-        let (new, _) = rotated.refresh(7, now(), TTL).expect("a token");
+        let (old, new) = (refresh(&keys()).token, refresh(&rotated).token);
         assert!(rotated.verify(&old, Kind::Refresh, now()).is_ok());
         assert!(rotated.verify(&new, Kind::Refresh, now()).is_ok());
         assert_eq!(keys().verify(&new, Kind::Refresh, now()), Err(Fault::Invalid));
@@ -231,6 +258,17 @@ mod tests {
     }
 
     #[test]
+    fn the_clock_of_whoever_made_a_token_may_be_ahead() {
+        let claims = |nbf: i64| {
+            let (iat, exp) = (now().unix() + 5, now().unix() + 60);
+            json!({"sub": "7", "jti": "j", "type": "refresh", "iat": iat, "nbf": nbf, "exp": exp})
+        };
+        let verify = |nbf| keys().verify(&mint(&claims(nbf)), Kind::Refresh, now());
+        assert!(verify(now().unix()).is_ok());
+        assert_eq!(verify(now().unix() + 1), Err(Fault::Invalid));
+    }
+
+    #[test]
     fn an_id_has_one_spelling() {
         let exp = now().unix() + 60;
         for sub in [" 7", "7 ", "+7", "07", "７", "7.0", "", "99999999999999999999"] {
@@ -241,7 +279,7 @@ mod tests {
 
     #[test]
     fn other_algorithms_headers_and_spellings_are_refused() {
-        let (token, _) = keys().refresh(7, now(), TTL).expect("a token");
+        let token = refresh(&keys()).token;
         let [_, claims, tag] = token.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
         for header in [r#"{"alg":"none","typ":"JWT"}"#, r#"{"alg":"HS512"}"#, r#"{"alg":"HS256","crit":["x"]}"#] {
             let forged = format!("{}.{claims}.{tag}", URL_SAFE_NO_PAD.encode(header));

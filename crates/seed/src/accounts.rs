@@ -1,6 +1,8 @@
 //! Accounts to create, if they are not there.
 
 use lanterne_command::Failure;
+use lanterne_core::audit::{self, Action, Entry};
+use lanterne_core::client::Client;
 use lanterne_core::db::{self, Connection, transaction};
 use lanterne_core::password::{self, Cost};
 use lanterne_core::timestamp::Timestamp;
@@ -69,11 +71,23 @@ async fn insert(
 ) -> Result<Outcome, db::Error> {
     let Account { email, is_admin, .. } = *account;
     if let Some(hashed_password) = hashed_password {
-        let new_user = NewUser { email, hashed_password, is_admin };
-        if users::insert(db, new_user, now).await?.is_some() {
+        let new_user = NewUser { email, hashed_password, is_active: true, is_admin };
+        if let Some(user) = users::insert(db, new_user, now).await? {
+            record(db, &user, now).await?;
             return Ok(Outcome::Created);
         }
     }
     let found = users::find_by_email(db, email).await?;
     found.map(Outcome::Found).ok_or_else(|| db::Error::Host(format!("{email} was deleted meanwhile: try again")))
+}
+
+/// Whoever can run this command has no account that could be named.
+async fn record(db: &impl Connection, user: &User, now: Timestamp) -> Result<(), db::Error> {
+    let entry = Entry {
+        action: Action::UserCreate,
+        user_id: None,
+        resource_id: Some(user.id),
+        details: format!("User created by the command seed: {}, admin: {}", user.email, user.is_admin),
+    };
+    audit::record(db, entry, &Client::default(), now).await
 }

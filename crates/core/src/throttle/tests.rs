@@ -1,0 +1,178 @@
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::{Attempt, Memory, Pause, Unavailable, begin, network, pause_secs};
+use crate::accounts::Context;
+use crate::client::Client;
+use crate::config::Config;
+use crate::timestamp::Timestamp;
+
+#[derive(Default)]
+struct Map(RefCell<HashMap<String, Vec<u8>>>);
+
+impl Memory for Map {
+    fn update(&self, key: &str, change: &mut dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>>) -> Result<(), Unavailable> {
+        let mut map = self.0.borrow_mut();
+        if let Some(value) = change(map.get(key).map(Vec::as_slice)) {
+            map.insert(key.to_owned(), value);
+        }
+        Ok(())
+    }
+
+    fn delete(&self, key: &str) -> Result<(), Unavailable> {
+        self.0.borrow_mut().remove(key);
+        Ok(())
+    }
+}
+
+/// A server with its clock.
+struct Server {
+    memory: Map,
+    config: Config,
+    now: Timestamp,
+}
+
+impl Server {
+    fn new() -> Self {
+        let secret = |name: &str| (name == "secret_key").then(|| "0123456789abcdef0123456789abcdef".to_owned());
+        let config = Config::from_lookup(secret).unwrap();
+        Self { memory: Map::default(), config, now: Timestamp::from_unix(1_800_000_000).unwrap() }
+    }
+
+    fn wait(&mut self, seconds: u64) {
+        self.now = self.now.after(Duration::from_secs(seconds));
+    }
+
+    /// A wrong password, or for how many seconds none is looked at.
+    fn fail(&self, email: &str, address: &str) -> Result<(), i64> {
+        self.attempt(email, address, |_| ()).map_err(|pause| pause.seconds)
+    }
+
+    fn succeed(&self, email: &str, address: &str) -> Result<(), i64> {
+        self.attempt(email, address, |attempt| attempt.succeeded()).map_err(|pause| pause.seconds)
+    }
+
+    fn attempt(&self, email: &str, address: &str, then: impl FnOnce(Attempt<'_>)) -> Result<(), Pause> {
+        let client = Client { address: Some(address.to_owned()), agent: None };
+        let context = Context { db: &(), memory: &self.memory, config: &self.config, client: &client, now: self.now };
+        begin(&context, email).map(then)
+    }
+}
+
+#[test]
+fn ten_failures_for_an_account_from_an_address_cost_a_pause_that_doubles() {
+    let mut server = Server::new();
+    for _ in 0..10 {
+        assert_eq!(server.fail("a", "::1"), Ok(()));
+    }
+    for pause in [30, 60, 120, 240, 480, 900, 900] {
+        assert_eq!(server.fail("a", "::1"), Err(pause));
+        server.wait(pause.unsigned_abs() - 1);
+        assert_eq!(server.succeed("a", "::1"), Err(1), "the right password has to wait, too");
+        server.wait(1);
+        assert_eq!(server.fail("a", "::1"), Ok(()));
+    }
+    // Neither the account nor the address is closed.
+    assert_eq!(server.succeed("a", "192.0.2.1"), Ok(()));
+    assert_eq!(server.fail("b", "::1"), Ok(()));
+    server.wait(24 * 60 * 60);
+    assert_eq!(server.fail("a", "::1"), Ok(()));
+    assert_eq!(server.fail("a", "::1"), Ok(()));
+}
+
+#[test]
+fn success_forgets_the_failures() {
+    let server = Server::new();
+    for _ in 0..3 {
+        for _ in 0..9 {
+            assert_eq!(server.fail("a", "::1"), Ok(()));
+        }
+        assert_eq!(server.succeed("a", "::1"), Ok(()));
+    }
+}
+
+#[test]
+fn a_hundred_failures_from_an_address_cost_a_pause_whatever_account() {
+    let mut server = Server::new();
+    for account in 0..100 {
+        // The owner of one account may as well be guessing at others.
+        assert_eq!(server.succeed("own", "192.0.2.1"), Ok(()));
+        assert_eq!(server.fail(&account.to_string(), "192.0.2.1"), Ok(()));
+    }
+    assert_eq!(server.fail("another", "192.0.2.1"), Err(30));
+    assert_eq!(server.succeed("own", "192.0.2.1"), Err(30));
+    assert_eq!(server.fail("another", "192.0.2.2"), Ok(()));
+    server.wait(15 * 60);
+    assert_eq!(server.fail("another", "192.0.2.1"), Ok(()));
+    assert_eq!(server.fail("another", "192.0.2.1"), Ok(()));
+}
+
+#[test]
+fn an_account_that_many_guess_at_stays_open_to_its_owner() {
+    let mut server = Server::new();
+    for address in 0..100 {
+        assert_eq!(server.fail("a", &format!("192.0.2.{address}")), Ok(()));
+    }
+    assert_eq!(server.fail("a", "203.0.113.1"), Ok(()));
+    for pause in [1, 2, 4, 8, 16, 30, 30] {
+        assert_eq!(server.fail("a", "203.0.113.1"), Err(pause));
+        server.wait(pause.unsigned_abs());
+        assert_eq!(server.fail("a", "203.0.113.1"), Ok(()));
+    }
+    assert_eq!(server.succeed("a", "198.51.100.1"), Ok(()));
+    // The owner was there: that is over.
+    assert_eq!(server.fail("a", "198.51.100.1"), Ok(()));
+    assert_eq!(server.fail("a", "198.51.100.1"), Ok(()));
+}
+
+#[test]
+fn an_attempt_in_a_pause_counts_nowhere_and_the_first_is_told() {
+    let server = Server::new();
+    for _ in 0..10 {
+        assert_eq!(server.fail("a", "192.0.2.1"), Ok(()));
+    }
+    let told = |_| server.attempt("a", "192.0.2.1", |_| ()).unwrap_err().is_first;
+    assert_eq!([0, 1, 2].map(told), [true, false, false]);
+    for account in 0..90 {
+        assert_eq!(server.fail(&account.to_string(), "192.0.2.1"), Ok(()));
+    }
+    assert_eq!(server.fail("b", "192.0.2.1"), Err(30), "ten and ninety");
+}
+
+#[test]
+fn no_address_can_be_read_in_the_memory() {
+    let server = Server::new();
+    assert_eq!(server.fail("user@example.com", "192.0.2.1"), Ok(()));
+    let map = server.memory.0.borrow();
+    assert_eq!(map.len(), 3);
+    for (key, value) in map.iter() {
+        let text = format!("{key}{}", String::from_utf8_lossy(value));
+        assert!(key.starts_with("throttle/") && key.len() < 60, "{key}");
+        assert!(!text.contains("user") && !text.contains("example") && !text.contains("192"), "{text}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_counts_as_nothing() {
+    let server = Server::new();
+    for _ in 0..10 {
+        assert_eq!(server.fail("a", "::1"), Ok(()));
+    }
+    server.memory.0.borrow_mut().values_mut().for_each(|value| *value = b"?".to_vec());
+    assert_eq!(server.succeed("a", "::1"), Ok(()));
+}
+
+#[test]
+fn pauses_do_not_overflow() {
+    assert_eq!([0, 9, 10, 11, 14, 15].map(|count| pause_secs(count, 10)), [0, 0, 30, 60, 480, 900]);
+    assert_eq!([63, 64, 74, 100, u32::MAX].map(|count| pause_secs(count, 10)), [900; 5]);
+}
+
+#[test]
+fn a_household_is_one_network() {
+    assert_eq!(network(Some("2001:db8:1:2:3:4:5:6")), network(Some("2001:db8:1:2::1")));
+    assert_ne!(network(Some("2001:db8:1:2::1")), network(Some("2001:db8:1:3::1")));
+    assert_eq!(network(Some("::ffff:192.0.2.1")), "192.0.2.1");
+    assert_ne!(network(None), network(Some("192.0.2.1")));
+}
