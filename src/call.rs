@@ -2,15 +2,17 @@
 
 use bytes::Bytes;
 use lanterne_core::accounts::Context;
+use lanterne_core::accounts::access::{self, Caller};
 use lanterne_core::client::Client;
 use lanterne_core::config::Config;
 use lanterne_core::db::Connection;
-use lanterne_core::error::Error;
+use lanterne_core::error::{Denial, Error};
 use lanterne_core::timestamp::Timestamp;
 use lanterne_core::validation::{self, BodyError, Request};
 use spin_sdk::http::{HeaderMap, HeaderValue};
 
 use crate::database::{self, Pooled};
+use crate::memory::KeyValue;
 use crate::routes::Params;
 
 /// One request on its way through a handler.
@@ -20,6 +22,7 @@ pub(crate) struct Call<'a> {
     pub(crate) now: Timestamp,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) params: Params<'a>,
+    pub(crate) query: &'a str,
     pub(crate) body: Bytes,
 }
 
@@ -27,6 +30,23 @@ impl Call<'_> {
     /// The body as a `T`, or all that is wrong with it.
     pub(crate) fn body<T: Request>(&self) -> Result<T, Error> {
         read_body(self.headers.get(http::header::CONTENT_TYPE), &self.body)
+    }
+
+    /// What stands behind the question mark as a `T`, or all that is wrong with it.
+    pub(crate) fn query<T: Request>(&self) -> Result<T, Error> {
+        validation::parse_query(self.query).map_err(Error::Invalid)
+    }
+
+    /// The piece of the path that stands for `{id}` in the table of routes.
+    pub(crate) fn id(&self) -> Result<i64, Error> {
+        validation::parse_id("id", self.param("id")).map_err(Error::Invalid)
+    }
+
+    /// Who is asking, by the access token in `Authorization` (RFC 6750, section 2.1).
+    pub(crate) async fn caller(&self) -> Result<Caller, Error> {
+        let token = bearer_token(self.headers).ok_or(Denial::Missing)?;
+        let db = self.database().await?;
+        access::authenticate(&self.context(&db), token).await
     }
 
     /// The piece of the path that stands for `{name}` in the table of routes.
@@ -41,7 +61,7 @@ impl Call<'_> {
 
     /// What the domain needs beside its input.
     pub(crate) fn context<'c, C: Connection>(&'c self, db: &'c C) -> Context<'c, C> {
-        Context { db, config: self.config, client: &self.client, now: self.now }
+        Context { db, memory: &KeyValue, config: self.config, client: &self.client, now: self.now }
     }
 }
 
@@ -51,4 +71,12 @@ pub(crate) fn read_body<T: Request>(content_type: Option<&HeaderValue>, body: &[
         BodyError::Unparseable => Error::Unparseable,
         BodyError::Invalid(faults) => Error::Invalid(faults),
     })
+}
+
+/// The token of the scheme `Bearer`, whose name may be written in any case (RFC 9110, section 11.1).
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(http::header::AUTHORIZATION)?;
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }

@@ -8,19 +8,30 @@ use crate::reply::{Reply, invalid, problem};
 /// The reply to an error of the domain.
 pub(crate) fn reply(error: Error) -> Reply {
     let status = match &error {
-        Error::Unparseable | Error::EmailTaken => StatusCode::BAD_REQUEST,
+        Error::Unparseable | Error::EmailTaken | Error::WrongPassword => StatusCode::BAD_REQUEST,
         Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::BadCredentials | Error::RefreshRefused(_) => StatusCode::UNAUTHORIZED,
-        Error::AccountInactive => StatusCode::FORBIDDEN,
+        Error::BadCredentials | Error::Denied(_) | Error::RefreshRefused(_) => StatusCode::UNAUTHORIZED,
+        Error::AccountInactive | Error::NotAdmin => StatusCode::FORBIDDEN,
+        Error::NoUser | Error::NoSession => StatusCode::NOT_FOUND,
+        Error::LastAdmin => StatusCode::CONFLICT,
+        Error::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    let challenge = matches!(error, Error::BadCredentials);
+    // A refresh token comes in the body, about which HTTP's authentication says nothing.
+    let challenge = matches!(error, Error::BadCredentials | Error::Denied(_));
+    let retry_after = match &error {
+        Error::Throttled(seconds) => Some(HeaderValue::from(*seconds)),
+        _ => None,
+    };
     let mut reply = match error {
         Error::Invalid(faults) => invalid(status, faults),
         error => problem(status, error.to_string()),
     };
     if challenge {
         reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Some(seconds) = retry_after {
+        reply.headers_mut().insert(header::RETRY_AFTER, seconds);
     }
     reply
 }

@@ -19,6 +19,7 @@ mod error;
 mod reply;
 
 mod database;
+mod memory;
 mod settings;
 
 use spin_sdk::http::{IntoResponse, Request};

@@ -48,8 +48,9 @@ pub(crate) async fn serve(request: Request) -> http::Response<FullBody<Bytes>> {
             Ok(body) => match routes::find(&parts.method, &path, config.docs) {
                 Match::Route(route, params) => {
                     let headers = &parts.headers;
-                    let call = Call { config, client: client(config, headers), now, headers, params, body };
-                    (route.handler)(&call).await.unwrap_or_else(|error| {
+                    let query = parts.uri.query().unwrap_or_default();
+                    let call = Call { config, client: client(config, headers), now, headers, params, query, body };
+                    route.answer(&call).await.unwrap_or_else(|error| {
                         if let Some(cause) = error::cause(&error) {
                             log(&request_id, &format!("{} {}: {cause}", parts.method, printable(&path, 200)));
                         }
@@ -62,6 +63,9 @@ pub(crate) async fn serve(request: Request) -> http::Response<FullBody<Bytes>> {
             },
         },
     };
+    if config.debug {
+        log(&request_id, &format!("{} {} {}", parts.method, printable(&path, 200), reply.status().as_u16()));
+    }
     finish(cors::headers(config, &parts.headers, reply), &request_id)
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct Problem {
     detail: String,
 }
 
-/// Everything that is wrong with a request's body.
+/// Everything that is wrong with a request.
 #[derive(Serialize, ToSchema)]
 #[schema(as = HTTPValidationError)]
 pub(crate) struct Invalid {
@@ -55,6 +55,14 @@ pub(crate) fn empty(status: StatusCode) -> Reply {
     let mut reply = Reply::new(Bytes::new());
     *reply.status_mut() = status;
     reply.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+    reply
+}
+
+/// 204: done, and nothing to say. Such a reply has no length either (RFC 9110, section 8.6).
+pub(crate) fn done() -> Reply {
+    let mut reply = Reply::new(Bytes::new());
+    *reply.status_mut() = StatusCode::NO_CONTENT;
+    reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply
 }
 

@@ -1,4 +1,4 @@
-//! The one table of routes: method, path, handler, and what the route is to its reader.
+//! The one table of routes: who must be asking, method, path, handler, and what the route is to its reader.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -6,11 +6,12 @@ use std::pin::Pin;
 use std::sync::OnceLock;
 
 use http::{HeaderValue, Method, StatusCode, header};
+use lanterne_core::accounts::access::{self, Caller};
 use lanterne_core::error::Error;
 use percent_encoding::percent_decode_str;
 
 use crate::call::Call;
-use crate::handlers::{auth, docs, health};
+use crate::handlers::{admin, auth, docs, health, me};
 use crate::openapi::{self, Operation};
 use crate::reply::{Reply, empty};
 
@@ -27,7 +28,7 @@ pub(crate) const OPENAPI: &str = "/openapi.json";
 pub(crate) struct Route {
     method: Method,
     path: &'static str,
-    pub(crate) handler: Handler,
+    handler: Handler,
     reader: Reader,
 }
 
@@ -39,34 +40,111 @@ enum Reader {
     Page,
 }
 
-/// A handler as the table holds it.
-type Handler = for<'a> fn(&'a Call<'a>) -> Answer<'a>;
+/// What answers a route, and who must be asking: a handler that is given a caller cannot be reached without one.
+#[derive(Clone, Copy)]
+enum Handler {
+    /// Anybody.
+    Public(for<'a> fn(&'a Call<'a>) -> Answer<'a>),
+    /// Somebody with an access token.
+    Account(ForCaller),
+    /// Such a one who is an administrator.
+    Admin(ForCaller),
+}
+
+type ForCaller = for<'a> fn(&'a Call<'a>, &'a Caller) -> Answer<'a>;
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + 'a>>;
 type Describe = fn() -> Operation;
 /// The pieces of a path that stand for the names in braces.
 pub(crate) type Params<'a> = matchit::Params<'static, 'a>;
 
-static ROUTES: [Route; 9] = [
-    api(Method::GET, "/", |call| Box::pin(health::root(call)), openapi::health::root),
-    api(Method::GET, HEALTH, |call| Box::pin(health::health(call)), openapi::health::health),
-    api(Method::POST, "/auth/register", |call| Box::pin(auth::register(call)), openapi::auth::register),
-    api(Method::POST, "/auth/login", |call| Box::pin(auth::login(call)), openapi::auth::login),
-    api(Method::POST, "/auth/refresh", |call| Box::pin(auth::refresh(call)), openapi::auth::refresh),
-    page(OPENAPI, |call| Box::pin(docs::openapi(call))),
-    page(DOCS, |call| Box::pin(docs::swagger_ui(call))),
-    page(REDOC, |call| Box::pin(docs::reference(call))),
-    page("/docs/assets/{version}/{name}", |call| Box::pin(docs::asset(call))),
+/// A line whose handler anybody reaches.
+macro_rules! public {
+    ($method:ident $path:expr, $group:ident::$name:ident) => {
+        api(Method::$method, $path, Handler::Public(|call| Box::pin($group::$name(call))), openapi::$group::$name)
+    };
+}
+
+/// A line whose handler only those reach who are logged in.
+macro_rules! account {
+    ($method:ident $path:expr, $group:ident::$name:ident) => {
+        api(
+            Method::$method,
+            $path,
+            Handler::Account(|call, caller| Box::pin($group::$name(call, caller))),
+            openapi::$group::$name,
+        )
+    };
+}
+
+/// A line whose handler only administrators reach.
+macro_rules! admin {
+    ($method:ident $path:expr, $group:ident::$name:ident) => {
+        api(
+            Method::$method,
+            $path,
+            Handler::Admin(|call, caller| Box::pin($group::$name(call, caller))),
+            openapi::$group::$name,
+        )
+    };
+}
+
+/// A page.
+macro_rules! page {
+    ($path:expr, $name:ident) => {
+        Route {
+            method: Method::GET,
+            path: $path,
+            handler: Handler::Public(|call| Box::pin(docs::$name(call))),
+            reader: Reader::Page,
+        }
+    };
+}
+
+static ROUTES: [Route; 24] = [
+    public!(GET "/", health::root),
+    public!(GET HEALTH, health::health),
+    public!(POST "/auth/register", auth::register),
+    public!(POST "/auth/login", auth::login),
+    public!(POST "/auth/refresh", auth::refresh),
+    account!(POST "/auth/logout", auth::logout),
+    account!(POST "/auth/logout-all", auth::logout_all),
+    account!(GET "/users/me", me::show),
+    account!(PATCH "/users/me", me::change_email),
+    account!(DELETE "/users/me", me::delete),
+    account!(POST "/users/me/password", me::change_password),
+    account!(GET "/users/me/sessions", me::list_sessions),
+    account!(DELETE "/users/me/sessions/{id}", me::end_session),
+    admin!(GET "/admin/users", admin::list_users),
+    admin!(POST "/admin/users", admin::create_user),
+    admin!(GET "/admin/users/{id}", admin::show_user),
+    admin!(PATCH "/admin/users/{id}", admin::update_user),
+    admin!(DELETE "/admin/users/{id}", admin::delete_user),
+    admin!(DELETE "/admin/users/{id}/sessions", admin::end_sessions),
+    admin!(GET "/admin/audit-logs", admin::list_audit_logs),
+    page!(OPENAPI, openapi),
+    page!(DOCS, swagger_ui),
+    page!(REDOC, reference),
+    page!("/docs/assets/{version}/{name}", asset),
 ];
 
 const fn api(method: Method, path: &'static str, handler: Handler, describe: Describe) -> Route {
     Route { method, path, handler, reader: Reader::Api(describe) }
 }
 
-const fn page(path: &'static str, handler: Handler) -> Route {
-    Route { method: Method::GET, path, handler, reader: Reader::Page }
-}
-
 impl Route {
+    /// The handler's reply, to whom may have one: who is asking comes before what for.
+    pub(crate) async fn answer(&self, call: &Call<'_>) -> Result<Reply, Error> {
+        match self.handler {
+            Handler::Public(handler) => handler(call).await,
+            Handler::Account(handler) => handler(call, &call.caller().await?).await,
+            Handler::Admin(handler) => {
+                let caller = call.caller().await?;
+                access::require_admin(&caller)?;
+                handler(call, &caller).await
+            }
+        }
+    }
+
     fn is_page(&self) -> bool {
         matches!(self.reader, Reader::Page)
     }
@@ -81,10 +159,17 @@ impl Route {
     }
 }
 
-/// The routes of the API: method, path and the function that describes them.
-pub(crate) fn documented() -> impl Iterator<Item = (&'static Method, &'static str, Describe)> {
+/// The routes of the API for those who read about it: method, path and description.
+pub(crate) fn documented() -> impl Iterator<Item = (&'static Method, &'static str, Operation)> {
     ROUTES.iter().filter_map(|route| match route.reader {
-        Reader::Api(describe) => Some((&route.method, route.path, describe)),
+        Reader::Api(describe) => {
+            let operation = match route.handler {
+                Handler::Public(_) => describe(),
+                Handler::Account(_) => describe().needs_login(),
+                Handler::Admin(_) => describe().needs_admin(),
+            };
+            Some((&route.method, route.path, operation))
+        }
         Reader::Page => None,
     })
 }

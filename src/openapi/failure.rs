@@ -53,6 +53,12 @@ pub(super) fn response(status: StatusCode, failures: Vec<Failure>, content: Cont
     });
     let content = content.examples_from_iter(examples).build();
     let mut response = ResponseBuilder::new().description(description).content("application/json", content);
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        let schema = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).examples([30]);
+        let about = "After how many seconds to try again (RFC 9110, section 10.2.3).";
+        let header = HeaderBuilder::new().schema(Some(schema)).description(Some(about)).build();
+        response = response.header("Retry-After", header);
+    }
     if let Some(challenge) = challenge {
         let schema = ObjectBuilder::new().schema_type(Type::String).examples([challenge]);
         let about = "How to say who is asking (RFC 9110, section 11.6.1).";

@@ -6,8 +6,10 @@
 mod failure;
 mod operation;
 
+pub(crate) mod admin;
 pub(crate) mod auth;
 pub(crate) mod health;
+pub(crate) mod me;
 
 pub(crate) use operation::{Operation, operation};
 
@@ -29,10 +31,11 @@ Accounts with e-mail address and password, and the tokens that prove who is aski
 
 Register once, log in, and you hold two tokens: an access token for each request, in the header \
 `Authorization: Bearer ...`, and a refresh token that buys the next pair, once, when the access token has expired \
-after half an hour.
+after half an hour. Everything from a login on, with all its refreshes, is one session: it can be seen and ended, \
+and with it end its tokens, at once.
 
 Requests and replies are JSON. Whatever goes wrong, the reply is `{\"detail\": ...}`: a sentence, or for status 422 the \
-list of everything that is wrong with the body. Every reply has an `X-Request-Id`, under which the server's log knows it.";
+list of everything that is wrong with the request. Every reply has an `X-Request-Id`, under which the server's log knows it.";
 
 /// How a request says who is asking.
 const BEARER: &str = "bearer";
@@ -40,26 +43,34 @@ const BEARER: &str = "bearer";
 /// The groups of routes, in the order in which they are read.
 #[derive(Clone, Copy)]
 pub(crate) enum Tag {
-    /// Getting in.
+    /// Getting in, and out.
     Authentication,
+    /// One's own account.
+    Me,
+    /// Everybody's accounts.
+    Admin,
     /// The server itself.
     Health,
 }
 
 impl Tag {
-    const ALL: [Self; 2] = [Self::Authentication, Self::Health];
+    const ALL: [Self; 4] = [Self::Authentication, Self::Me, Self::Admin, Self::Health];
 
     /// Its name in the document.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Authentication => "authentication",
+            Self::Me => "me",
+            Self::Admin => "admin",
             Self::Health => "health",
         }
     }
 
     fn about(self) -> &'static str {
         match self {
-            Self::Authentication => "From a new account to tokens, and from old tokens to new ones.",
+            Self::Authentication => "From a new account to tokens, from old tokens to new ones, and out again.",
+            Self::Me => "Your own account, and where it is logged in.",
+            Self::Admin => "Everybody's accounts, and who did what. For administrators.",
             Self::Health => "Who answers here, and that it answers.",
         }
     }
@@ -78,8 +89,8 @@ pub(crate) fn document() -> OpenApi {
         ),
     );
     let mut paths = PathsBuilder::new();
-    for (method, path, describe) in routes::documented() {
-        let (operation, schemas) = describe().build();
+    for (method, path, operation) in routes::documented() {
+        let (operation, schemas) = operation.build();
         // utoipa merges the methods of one path.
         paths = paths.path(path, PathItem::new(http_method(method), operation));
         components = schemas.into_iter().fold(components, |components, (name, schema)| components.schema(name, schema));

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use http::StatusCode;
-use lanterne_core::error::Error;
-use lanterne_core::validation::Request;
-use utoipa::openapi::path::{self, OperationBuilder};
+use lanterne_core::error::{Denial, Error};
+use lanterne_core::validation::{self, FieldSchema, Id, Request};
+use utoipa::openapi::path::{self, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::Schema;
+use utoipa::openapi::schema::{ArrayBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, ResponseBuilder};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::Tag;
 use super::failure::{self, Failure};
+use super::{BEARER, Tag};
 use crate::call;
 use crate::reply::Reply;
 use crate::{error, reply};
@@ -42,6 +43,27 @@ impl Operation {
         self
     }
 
+    /// The id of a row as the last piece of its path.
+    pub(crate) fn takes_id(mut self, about: &'static str) -> Self {
+        let field = FieldSchema::new::<Id>("id", &[about]);
+        self.operation = self.operation.parameter(parameter(ParameterIn::Path, field));
+        match validation::parse_id("id", "seven") {
+            Err(faults) => self.fails("The id is no number", Error::Invalid(faults)),
+            Ok(_) => self,
+        }
+    }
+
+    /// What may stand behind its question mark; `invalid` is something to show the faults of.
+    pub(crate) fn asks<T: Request>(mut self, invalid: &str) -> Self {
+        for field in T::fields() {
+            self.operation = self.operation.parameter(parameter(ParameterIn::Query, field));
+        }
+        match validation::parse_query::<T>(invalid) {
+            Err(faults) => self.fails("Parameters break their rules", Error::Invalid(faults)),
+            Ok(_) => self,
+        }
+    }
+
     /// The body it reads, with all that can be wrong with any body; `invalid` is one to show the faults of.
     pub(crate) fn reads<T: Request + ToSchema>(mut self, invalid: &str) -> Self {
         let body = RequestBodyBuilder::new().content(JSON, self.content::<T>().build()).required(Some(Required::True));
@@ -64,6 +86,38 @@ impl Operation {
         self
     }
 
+    /// A list that it replies when all is well.
+    pub(crate) fn replies_list<T: ToSchema>(mut self, status: StatusCode, description: &str) -> Self {
+        let items = self.reference::<T>();
+        let content = ContentBuilder::new().schema(Some(ArrayBuilder::new().items(items))).build();
+        let response = ResponseBuilder::new().description(description).content(JSON, content);
+        self.operation = self.operation.response(status.as_str(), response.build());
+        self
+    }
+
+    /// That all is well is all that it replies.
+    pub(crate) fn replies_nothing(mut self, description: &str) -> Self {
+        let response = ResponseBuilder::new().description(description).build();
+        self.operation = self.operation.response(StatusCode::NO_CONTENT.as_str(), response);
+        self
+    }
+
+    /// That it is for people with an access token only. The table of routes says so, and not the description.
+    pub(crate) fn needs_login(mut self) -> Self {
+        self.operation = self.operation.security(SecurityRequirement::new(BEARER, [] as [&str; 0]));
+        self.fails("No access token", Denial::Missing.into())
+            .fails("Not a token of this server, or expired", Denial::Token.into())
+            .fails("A refresh token", Denial::Type.into())
+            .fails("Its account is gone", Denial::User.into())
+            .fails("Its session was ended", Denial::Session.into())
+            .fails("Its account is switched off", Error::AccountInactive)
+    }
+
+    /// That it is for administrators only, likewise.
+    pub(crate) fn needs_admin(self) -> Self {
+        self.needs_login().fails("Its account is no administrator's", Error::NotAdmin)
+    }
+
     /// An error of the domain that it can end with: shown as `crate::error` answers it.
     pub(crate) fn fails(self, when: &'static str, fault: Error) -> Self {
         self.answers(when, error::reply(fault))
@@ -80,11 +134,15 @@ impl Operation {
         self
     }
 
-    /// Refers to the schema of `T` and remembers it, with those it refers to itself.
     fn content<T: ToSchema>(&mut self) -> ContentBuilder {
+        ContentBuilder::new().schema(Some(self.reference::<T>()))
+    }
+
+    /// Refers to the schema of `T` and remembers it, with those it refers to itself.
+    fn reference<T: ToSchema>(&mut self) -> Ref {
         self.schemas.push((T::name().into_owned(), <T as PartialSchema>::schema()));
         T::schemas(&mut self.schemas);
-        ContentBuilder::new().schema(Some(Ref::from_schema_name(T::name())))
+        Ref::from_schema_name(T::name())
     }
 
     /// The parts of the document.
@@ -100,4 +158,23 @@ impl Operation {
         }
         (self.operation.build(), self.schemas)
     }
+}
+
+/// A parameter of a URL. What may be left out there cannot be `null`: a URL has no way to say so.
+fn parameter(place: ParameterIn, field: FieldSchema) -> Parameter {
+    let FieldSchema { name, mut schema, is_optional } = field;
+    if let SchemaType::Array(types) = &schema.schema_type
+        && let Some(only) = types.iter().find(|kind| **kind != Type::Null)
+    {
+        schema.schema_type = SchemaType::Type(only.clone());
+    }
+    let required = if is_optional { Required::False } else { Required::True };
+    let about = schema.description.take();
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(place)
+        .required(required)
+        .description(about)
+        .schema(Some(schema))
+        .build()
 }

@@ -81,7 +81,9 @@ fn section(document: &Value, operation: &Operation<'_>) -> Markup {
             div.prose {
                 h3 { (text(&operation.value["summary"])) }
                 p.route { (method(operation)) code { (operation.path) } }
+                @if needs_token(operation) { p.needs { "Needs an access token" (administrators(operation)) "." } }
                 (prose::paragraphs(text(&operation.value["description"])))
+                @if operation.value["parameters"].is_array() { h4 { "Parameters" } (parameters(document, operation)) }
                 @if !body.is_null() { h4 { "Request" } (fields(document, body)) }
                 @for (status, response) in &successes { (success(document, status, response)) }
                 @if !failures.is_empty() { h4 { "Errors" } (errors(&failures)) }
@@ -91,7 +93,9 @@ fn section(document: &Value, operation: &Operation<'_>) -> Markup {
                 pre.request tabindex="0" title="Click to select" { code { (curl(document, operation, body)) } }
                 @for (status, response) in &successes {
                     p.caption { (badge(status)) " " (text(&response["description"])) }
-                    pre tabindex="0" { code { (pretty(&sample(document, schema_of(response)))) } }
+                    @if !schema_of(response).is_null() {
+                        pre tabindex="0" { code { (pretty(&sample(document, schema_of(response)))) } }
+                    }
                 }
             }
         }
@@ -99,9 +103,13 @@ fn section(document: &Value, operation: &Operation<'_>) -> Markup {
 }
 
 fn success(document: &Value, status: &str, response: &Value) -> Markup {
+    let schema = schema_of(response);
+    let is_list = schema["type"] == "array";
     html! {
         h4 { "Reply " (badge(status)) }
-        (fields(document, schema_of(response)))
+        @if schema.is_null() { p { (text(&response["description"])) } }
+        @else if is_list { p { "A list; each of its entries has:" } (fields(document, &schema["items"])) }
+        @else { (fields(document, schema)) }
     }
 }
 
@@ -112,16 +120,44 @@ fn fields(document: &Value, schema: &Value) -> Markup {
     html! {
         dl.fields {
             @for (name, property) in members(&schema["properties"]) {
-                dt {
-                    code { (name) }
-                    span.kind { (kind(document, property)) }
-                    @if !required.iter().any(|required| *required == name) { span.rule { "optional" } }
-                    @for rule in rules(document, property) { span.rule { (rule) } }
-                }
-                dd { (prose::line(text(&resolve(document, property)["description"]))) }
+                @let about = text(&resolve(document, property)["description"]);
+                (field(document, name, property, required.iter().any(|required| *required == name), about))
             }
         }
     }
+}
+
+/// What stands in the path, and behind the question mark.
+fn parameters(document: &Value, operation: &Operation<'_>) -> Markup {
+    html! {
+        dl.fields {
+            @for parameter in list(&operation.value["parameters"]) {
+                @let is_required = parameter["required"] == true;
+                (field(document, text(&parameter["name"]), &parameter["schema"], is_required, text(&parameter["description"])))
+            }
+        }
+    }
+}
+
+fn field(document: &Value, name: &str, schema: &Value, is_required: bool, about: &str) -> Markup {
+    html! {
+        dt {
+            code { (name) }
+            span.kind { (kind(document, schema)) }
+            @if !is_required { span.rule { "optional" } }
+            @for rule in rules(document, schema) { span.rule { (rule) } }
+        }
+        dd { (prose::line(about)) }
+    }
+}
+
+fn needs_token(operation: &Operation<'_>) -> bool {
+    operation.value["security"].is_array()
+}
+
+fn administrators(operation: &Operation<'_>) -> &'static str {
+    let is_for_them = list(&operation.value["tags"]).any(|tag| tag == "admin");
+    if is_for_them { " of an administrator" } else { "" }
 }
 
 /// The errors, a line a reason; the long ones open on a click.
@@ -150,9 +186,15 @@ fn errors(failures: &[(&str, &Value)]) -> Markup {
 
 /// The request as a line for a shell.
 fn curl(document: &Value, operation: &Operation<'_>, body: &Value) -> String {
-    let mut line = format!("curl {SERVER}{}", operation.path);
+    let path = list(&operation.value["parameters"]).fold(operation.path.to_owned(), |path, parameter| {
+        path.replace(&format!("{{{}}}", text(&parameter["name"])), &sample(document, &parameter["schema"]).to_string())
+    });
+    let mut line = format!("curl {SERVER}{path}");
     if operation.method != "get" && (operation.method != "post" || body.is_null()) {
         line.push_str(&format!(" \\\n  -X {}", operation.method.to_uppercase()));
+    }
+    if needs_token(operation) {
+        line.push_str(" \\\n  -H \"Authorization: Bearer $ACCESS_TOKEN\"");
     }
     if !body.is_null() {
         let quoted = pretty(&sample(document, body)).replace('\'', "'\\''");

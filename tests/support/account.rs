@@ -58,6 +58,14 @@ impl TestApp {
         (account, tokens)
     }
 
+    /// Makes an administrator and logs it in.
+    #[track_caller]
+    pub(crate) fn admin(&self, email: &str) -> (Account, Tokens) {
+        let (account, tokens) = self.logged_in(email);
+        self.db().execute("UPDATE users SET is_admin = 1 WHERE id = ?1", [account.id]);
+        (account, tokens)
+    }
+
     /// Asks for new tokens.
     #[track_caller]
     pub(crate) fn try_refresh(&self, refresh_token: &str) -> Reply {
@@ -72,8 +80,9 @@ impl TestApp {
 }
 
 impl Tokens {
+    /// Those in a reply.
     #[track_caller]
-    fn of(reply: &Reply) -> Self {
+    pub(crate) fn of(reply: &Reply) -> Self {
         Self { access: reply.field("access_token"), refresh: reply.field("refresh_token") }
     }
 }

@@ -43,6 +43,11 @@ impl Request<'_> {
         self
     }
 
+    /// As the owner of this access token.
+    pub(crate) fn bearer(self, access_token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {access_token}"))
+    }
+
     /// With `value` as its body and its content type.
     pub(crate) fn json(self, value: &Value) -> Self {
         self.header("content-type", "application/json").raw_body(value.to_string())
@@ -103,6 +108,12 @@ impl Reply {
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {self}"))
+    }
+
+    /// The body as JSON, `null` if there is none.
+    #[track_caller]
+    pub(crate) fn json_or_null(&self) -> Value {
+        if self.body.is_empty() { Value::Null } else { self.json() }
     }
 
     /// A text in the body: `reply.field("access_token")`.

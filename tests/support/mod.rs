@@ -9,7 +9,7 @@ mod project;
 mod server;
 mod token;
 
-pub(crate) use account::{Account, PASSWORD};
+pub(crate) use account::{Account, PASSWORD, Tokens};
 pub(crate) use app::TestApp;
 pub(crate) use artifacts::{Host, only_on_lanterne};
 pub(crate) use database::{Database, is_sql_time};

@@ -1,0 +1,68 @@
+//! The counters of the throttle in the host's key-value store, which all instances share.
+//!
+//! Through `wasi:keyvalue` rather than `spin:key-value`: only the former can compare and swap.
+
+use lanterne_core::throttle::{Memory, Unavailable};
+
+use self::bindings::wasi::keyvalue::atomics::{Cas, swap};
+use self::bindings::wasi::keyvalue::store::{self, Bucket, Error};
+
+mod bindings {
+    //! Generated from `wit/world.wit`, world `api`.
+    #![allow(missing_docs, unreachable_pub, unsafe_code, reason = "generated code, used only in the module above")]
+    #![allow(clippy::all, clippy::pedantic, reason = "generated code")]
+    #![allow(dead_code, unused_imports, reason = "the interfaces have more than is used")]
+
+    spin_sdk::wit_bindgen::generate!({
+        world: "api",
+        path: "wit",
+        runtime_path: "spin_sdk::wit_bindgen::rt",
+        generate_all,
+    });
+}
+
+/// The store that the manifest grants.
+const STORE: &str = "default";
+/// How often a change is tried while others change the same counter.
+const ATTEMPTS_MAX: u32 = 100;
+
+/// The key-value store of the host. It is opened when it is needed, so that without it only the throttle fails.
+pub(crate) struct KeyValue;
+
+impl Memory for KeyValue {
+    fn update(&self, key: &str, change: &mut dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>>) -> Result<(), Unavailable> {
+        try_update(key, change).map_err(unavailable)
+    }
+
+    fn delete(&self, key: &str) -> Result<(), Unavailable> {
+        store::open(STORE).and_then(|bucket| bucket.delete(key)).map_err(|error| unavailable(explain(&error)))
+    }
+}
+
+fn try_update(key: &str, change: &mut dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>>) -> Result<(), String> {
+    let bucket: Bucket = store::open(STORE).map_err(|error| explain(&error))?;
+    for _ in 0..ATTEMPTS_MAX {
+        let handle = Cas::new(&bucket, key).map_err(|error| explain(&error))?;
+        // Spin compares with what this returned, not with what there was when the handle was made.
+        let current = handle.current().map_err(|error| explain(&error))?;
+        let Some(value) = change(current.as_deref()) else { return Ok(()) };
+        // Any failure: a host that failed otherwise than by being overtaken fails again.
+        if swap(handle, &value).is_ok() {
+            return Ok(());
+        }
+    }
+    Err(format!("a counter could not be changed {ATTEMPTS_MAX} times in a row"))
+}
+
+fn explain(error: &Error) -> String {
+    match error {
+        Error::NoSuchStore => format!("the host has no store {STORE:?}"),
+        Error::AccessDenied => format!("the manifest does not grant it: key_value_stores = [{STORE:?}] is missing"),
+        Error::Other(reason) => reason.clone(),
+    }
+}
+
+fn unavailable(reason: String) -> Unavailable {
+    eprintln!("api: failed logins are not counted: key-value store: {reason}");
+    Unavailable
+}
