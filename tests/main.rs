@@ -17,6 +17,13 @@ mod register;
 mod tables;
 mod tokens;
 
+mod access;
+mod admin;
+mod audit;
+mod me;
+mod sessions;
+mod throttle;
+
 mod browser;
 mod docs;
 mod openapi;

@@ -5,7 +5,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::support::{Reply, TestApp};
+use crate::support::{PASSWORD, Reply, TestApp};
 
 const CLIENTS: usize = 32;
 
@@ -47,22 +47,98 @@ fn register_race_has_one_winner() {
         reply.expect_detail(400, "Email already registered");
     }
     assert_eq!(app.db().value("SELECT count(*) FROM users", []), 1);
-    assert_eq!(app.db().value("SELECT count(*) FROM audit_logs WHERE action = 'register'", []), 1);
+    let lines = "SELECT count(*) FILTER (WHERE user_id > 0), count(*) FROM audit_logs WHERE action = 'register'";
+    assert_eq!(app.db().rows(lines, []), json!([[1, CLIENTS]]), "one success, and a refusal for each of the others");
 }
 
 #[test]
 fn parallel_logins_of_one_account_all_succeed() {
-    let app = TestApp::start();
+    // With the throttle more than ten at once would have to wait for the first to succeed.
+    let app = TestApp::with(&[("throttle", "off")]);
     let account = app.register("user@example.com");
-    at_once(|| app.try_login(&account.email, crate::support::PASSWORD).expect_status(200));
+    at_once(|| app.try_login(&account.email, PASSWORD).expect_status(200));
     assert_eq!(app.db().value("SELECT count(DISTINCT refresh_token_jti) FROM sessions", []), CLIENTS);
 }
 
 #[test]
 fn parallel_logins_renew_an_outdated_hash_and_all_succeed() {
-    let app = TestApp::with(&[("bcrypt_cost", "11")]);
+    let app = TestApp::with(&[("bcrypt_cost", "11"), ("throttle", "off")]);
     let account = app.register("user@example.com");
     let app = app.restart_with(&[("bcrypt_cost", "10")]);
-    at_once(|| app.try_login(&account.email, crate::support::PASSWORD).expect_status(200));
+    at_once(|| app.try_login(&account.email, PASSWORD).expect_status(200));
     assert_eq!(app.db().value("SELECT substr(hashed_password, 1, 7) FROM users", []), "$2b$10$");
+}
+
+#[test]
+fn two_administrators_who_demote_each_other_leave_one() {
+    let app = TestApp::start();
+    let (one, by_one) = app.admin("one@example.com");
+    let (other, by_other) = app.admin("other@example.com");
+    let clients = Barrier::new(2);
+    let demote = |id: i64, token: &str| {
+        clients.wait();
+        let body = json!({"is_admin": false});
+        app.request("PATCH", &format!("/admin/users/{id}")).bearer(token).json(&body).send()
+    };
+    // Again and again: not every time they meet.
+    for _ in 0..20 {
+        app.db().execute("UPDATE users SET is_admin = 1", []);
+        let replies = thread::scope(|scope| {
+            let mine = scope.spawn(|| demote(other.id, &by_one.access));
+            let theirs = scope.spawn(|| demote(one.id, &by_other.access));
+            [mine.join().expect("a reply"), theirs.join().expect("a reply")]
+        });
+        let mut statuses = replies.map(|reply| reply.status());
+        statuses.sort_unstable();
+        assert_eq!(app.db().value("SELECT count(*) FROM users WHERE is_admin = 1", []), 1, "{statuses:?}");
+        // The loser is no administrator any more when the turn comes.
+        assert_eq!(statuses, [200, 403]);
+    }
+}
+
+#[test]
+fn an_account_deleted_while_it_refreshes_leaves_nothing_behind() {
+    let app = TestApp::start();
+    let (_, admin) = app.admin("admin@example.com");
+    for round in 0..8 {
+        let (account, tokens) = app.logged_in(&format!("user{round}@example.com"));
+        let clients = Barrier::new(2);
+        let (refreshed, deleted) = thread::scope(|scope| {
+            let refresh = scope.spawn(|| {
+                clients.wait();
+                let mut refresh = tokens.refresh.clone();
+                loop {
+                    let reply = app.try_refresh(&refresh);
+                    match reply.status() {
+                        200 => refresh = reply.field("refresh_token"),
+                        _ => return reply,
+                    }
+                }
+            });
+            clients.wait();
+            let path = format!("/admin/users/{}", account.id);
+            let deleted = app.request("DELETE", &path).bearer(&admin.access).send();
+            (refresh.join().expect("a reply"), deleted)
+        });
+        deleted.expect_status(204);
+        assert_eq!(refreshed.status(), 401, "{refreshed}");
+        assert_eq!(app.db().value("SELECT count(*) FROM sessions WHERE user_id = ?1", [account.id]), 0);
+        app.get("/users/me").bearer(&tokens.access).send().expect_detail(401, "User not found");
+    }
+}
+
+#[test]
+fn of_parallel_changes_of_a_password_one_holds() {
+    let app = TestApp::with(&[("throttle", "off")]);
+    let (account, tokens) = app.logged_in("user@example.com");
+    let replies = at_once(|| {
+        let body = json!({"current_password": PASSWORD, "new_password": "one of many passwords"});
+        app.post("/users/me/password").bearer(&tokens.access).json(&body).send()
+    });
+    let won = replies.iter().filter(|reply| reply.status() == 204).count();
+    assert_eq!(won, 1);
+    for reply in replies.into_iter().filter(|reply| reply.status() != 204) {
+        reply.expect_detail(400, "Incorrect password");
+    }
+    app.try_login(&account.email, "one of many passwords").expect_status(200);
 }

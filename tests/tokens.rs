@@ -4,13 +4,6 @@ use serde_json::{Value, json};
 
 use crate::support::{TestApp, claims, header};
 
-/// The claims without `iat`, which newer tokens may carry beside those of the Python server.
-fn documented(token: &str) -> Value {
-    let mut claims = claims(token);
-    claims.as_object_mut().expect("an object").remove("iat");
-    claims
-}
-
 /// The seconds since 1970 of a time in the table `sessions`, plus some.
 fn unix(app: &TestApp, column: &str, plus: i64) -> Value {
     let sql = format!("SELECT CAST(strftime('%s', {column}) AS INTEGER) + ?1 FROM sessions ORDER BY id DESC LIMIT 1");
@@ -25,17 +18,17 @@ fn tokens_have_the_documented_header_and_claims() {
     for token in [&tokens.access, &tokens.refresh] {
         assert_eq!(header(token), json!({"alg": "HS256", "typ": "JWT"}));
     }
-    let sub = account.id.to_string();
+    let (sub, iat) = (account.id.to_string(), unix(&app, "created_at", 0));
     assert_eq!(
-        documented(&tokens.access),
+        claims(&tokens.access),
         json!({
-            "sub": sub, "email": "user@example.com", "exp": unix(&app, "created_at", 30 * 60),
+            "sub": sub, "email": "user@example.com", "iat": iat, "exp": unix(&app, "created_at", 30 * 60),
             "type": "access", "jti": jtis[0][0]
         })
     );
     assert_eq!(
-        documented(&tokens.refresh),
-        json!({"sub": sub, "exp": unix(&app, "expires_at", 0), "type": "refresh", "jti": jtis[0][1]})
+        claims(&tokens.refresh),
+        json!({"sub": sub, "iat": iat, "exp": unix(&app, "expires_at", 0), "type": "refresh", "jti": jtis[0][1]})
     );
     assert_eq!(unix(&app, "expires_at", 0), unix(&app, "created_at", 7 * 24 * 60 * 60));
 }
@@ -75,6 +68,6 @@ fn the_admin_flag_is_not_in_tokens() {
     let account = app.register("user@example.com");
     app.db().execute("UPDATE users SET is_admin = 1", []);
     let names: Vec<String> =
-        documented(&app.login(&account).access).as_object().expect("an object").keys().cloned().collect();
-    assert_eq!(names, ["email", "exp", "jti", "sub", "type"]);
+        claims(&app.login(&account).access).as_object().expect("an object").keys().cloned().collect();
+    assert_eq!(names, ["email", "exp", "iat", "jti", "sub", "type"]);
 }

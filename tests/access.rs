@@ -1,0 +1,223 @@
+//! Who may do what: the document's table of routes, walked with every kind of wrong visitor.
+
+use serde_json::{Value, json};
+
+use crate::support::{PASSWORD, Reply, SECRET, TestApp, Tokens, claims, mint};
+
+/// The routes that anybody may use. Whoever adds one here has thought about it.
+const PUBLIC: [&str; 5] = ["GET /", "GET /healthz", "POST /auth/login", "POST /auth/refresh", "POST /auth/register"];
+
+/// A route of the table.
+struct Route {
+    method: String,
+    path: String,
+    is_admin: bool,
+}
+
+/// The routes that need an access token, as the document has them.
+fn protected(app: &TestApp) -> Vec<Route> {
+    let document = app.get("/openapi.json").send().json();
+    let mut routes = Vec::new();
+    let mut public = Vec::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("methods") {
+            let method = method.to_uppercase();
+            if operation["security"].is_null() {
+                public.push(format!("{method} {path}"));
+                continue;
+            }
+            let refusals = operation["responses"]["403"]["content"]["application/json"]["examples"].to_string();
+            let is_admin = refusals.contains("Admin privileges required");
+            assert_eq!(is_admin, path.starts_with("/admin/"), "{method} {path}");
+            // Whose id it is does not matter to those who are refused.
+            routes.push(Route { method, path: path.replace("{id}", "1"), is_admin });
+        }
+    }
+    public.sort();
+    assert_eq!(public, PUBLIC);
+    assert!(routes.len() >= 15, "{} routes", routes.len());
+    routes
+}
+
+impl Route {
+    fn send(&self, app: &TestApp, authorization: Option<&str>) -> Reply {
+        let request = app.request(&self.method, &self.path);
+        match authorization {
+            Some(value) => request.header("authorization", value).send(),
+            None => request.send(),
+        }
+    }
+
+    /// Fails the test unless the answer is 401 with this sentence and the challenge.
+    #[track_caller]
+    fn denies(&self, app: &TestApp, authorization: Option<&str>, detail: &str) {
+        let reply = self.send(app, authorization).expect_detail(401, detail);
+        assert_eq!(reply.header("www-authenticate"), Some("Bearer"), "{} {}", self.method, self.path);
+    }
+
+    /// Fails the test unless the answer is 403 with this sentence.
+    #[track_caller]
+    fn forbids(&self, app: &TestApp, token: &str, detail: &str) {
+        self.send(app, Some(&format!("Bearer {token}"))).expect_detail(403, detail);
+    }
+}
+
+/// Everything that a refused visitor could have changed.
+fn state(app: &TestApp) -> Value {
+    let db = app.db();
+    json!([
+        db.rows("SELECT * FROM users ORDER BY id", []),
+        db.rows("SELECT id, user_id, is_valid, rotated_at FROM sessions ORDER BY id", []),
+        db.rows("SELECT * FROM audit_logs ORDER BY id", [])
+    ])
+}
+
+#[test]
+fn without_a_token_nothing_opens() {
+    let app = TestApp::start();
+    let (_, tokens) = app.logged_in("user@example.com");
+    let before = state(&app);
+    for route in protected(&app) {
+        for malformed in
+            [None, Some(""), Some("Bearer"), Some("Bearer "), Some("Basic dXNlcjpwYXNz"), Some(tokens.access.as_str())]
+        {
+            route.denies(&app, malformed, "Not authenticated");
+        }
+    }
+    assert_eq!(state(&app), before);
+}
+
+#[test]
+fn a_broken_token_opens_nothing() {
+    let app = TestApp::start();
+    let (_, tokens) = app.logged_in("user@example.com");
+    let before = state(&app);
+    let header = json!({"alg": "HS256", "typ": "JWT"});
+    let changed = |name: &str, value: Value| {
+        let mut claims = claims(&tokens.access);
+        claims[name] = value;
+        mint(SECRET, &header, &claims)
+    };
+    let broken = [
+        "garbage".to_owned(),
+        format!("{}x", tokens.access),
+        mint("another secret of more than thirty-two bytes", &header, &claims(&tokens.access)),
+        mint(SECRET, &json!({"alg": "none"}), &claims(&tokens.access)),
+        changed("exp", json!(1)),
+        changed("sub", json!("one")),
+        changed("jti", json!("")),
+    ];
+    for route in protected(&app) {
+        for token in &broken {
+            route.denies(&app, Some(&format!("Bearer {token}")), "Could not validate credentials");
+        }
+    }
+    assert_eq!(state(&app), before);
+}
+
+#[test]
+fn a_refresh_token_opens_nothing() {
+    let app = TestApp::start();
+    let (_, tokens) = app.logged_in("user@example.com");
+    for route in protected(&app) {
+        route.denies(&app, Some(&format!("Bearer {}", tokens.refresh)), "Invalid token type");
+    }
+    app.refresh(&tokens.refresh);
+}
+
+#[test]
+fn the_token_of_an_ended_session_opens_nothing() {
+    let app = TestApp::start();
+    let (account, ended) = app.logged_in("user@example.com");
+    app.post("/auth/logout").bearer(&ended.access).send().expect_status(204);
+    let expired = app.login(&account);
+    app.db().execute("UPDATE sessions SET expires_at = '2020-01-01 00:00:00.000000' WHERE is_valid = 1", []);
+    // Of a session that was never there: the signature alone is not enough.
+    let mut claims = claims(&app.login(&account).access);
+    claims["jti"] = json!("00000000-0000-4000-8000-000000000000");
+    let unknown = mint(SECRET, &json!({"alg": "HS256", "typ": "JWT"}), &claims);
+    for route in protected(&app) {
+        for token in [&ended.access, &expired.access, &unknown] {
+            route.denies(&app, Some(&format!("Bearer {token}")), "Invalid or expired access token");
+        }
+    }
+}
+
+#[test]
+fn the_token_of_an_account_that_is_gone_opens_nothing() {
+    let app = TestApp::start();
+    let (account, tokens) = app.logged_in("user@example.com");
+    // As the Python server would, which leaves the sessions there.
+    app.db().execute("DELETE FROM users WHERE id = ?1", [account.id]);
+    for route in protected(&app) {
+        route.denies(&app, Some(&format!("Bearer {}", tokens.access)), "User not found");
+    }
+}
+
+#[test]
+fn an_account_that_is_switched_off_may_nothing() {
+    let app = TestApp::start();
+    let (_, tokens) = app.admin("admin@example.com");
+    app.db().execute("UPDATE users SET is_active = 0", []);
+    let before = state(&app);
+    for route in protected(&app) {
+        route.forbids(&app, &tokens.access, "Account is inactive");
+    }
+    assert_eq!(state(&app), before);
+}
+
+#[test]
+fn what_is_the_administrators_is_nobody_elses() {
+    let app = TestApp::start();
+    let (_, admin) = app.admin("admin@example.com");
+    let (_, user) = app.logged_in("user@example.com");
+    let before = state(&app);
+    for route in protected(&app).iter().filter(|route| route.is_admin) {
+        route.forbids(&app, &user.access, "Admin privileges required");
+    }
+    assert_eq!(state(&app), before);
+    // The flag is read anew every time, and is not in the token.
+    app.get("/admin/users").bearer(&admin.access).send().expect_status(200);
+    app.db().execute("UPDATE users SET is_admin = 0", []);
+    app.get("/admin/users").bearer(&admin.access).send().expect_detail(403, "Admin privileges required");
+}
+
+#[test]
+fn who_is_asking_is_found_out_before_what_for() {
+    let app = TestApp::start();
+    for (method, path) in [("PATCH", "/admin/users/seven"), ("DELETE", "/users/me/sessions/seven")] {
+        app.request(method, path).json(&json!(["nonsense"])).send().expect_detail(401, "Not authenticated");
+    }
+    let (_, tokens) = app.logged_in("user@example.com");
+    let reply = app.request("DELETE", "/users/me/sessions/seven").bearer(&tokens.access).send().expect_status(422);
+    assert_eq!(reply.json()["detail"][0]["loc"], json!(["path", "id"]));
+}
+
+#[test]
+fn the_scheme_may_be_written_in_any_case() {
+    let app = TestApp::start();
+    let (_, Tokens { access, .. }) = app.logged_in("user@example.com");
+    for value in [format!("bearer {access}"), format!("BEARER  {access}")] {
+        app.get("/users/me").header("authorization", &value).send().expect_status(200);
+    }
+}
+
+#[test]
+fn access_tokens_of_the_python_server_open_the_same() {
+    let app = TestApp::start();
+    let account = app.register("user@example.com");
+    let jti = "5c1d9e0e-9a32-4c5f-8a57-0d6f1b0f3a11";
+    app.db().execute(
+        "INSERT INTO sessions (user_id, access_token_jti, refresh_token_jti, is_valid, created_at, expires_at)
+         VALUES (?1, ?2, 'r', 1, '2026-01-31 12:00:00.000000', '2099-01-01 00:00:00.000000')",
+        (account.id, jti),
+    );
+    let claims = json!({
+        "sub": account.id.to_string(), "email": account.email, "exp": 4_070_908_800_i64, "type": "access", "jti": jti
+    });
+    let token = mint(SECRET, &json!({"alg": "HS256", "typ": "JWT"}), &claims);
+    app.get("/users/me").bearer(&token).send().expect_status(200);
+    app.post("/auth/logout").bearer(&token).send().expect_status(204);
+    app.get("/users/me").bearer(&token).send().expect_detail(401, "Invalid or expired access token");
+    app.try_login(&account.email, PASSWORD).expect_status(200);
+}

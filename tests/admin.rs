@@ -1,0 +1,287 @@
+//! `/admin/users`: what administrators do with accounts.
+
+use serde_json::{Value, json};
+
+use crate::support::{Account, PASSWORD, Reply, TestApp, Tokens};
+
+/// An app with an administrator and a user, both logged in.
+struct Scene {
+    app: TestApp,
+    admin: Account,
+    by_admin: Tokens,
+    user: Account,
+    by_user: Tokens,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let app = TestApp::start();
+        let (admin, by_admin) = app.admin("admin@example.com");
+        let (user, by_user) = app.logged_in("user@example.com");
+        Self { app, admin, by_admin, user, by_user }
+    }
+
+    fn get(&self, path: &str) -> Reply {
+        self.app.get(path).bearer(&self.by_admin.access).send()
+    }
+
+    fn create(&self, body: &Value) -> Reply {
+        self.app.post("/admin/users").bearer(&self.by_admin.access).json(body).send()
+    }
+
+    fn update(&self, id: i64, body: &Value) -> Reply {
+        self.app.request("PATCH", &format!("/admin/users/{id}")).bearer(&self.by_admin.access).json(body).send()
+    }
+
+    fn delete(&self, path: &str) -> Reply {
+        self.app.request("DELETE", path).bearer(&self.by_admin.access).send()
+    }
+
+    fn user_path(&self) -> String {
+        format!("/admin/users/{}", self.user.id)
+    }
+
+    /// Who did it, to what, in which words.
+    fn audit(&self, action: &str) -> Value {
+        let sql = "SELECT user_id, resource_id, details FROM audit_logs WHERE action = ?1 ORDER BY id";
+        self.app.db().rows(sql, [action])
+    }
+
+    #[track_caller]
+    fn user_is_logged_out(&self) {
+        let reply = self.app.get("/users/me").bearer(&self.by_user.access).send();
+        reply.expect_detail(401, "Invalid or expired access token");
+        self.app.try_refresh(&self.by_user.refresh).expect_detail(401, "Invalid or expired refresh token");
+    }
+}
+
+#[test]
+fn an_administrator_sees_every_account() {
+    let scene = Scene::new();
+    let shown = scene.get(&scene.user_path()).expect_status(200);
+    let own = scene.app.get("/users/me").bearer(&scene.by_user.access).send();
+    assert_eq!(shown.json(), own.json());
+    for id in ["0", "-1", "99", "99999999999999999999"] {
+        scene.get(&format!("/admin/users/{id}")).expect_detail(404, "User not found");
+    }
+    for id in ["seven", "7.0", "%20", "1e3"] {
+        let reply = scene.get(&format!("/admin/users/{id}")).expect_status(422);
+        let fault = &reply.json()["detail"][0];
+        assert_eq!((&fault["type"], &fault["loc"]), (&json!("int_parsing"), &json!(["path", "id"])));
+    }
+}
+
+#[test]
+fn an_administrator_makes_accounts_of_any_kind() {
+    let scene = Scene::new();
+    let plain = scene.create(&json!({"email": "plain@example.com", "password": PASSWORD})).expect_status(201).json();
+    assert_eq!((&plain["is_active"], &plain["is_admin"]), (&json!(true), &json!(false)));
+    let body = json!({"email": "boss@example.com", "password": PASSWORD, "is_admin": true, "is_active": false});
+    let boss = scene.create(&body).expect_status(201).json();
+    assert_eq!((&boss["is_active"], &boss["is_admin"]), (&json!(false), &json!(true)));
+    scene.app.try_login("plain@example.com", PASSWORD).expect_status(200);
+    scene.app.try_login("boss@example.com", PASSWORD).expect_detail(403, "Account is inactive");
+    scene.create(&body).expect_detail(400, "Email already registered");
+    let admin = scene.admin.id;
+    assert_eq!(
+        scene.audit("user_create"),
+        json!([
+            [admin, plain["id"].to_string(), "User created: plain@example.com, active: true, admin: false"],
+            [admin, boss["id"].to_string(), "User created: boss@example.com, active: false, admin: true"],
+            [admin, null, "Refused: Email already registered: boss@example.com"]
+        ])
+    );
+}
+
+#[test]
+fn a_new_account_obeys_the_same_rules() {
+    let scene = Scene::new();
+    let reply = scene.create(&json!({"email": "nobody", "password": "short", "is_admin": "yes"})).expect_status(422);
+    let faults = reply.json()["detail"].as_array().expect("a list").clone();
+    let kinds: Vec<&Value> = faults.iter().map(|fault| &fault["type"]).collect();
+    assert_eq!(kinds, ["value_error", "string_too_short", "bool_type"]);
+    assert!(!reply.text().contains("\"short\""), "{reply}");
+}
+
+#[test]
+fn deactivation_acts_at_once_and_ends_the_sessions() {
+    let scene = Scene::new();
+    let changed = scene.update(scene.user.id, &json!({"is_active": false})).expect_status(200).json();
+    assert_eq!((&changed["is_active"], &changed["email"]), (&json!(false), &json!("user@example.com")));
+    scene.user_is_logged_out();
+    scene.app.try_login(&scene.user.email, PASSWORD).expect_detail(403, "Account is inactive");
+    scene.update(scene.user.id, &json!({"is_active": true})).expect_status(200);
+    scene.user_is_logged_out();
+    scene.app.login(&scene.user);
+    let (admin, user) = (scene.admin.id, scene.user.id.to_string());
+    assert_eq!(
+        scene.audit("user_update"),
+        json!([
+            [admin, user, "User updated: user@example.com, active: false"],
+            [admin, user, "User updated: user@example.com, active: true"]
+        ])
+    );
+}
+
+#[test]
+fn rights_are_given_and_taken_with_the_next_request() {
+    let scene = Scene::new();
+    let visit = || scene.app.get("/admin/users").bearer(&scene.by_user.access).send();
+    visit().expect_status(403);
+    scene.update(scene.user.id, &json!({"is_admin": true})).expect_status(200);
+    visit().expect_status(200);
+    scene.update(scene.user.id, &json!({"is_admin": false})).expect_status(200);
+    visit().expect_detail(403, "Admin privileges required");
+}
+
+#[test]
+fn what_is_not_named_stays_as_it_is() {
+    let scene = Scene::new();
+    let before = scene.get(&scene.user_path()).json();
+    let forbidden = json!({"id": 99, "hashed_password": "x", "created_at": "2000-01-01T00:00:00Z", "is_active": null});
+    for body in [json!({}), json!({"is_admin": null, "email": null}), forbidden] {
+        assert_eq!(scene.update(scene.user.id, &body).expect_status(200).json(), before);
+    }
+    scene.app.login(&scene.user);
+    let changed = scene.update(scene.user.id, &json!({"email": "new@EXAMPLE.com"})).expect_status(200).json();
+    assert_eq!((&changed["email"], &changed["is_active"]), (&json!("new@example.com"), &before["is_active"]));
+    scene.update(scene.user.id, &json!({"email": "admin@example.com"})).expect_detail(400, "Email already registered");
+    scene.update(scene.user.id, &json!({"email": "nobody"})).expect_status(422);
+    scene.update(99, &json!({"is_admin": true})).expect_detail(404, "User not found");
+    let last = json!([scene.admin.id, "99", "Refused: User not found: user 99"]);
+    assert_eq!(scene.audit("user_update").as_array().and_then(|rows| rows.last()), Some(&last));
+}
+
+#[test]
+fn deleting_an_account_leaves_what_it_did() {
+    let scene = Scene::new();
+    scene.delete(&scene.user_path()).expect_status(204);
+    scene.delete(&scene.user_path()).expect_detail(404, "User not found");
+    scene.app.get("/users/me").bearer(&scene.by_user.access).send().expect_detail(401, "User not found");
+    scene.app.try_refresh(&scene.by_user.refresh).expect_status(401);
+    let (admin, user) = (scene.admin.id, scene.user.id.to_string());
+    assert_eq!(
+        scene.audit("user_delete"),
+        json!([[admin, user, "User deleted: user@example.com"], [admin, user, "Refused: User not found: user 2"]])
+    );
+    let did = scene.get(&format!("/admin/audit-logs?user_id={user}")).json();
+    let actions: Vec<&Value> = did["items"].as_array().expect("a list").iter().map(|item| &item["action"]).collect();
+    assert_eq!(actions, ["refresh", "login", "register"]);
+    assert!(scene.app.register("next@example.com").id > scene.user.id);
+}
+
+#[test]
+fn an_administrator_ends_all_sessions_of_an_account() {
+    let scene = Scene::new();
+    scene.app.login(&scene.user);
+    let path = format!("{}/sessions", scene.user_path());
+    scene.delete(&path).expect_status(204);
+    scene.user_is_logged_out();
+    scene.delete(&path).expect_status(204);
+    scene.delete("/admin/users/99/sessions").expect_detail(404, "User not found");
+    let words = |count: u8| format!("All sessions ({count}) of user {} ended: user@example.com", scene.user.id);
+    assert_eq!(
+        scene.audit("session_revoke"),
+        json!([
+            [scene.admin.id, null, words(2)],
+            [scene.admin.id, null, words(0)],
+            [scene.admin.id, "99", "Refused: User not found: user 99"]
+        ])
+    );
+}
+
+#[test]
+fn there_is_always_an_administrator() {
+    let scene = Scene::new();
+    let id = scene.admin.id;
+    let path = format!("/admin/users/{id}");
+    // One who cannot log in does not count.
+    scene.create(&json!({"email": "off@example.com", "password": PASSWORD, "is_admin": true, "is_active": false}));
+    for body in [json!({"is_admin": false}), json!({"is_active": false})] {
+        scene.update(id, &body).expect_detail(409, "Last active admin");
+    }
+    scene.delete(&path).expect_detail(409, "Last active admin");
+    scene.update(id, &json!({"is_admin": true, "is_active": true})).expect_status(200);
+    let refused = json!([id, id.to_string(), format!("Refused: Last active admin: user {id}")]);
+    assert_eq!(scene.audit("user_delete"), json!([refused]));
+
+    scene.update(scene.user.id, &json!({"is_admin": true})).expect_status(200);
+    scene.update(id, &json!({"is_admin": false})).expect_status(200);
+    scene.get("/admin/users").expect_detail(403, "Admin privileges required");
+}
+
+/// The addresses on a page of the list, and the total.
+#[track_caller]
+fn found(scene: &Scene, query: &str) -> (Vec<String>, i64) {
+    let page = scene.get(&format!("/admin/users?{query}")).expect_status(200).json();
+    let items = page["items"].as_array().expect("a list");
+    let emails = items.iter().map(|item| item["email"].as_str().expect("a text").to_owned()).collect();
+    (emails, page["total"].as_i64().expect("a number"))
+}
+
+#[test]
+fn the_list_is_filtered_and_counted() {
+    let scene = Scene::new();
+    for email in ["50%off@example.com", "under_score@example.com", "underXscore@example.com", "MiXed@example.com"] {
+        scene.app.register(email);
+    }
+    scene.app.db().execute("UPDATE users SET is_active = 0 WHERE email LIKE 'under%'", []);
+    assert_eq!(found(&scene, "").1, 6);
+    // What a form sends that nobody filled in.
+    assert_eq!(found(&scene, "limit=50&offset=0&q=&is_active=&is_admin=").1, 6);
+    for (query, emails) in [
+        ("q=off%40", vec!["50%off@example.com"]),
+        ("q=%25", vec!["50%off@example.com"]),
+        ("q=_", vec!["under_score@example.com"]),
+        ("q=mixed", vec!["MiXed@example.com"]),
+        ("q=MIXED%40EXAMPLE", vec!["MiXed@example.com"]),
+        ("q=%5C", vec![]),
+        ("q=%00", vec![]),
+        ("q='%20OR%20'1'='1", vec![]),
+        ("is_admin=true", vec!["admin@example.com"]),
+        ("is_active=false&q=score", vec!["under_score@example.com", "underXscore@example.com"]),
+        ("is_active=0&is_admin=1", vec![]),
+        ("is_active=true&is_admin=false&limit=1&q=example", vec!["user@example.com"]),
+    ] {
+        let (found_emails, total) = found(&scene, query);
+        assert_eq!(found_emails, emails, "{query}");
+        let all = if query.contains("limit") { 3 } else { emails.len() as i64 };
+        assert_eq!(total, all, "{query}");
+    }
+    assert_eq!(found(&scene, "limit=2&offset=4").1, 6);
+    assert_eq!(found(&scene, "limit=50&offset=6"), (vec![], 6));
+    assert_eq!(found(&scene, "offset=99999999999999999999"), (vec![], 6));
+    let page = scene.get("/admin/users?limit=2&offset=1").json();
+    assert_eq!((&page["limit"], &page["offset"]), (&json!(2), &json!(1)));
+    for query in ["limit=0", "limit=201", "limit=x", "offset=-1", "is_active=perhaps", "is_admin=2"] {
+        let reply = scene.get(&format!("/admin/users?{query}")).expect_status(422);
+        assert_eq!(reply.json()["detail"][0]["loc"][0], "query", "{query}");
+    }
+}
+
+#[test]
+fn ten_thousand_accounts_are_paged_without_a_gap_or_a_repeat_while_others_come() {
+    let scene = Scene::new();
+    scene.app.db().execute_all(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9998)
+         INSERT INTO users (email, hashed_password, is_active, is_admin, created_at, updated_at)
+         SELECT 'many' || i || '@example.org', 'x', 1, 0, '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000' FROM n",
+    );
+    let (mut seen, mut offset) = (Vec::new(), 0);
+    loop {
+        let page = scene.get(&format!("/admin/users?limit=200&offset={offset}")).expect_status(200).json();
+        let items = page["items"].as_array().expect("a list").clone();
+        if items.is_empty() {
+            break;
+        }
+        seen.extend(items.iter().map(|item| item["id"].as_i64().expect("an id")));
+        offset += items.len();
+        if offset % 2000 == 0 {
+            scene.app.register(&format!("late{offset}@example.com"));
+        }
+    }
+    let all = scene.app.db().rows("SELECT id FROM users ORDER BY id", []);
+    let all: Vec<i64> = all.as_array().expect("rows").iter().filter_map(|row| row[0].as_i64()).collect();
+    assert!(all.len() > 10_000, "{} accounts", all.len());
+    assert_eq!(seen, all);
+}

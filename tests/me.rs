@@ -1,0 +1,173 @@
+//! `/users/me`: one's own account.
+
+use serde_json::{Value, json};
+
+use crate::support::{Account, PASSWORD, Reply, TestApp, Tokens};
+
+const OTHER_PASSWORD: &str = "another horse, another staple";
+
+#[track_caller]
+fn change_email(app: &TestApp, tokens: &Tokens, email: &str, password: &str) -> Reply {
+    let body = json!({"email": email, "current_password": password});
+    app.request("PATCH", "/users/me").bearer(&tokens.access).json(&body).send()
+}
+
+#[track_caller]
+fn change_password(app: &TestApp, tokens: &Tokens, current: &str, new: &str) -> Reply {
+    let body = json!({"current_password": current, "new_password": new});
+    app.post("/users/me/password").bearer(&tokens.access).json(&body).send()
+}
+
+#[track_caller]
+fn delete(app: &TestApp, tokens: &Tokens, password: &str) -> Reply {
+    let body = json!({"current_password": password});
+    app.request("DELETE", "/users/me").bearer(&tokens.access).json(&body).send()
+}
+
+fn audit(app: &TestApp, action: &str) -> Value {
+    let sql = "SELECT user_id, resource, resource_id, details FROM audit_logs WHERE action = ?1 ORDER BY id";
+    app.db().rows(sql, [action])
+}
+
+/// Fails the test unless the audit log has one line of this action, a refusal of what `account` tried.
+#[track_caller]
+fn expect_refusal(app: &TestApp, action: &str, account: &Account, detail: &str) {
+    let details = format!("Refused: {detail}: {}", account.email);
+    assert_eq!(audit(app, action), json!([[account.id, "user", account.id.to_string(), details]]));
+}
+
+#[test]
+fn me_is_the_account_as_registering_returned_it() {
+    let app = TestApp::start();
+    let registered = app.try_register("user@example.com").json();
+    let tokens = Tokens::of(&app.try_login("user@example.com", PASSWORD));
+    let reply = app.get("/users/me").bearer(&tokens.access).send().expect(200, &registered);
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
+}
+
+#[test]
+fn the_address_changes_with_the_password() {
+    let app = TestApp::start();
+    let (account, tokens) = app.logged_in("user@example.com");
+    let reply = change_email(&app, &tokens, " new@EXAMPLE.com ", PASSWORD).expect_status(200);
+    assert_eq!((&reply.json()["id"], reply.field("email").as_str()), (&json!(account.id), "new@example.com"));
+    assert_eq!(app.get("/users/me").bearer(&tokens.access).send().json(), reply.json());
+    app.try_login("user@example.com", PASSWORD).expect_status(401);
+    app.try_login("new@example.com", PASSWORD).expect_status(200);
+    let details = "Email changed: user@example.com to new@example.com";
+    assert_eq!(audit(&app, "email_change"), json!([[account.id, "user", account.id.to_string(), details]]));
+    // What was free is taken, and what was taken is free.
+    app.try_register("new@example.com").expect_detail(400, "Email already registered");
+    app.register("user@example.com");
+}
+
+#[test]
+fn an_address_that_somebody_has_is_not_given_twice() {
+    let app = TestApp::start();
+    app.register("taken@example.com");
+    let (account, tokens) = app.logged_in("user@example.com");
+    change_email(&app, &tokens, "taken@example.com", PASSWORD).expect_detail(400, "Email already registered");
+    expect_refusal(&app, "email_change", &account, "Email already registered");
+    assert_eq!(app.get("/users/me").bearer(&tokens.access).send().field("email"), "user@example.com");
+    // One's own is no other's.
+    change_email(&app, &tokens, "user@example.com", PASSWORD).expect_status(200);
+}
+
+#[test]
+fn without_the_password_nothing_changes() {
+    let app = TestApp::start();
+    let (account, tokens) = app.logged_in("user@example.com");
+    let before = app.db().rows("SELECT * FROM users", []);
+    let wrong = "not the password";
+    change_email(&app, &tokens, "new@example.com", wrong).expect_detail(400, "Incorrect password");
+    change_password(&app, &tokens, wrong, OTHER_PASSWORD).expect_detail(400, "Incorrect password");
+    delete(&app, &tokens, wrong).expect_detail(400, "Incorrect password");
+    assert_eq!(app.db().rows("SELECT * FROM users", []), before);
+    for action in ["email_change", "password_change", "account_delete"] {
+        expect_refusal(&app, action, &account, "Incorrect password");
+    }
+    let log = app.db().rows("SELECT * FROM audit_logs", []).to_string();
+    assert!(!log.contains(wrong) && !log.contains(OTHER_PASSWORD), "{log}");
+}
+
+#[test]
+fn a_new_password_holds_and_ends_all_other_sessions() {
+    let app = TestApp::start();
+    let (account, here) = app.logged_in("user@example.com");
+    let there = app.login(&account);
+    change_password(&app, &here, PASSWORD, OTHER_PASSWORD).expect_status(204);
+    app.get("/users/me").bearer(&here.access).send().expect_status(200);
+    app.get("/users/me").bearer(&there.access).send().expect_detail(401, "Invalid or expired access token");
+    app.try_refresh(&there.refresh).expect_status(401);
+    app.refresh(&here.refresh);
+    app.try_login(&account.email, PASSWORD).expect_status(401);
+    app.try_login(&account.email, OTHER_PASSWORD).expect_status(200);
+    let details = "Password changed, 1 other sessions ended: user@example.com";
+    assert_eq!(audit(&app, "password_change"), json!([[account.id, "user", account.id.to_string(), details]]));
+    let moved = "SELECT updated_at > created_at FROM users";
+    assert_eq!(app.db().value(moved, []), 1);
+}
+
+#[test]
+fn a_new_password_obeys_the_rules_and_is_not_repeated() {
+    let app = TestApp::start();
+    let (_, tokens) = app.logged_in("user@example.com");
+    let reply = change_password(&app, &tokens, PASSWORD, "short").expect_status(422);
+    let fault = &reply.json()["detail"][0];
+    assert_eq!((&fault["type"], &fault["loc"]), (&json!("string_too_short"), &json!(["body", "new_password"])));
+    change_password(&app, &tokens, PASSWORD, &"x".repeat(101)).expect_status(422);
+    let reply = change_password(&app, &tokens, PASSWORD, "tooshrt").expect_status(422);
+    assert!(!reply.text().contains("tooshrt") && !reply.text().contains(PASSWORD), "{reply}");
+}
+
+#[test]
+fn an_account_that_is_deleted_is_gone_for_good() {
+    let app = TestApp::start();
+    let (account, tokens) = app.logged_in("user@example.com");
+    let other = app.login(&account);
+    delete(&app, &tokens, PASSWORD).expect_status(204);
+    for token in [&tokens.access, &other.access] {
+        app.get("/users/me").bearer(token).send().expect_detail(401, "User not found");
+    }
+    app.try_refresh(&tokens.refresh).expect_status(401);
+    app.try_login(&account.email, PASSWORD).expect_status(401);
+    assert_eq!(app.db().value("SELECT count(*) FROM sessions", []), 0);
+    let details = "Account deleted: user@example.com";
+    assert_eq!(audit(&app, "account_delete"), json!([[account.id, "user", account.id.to_string(), details]]));
+
+    // The address is free again, the id is not, and the old tokens fit nobody.
+    let newcomer = app.register("user@example.com");
+    assert!(newcomer.id > account.id);
+    app.get("/users/me").bearer(&tokens.access).send().expect_detail(401, "User not found");
+    app.try_refresh(&tokens.refresh).expect_status(401);
+}
+
+#[test]
+fn the_last_administrator_cannot_go() {
+    let app = TestApp::start();
+    let (account, tokens) = app.admin("admin@example.com");
+    let (other, _) = app.admin("other@example.com");
+    app.db().execute("UPDATE users SET is_active = 0 WHERE id = ?1", [other.id]);
+    delete(&app, &tokens, PASSWORD).expect_detail(409, "Last active admin");
+    expect_refusal(&app, "account_delete", &account, "Last active admin");
+    app.db().execute("UPDATE users SET is_active = 1 WHERE id = ?1", [other.id]);
+    delete(&app, &tokens, PASSWORD).expect_status(204);
+}
+
+#[test]
+fn nobody_makes_an_administrator_of_themselves() {
+    let app = TestApp::start();
+    let body =
+        json!({"email": "user@example.com", "password": PASSWORD, "is_admin": true, "is_active": false, "id": 99});
+    let reply = app.post("/auth/register").json(&body).send().expect_status(201);
+    assert_eq!((&reply.json()["is_admin"], &reply.json()["is_active"]), (&json!(false), &json!(true)));
+    let tokens = Tokens::of(&app.try_login("user@example.com", PASSWORD));
+    let before = app.db().rows("SELECT id, email, hashed_password, is_active, is_admin, created_at FROM users", []);
+    let body = json!({
+        "email": "user@example.com", "current_password": PASSWORD,
+        "is_admin": true, "is_active": false, "id": 99, "hashed_password": "x", "created_at": "2000-01-01 00:00:00"
+    });
+    app.request("PATCH", "/users/me").bearer(&tokens.access).json(&body).send().expect_status(200);
+    let after = app.db().rows("SELECT id, email, hashed_password, is_active, is_admin, created_at FROM users", []);
+    assert_eq!(after, before);
+}
