@@ -36,6 +36,7 @@ mod traps;
 mod adoption;
 mod autogenerate;
 mod backup;
+mod commands;
 mod config;
 mod crash;
 mod host;

@@ -4,7 +4,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::support::{Database, Project, TestApp};
+use crate::support::{Database, Host, Project, TestApp};
 
 fn migrated() -> Project {
     let project = Project::new();
@@ -95,7 +95,7 @@ fn prune_asks_for_a_number_of_days() {
         (vec!["--audit-days"], "--audit-days needs a number"),
         (vec!["--everything"], "\"--everything\""),
     ] {
-        project.run("prune", &words).failed(1, &["prune: ", complaint]);
+        project.run("prune", &words).failed(Host::under_test().usage_status(), &["prune: ", complaint]);
     }
     assert!(project.run("prune", &["help"]).succeeded().contains("--sessions-days N"));
 }

@@ -24,6 +24,14 @@ impl Host {
         }
     }
 
+    /// The exit status with which a component's complaint about its words comes out. Spin has one for all failures.
+    pub(crate) fn usage_status(self) -> i32 {
+        match self {
+            Self::Lanterne => 2,
+            Self::Spin => 1,
+        }
+    }
+
     /// The program, with the components built.
     pub(crate) fn program(self) -> PathBuf {
         static BUILT: OnceLock<()> = OnceLock::new();

@@ -3,4 +3,8 @@
 #![allow(clippy::all, clippy::pedantic, reason = "generated code")]
 #![allow(dead_code, unused_imports, reason = "the interface has more than the commands use")]
 
+use crate::exit_status::ExitStatus;
+
 wit_bindgen::generate!({ world: "command", path: "../../wit", generate_all });
+
+export!(ExitStatus);

@@ -15,6 +15,8 @@ mod bindings;
 #[cfg(target_family = "wasm")]
 mod database;
 #[cfg(target_family = "wasm")]
+mod exit_status;
+#[cfg(target_family = "wasm")]
 mod variables;
 
 #[cfg(not(target_family = "wasm"))]

@@ -10,7 +10,7 @@ use lanterne_core::db;
 /// Why a command did not do what was asked.
 #[derive(Debug)]
 pub enum Failure {
-    /// It was not understood: exit status 2, where the host can tell it from 1.
+    /// What it was given is wrong, a word or a variable: exit status 2, where the host asks for it.
     Usage(String),
     /// It was understood and could not be done: exit status 1.
     Failed(String),
@@ -25,9 +25,8 @@ impl From<db::Error> for Failure {
 /// Runs `command` with the words after the program's name, to its end; its failure becomes one line on stderr that
 /// begins with `name`, and the exit status.
 ///
-/// `wasi:cli/run` has one failing exit status: there a usage error, 2 natively, comes out as 1. (`exit-with-code` of
-/// `wasi:cli/exit@0.2.12` would tell them apart. Spin's trigger for commands, 0.6, is built on a wasmtime that is older
-/// than that, and a component that imports what its host does not offer does not run at all.)
+/// `wasi:cli/run` has one way to fail, so that most hosts make 1 of every status; `exit_status` keeps it for those that
+/// ask.
 pub fn run(name: &str, command: impl AsyncFnOnce(Vec<String>) -> Result<(), Failure>) -> ExitCode {
     // Arguments that are not UTF-8 cannot be any of ours: shown with replacement characters, they are refused as
     // unknown words.
@@ -37,6 +36,8 @@ pub fn run(name: &str, command: impl AsyncFnOnce(Vec<String>) -> Result<(), Fail
         Err(Failure::Failed(message)) => (message, 1),
         Err(Failure::Usage(message)) => (message, 2),
     };
+    #[cfg(target_family = "wasm")]
+    crate::exit_status::keep(status);
     // If stderr is closed there is nobody left to tell.
     let _ = writeln!(std::io::stderr().lock(), "{name}: {message}");
     ExitCode::from(status)

@@ -28,7 +28,7 @@ Exit status:
   0  success; of a server: it was asked to stop
   1  something failed
   2  a flag, a variable or a word on the command line is wrong
-  `migrate`, `seed` and `prune` exit with the status of the component.";
+  `migrate`, `seed` and `prune` exit with the status of the component, which is one of these.";
 
 /// Runs the components of a Spin app, without Spin.
 #[derive(Parser)]

@@ -58,7 +58,7 @@ program does not know, that has one whose text was changed afterwards, or that
 is another program's, is left as it is. One that the Python server made is
 taken as being at 0001.
 
-Exit status: 0, or 1 for any failure (a component cannot tell one from another).
+Exit status: 0; 1 if it failed; 2 if what it was given is wrong (on Spin: 1).
 
 Run it with:
   cargo lanterne migrate upgrade head

@@ -36,7 +36,7 @@ Options:
 
 N is a whole number from 1. There is no default: what is not named is kept.
 
-Exit status: 0, or 1 for any failure (a component cannot tell one from another).
+Exit status: 0; 1 if it failed; 2 if what it was given is wrong (on Spin: 1).
 
 Run it with:
   cargo lanterne prune --sessions-days 30 --audit-days 365

@@ -36,7 +36,7 @@ Variables:
   lanterne_env  production: the documented accounts are refused [development]
   bcrypt_cost   the work factor of the password hashes, 10 to 15 [12]
 
-Exit status: 0, or 1 for any failure (a component cannot tell one from another).
+Exit status: 0; 1 if it failed; 2 if what it was given is wrong (on Spin: 1).
 
 Run it with:
   cargo lanterne seed
@@ -125,6 +125,6 @@ fn cost() -> Result<Cost, Failure> {
     let Some(value) = value else { return Ok(Cost::default()) };
     value.trim().parse().ok().and_then(Cost::new).ok_or_else(|| {
         let (min, max) = (Cost::MIN, Cost::MAX);
-        Failure::Failed(format!("bcrypt_cost is {value:?}; allowed: a whole number, {min} to {max}"))
+        Failure::Usage(format!("bcrypt_cost is {value:?}; allowed: a whole number, {min} to {max}"))
     })
 }
