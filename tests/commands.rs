@@ -1,6 +1,14 @@
-//! What the command components have in common: how they fail.
+//! What the command components have in common: how they fail, and how long they wait.
+
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
 
 use crate::support::{Host, Project};
+
+/// Longer than a request waits for a lock, and far less than a command does.
+const HELD: Duration = Duration::from_millis(6500);
 
 #[test]
 fn what_is_not_understood_has_an_exit_status_of_its_own() {
@@ -29,4 +37,35 @@ fn what_is_not_understood_has_an_exit_status_of_its_own() {
     for name in ["migrate", "seed", "prune"] {
         assert!(project.run(name, &["help"]).succeeded().contains("Exit status: 0; 1 if it failed; 2 "));
     }
+}
+
+#[test]
+fn a_command_outwaits_another_writer() {
+    let project = Project::new();
+    project.run("migrate", &["upgrade", "head"]).succeeded();
+    // Not now for the first time: compiling them would take the time for which they should wait.
+    for name in ["seed", "prune"] {
+        project.run(name, &["help"]).succeeded();
+    }
+    let db = project.db();
+    let old = "INSERT INTO audit_logs (action, resource, created_at) VALUES ('a', 'b', '2020-01-01 00:00:00.000000')";
+    db.execute(old, []);
+    db.execute_all("BEGIN IMMEDIATE");
+    thread::scope(|scope| {
+        let commands = [
+            ("migrate", &["upgrade", "head"][..], "Nothing to do"),
+            ("seed", &[], "tester@lanterne-rouge.com: created"),
+            ("prune", &["--audit-days", "1"], "Deleted 1 audit rows"),
+        ];
+        let commands = commands.map(|(name, words, said)| (scope.spawn(|| project.run(name, words)), said));
+        thread::sleep(HELD);
+        let is_waiting = commands.each_ref().map(|(command, _)| !command.is_finished());
+        db.execute_all("COMMIT");
+        for (command, said) in commands {
+            let printed = command.join().expect("no panic").succeeded();
+            assert!(printed.contains(said), "{printed}");
+        }
+        assert_eq!(is_waiting, [true; 3], "they should have waited for the lock");
+    });
+    assert_eq!(db.rows("SELECT count(*) FROM users", []), json!([[2]]));
 }

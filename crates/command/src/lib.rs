@@ -2,7 +2,7 @@
 //!
 //! A command component is a plain `wasi:cli` program: it gets its words as arguments, speaks on stdout and stderr, and
 //! ends with an exit status. [`run`] is the whole of that; [`Database`] and [`variable`] are what the host offers, and
-//! [`require_migrated`] is what most commands ask first.
+//! [`open_migrated`] is what most commands begin with.
 //!
 //! Natively there is no such host. The commands are compiled natively all the same, since that is where their tests
 //! run, and without the generator of bindings, which would cost `cargo test` a minute.
@@ -24,7 +24,7 @@ mod hostless;
 
 #[cfg(not(target_family = "wasm"))]
 pub use hostless::{Database, variable};
-pub use migrated::require_migrated;
+pub use migrated::{BUSY_TIMEOUT, open_migrated};
 pub use program::{Failure, run, say, warn};
 #[cfg(target_family = "wasm")]
 pub use {database::Database, variables::variable};

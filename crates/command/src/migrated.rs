@@ -1,18 +1,25 @@
-//! Whether there is anything to work on.
+//! The database as a command works on it.
 
-use lanterne_core::db::Connection;
+use lanterne_core::db::{self, Connection};
 use lanterne_core::params;
 
-use crate::Failure;
+use crate::{Database, Failure};
+
+/// Another program that is writing is outwaited: by a command nobody is kept waiting but who runs it. `lanterne` waits for
+/// a minute without being asked to.
+pub const BUSY_TIMEOUT: &str = "PRAGMA busy_timeout = 60000";
 
 /// The first migration makes these together: one of them tells of all.
 const TABLE: &str = "users";
 
-/// Passes if the migrations were applied.
+/// Opens the app's database, in which references are to hold from now on.
 ///
 /// # Errors
-/// They were not; the message says how to apply them.
-pub async fn require_migrated(db: &impl Connection) -> Result<(), Failure> {
+/// It cannot be opened, or the migrations were not applied; then the message says how to apply them.
+pub async fn open_migrated() -> Result<Database, Failure> {
+    let db = Database::open()?;
+    db::prepare(&db).await?;
+    db.query(BUSY_TIMEOUT, vec![]).await?;
     let rows = db.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1", params![TABLE]).await?;
     if rows.is_empty() {
         return Err(Failure::Failed(format!(
@@ -20,5 +27,5 @@ pub async fn require_migrated(db: &impl Connection) -> Result<(), Failure> {
              (on Spin: `spin up -f spin.commands.toml -c migrate -- upgrade head`)"
         )));
     }
-    Ok(())
+    Ok(db)
 }

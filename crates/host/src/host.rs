@@ -19,6 +19,7 @@ use crate::manifest::{self, Manifest};
 use crate::project::Project;
 use crate::state::{Grants, State};
 use crate::storage::key_value::KeyValueFile;
+use crate::storage::limits::Limits;
 use crate::storage::sqlite::Database;
 use crate::variables::{self, Sources};
 
@@ -68,13 +69,13 @@ impl Host {
         })
     }
 
-    /// Loads the component `name` of `manifest`.
-    pub(crate) fn load(&self, manifest: &Manifest, name: &str) -> Result<Loaded> {
+    /// Loads the component `name` of `manifest`, whose statements may take as long as `limits` say.
+    pub(crate) fn load(&self, manifest: &Manifest, name: &str, limits: Limits) -> Result<Loaded> {
         let section = manifest
             .component
             .get(name)
             .with_context(|| format!("{} has no [component.{name}]", manifest.path.display()))?;
-        let grants = Arc::new(self.grants(manifest, section)?);
+        let grants = Arc::new(self.grants(manifest, section, limits)?);
         let start = Instant::now();
         let mut is_compiled = false;
         let source = self.project.source(section);
@@ -92,7 +93,7 @@ impl Host {
         Ok(Loaded { name: name.to_owned(), pre, grants })
     }
 
-    fn grants(&self, manifest: &Manifest, section: &manifest::Component) -> Result<Grants> {
+    fn grants(&self, manifest: &Manifest, section: &manifest::Component, limits: Limits) -> Result<Grants> {
         let database = |name: &String| Ok((name.clone(), self.database(name)?));
         let databases: Result<_> = section.sqlite_databases.iter().map(database).collect();
         let mut stores = HashMap::new();
@@ -104,6 +105,7 @@ impl Host {
         }
         Ok(Grants {
             databases: Arc::new(databases?),
+            limits,
             stores,
             variables: variables::granted(manifest, &self.sources, section)?,
             output: self.console.shows_components(),

@@ -15,6 +15,7 @@ use crate::engine;
 use crate::host::Host;
 use crate::project::Project;
 use crate::storage;
+use crate::storage::limits::Limits;
 use crate::variables::Sources;
 
 /// An app that is about to run.
@@ -78,7 +79,7 @@ pub(crate) fn run_command(
     name: &str,
     words: &[String],
 ) -> Result<i32> {
-    let command = host.load(project.require_command(name)?, name)?;
+    let command = host.load(project.require_command(name)?, name, Limits::COMMAND)?;
     guests.block_on(command::run(host, &command, words))
 }
 

@@ -14,12 +14,15 @@ use crate::interfaces::key_value::KeyValueView;
 use crate::interfaces::sqlite::SqliteCtx;
 use crate::interfaces::variables::GrantedVariables;
 use crate::storage::key_value;
+use crate::storage::limits::Limits;
 use crate::storage::sqlite::Database;
 
 /// What the manifest grants a component.
 pub(crate) struct Grants {
     /// The databases it may open, by name.
     pub(crate) databases: Arc<HashMap<String, Database>>,
+    /// How long its statements may take.
+    pub(crate) limits: Limits,
     /// The key-value stores it may open, by name.
     pub(crate) stores: HashMap<String, key_value::Store>,
     /// The variables it may read.
@@ -60,7 +63,7 @@ impl State {
         let state = State {
             grants: grants.clone(),
             table: ResourceTable::new(),
-            sqlite: SqliteCtx::new(grants.databases.clone()),
+            sqlite: SqliteCtx::new(grants.databases.clone(), grants.limits),
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
             http_hooks: NoOutgoingRequests,

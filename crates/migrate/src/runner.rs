@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
+use lanterne_command::BUSY_TIMEOUT;
 use lanterne_core::db::{self, Connection, transaction};
 use lanterne_core::timestamp::Timestamp;
 
@@ -12,8 +13,6 @@ use crate::migrations::Migration;
 use crate::statements::statements;
 use crate::versions;
 
-/// How long to wait for another program that is writing: longer than any migration should take.
-const BUSY_TIMEOUT: &str = "PRAGMA busy_timeout = 60000";
 /// How often, and at which distance, it is asked for what SQLite itself does not wait for: for a minute, too.
 const WAL_ATTEMPTS_MAX: u32 = 3000;
 const WAL_PAUSE: Duration = Duration::from_millis(20);

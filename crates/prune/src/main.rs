@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arguments::Arguments;
-use lanterne_command::{Database, Failure, require_migrated, run, say};
+use lanterne_command::{Failure, open_migrated, run, say};
 use lanterne_core::db::{self, Connection};
 use lanterne_core::retention::Kind;
 use lanterne_core::timestamp::Timestamp;
@@ -50,9 +50,7 @@ fn main() -> ExitCode {
             say(USAGE);
             return Ok(());
         };
-        let db = Database::open()?;
-        db::prepare(&db).await?;
-        require_migrated(&db).await?;
+        let db = open_migrated().await?;
         prune(&db, &arguments, Timestamp::now()).await
     })
 }

@@ -11,8 +11,7 @@ use std::process::ExitCode;
 
 use accounts::{Account, DOCUMENTED, Outcome};
 use arguments::Command;
-use lanterne_command::{Database, Failure, require_migrated, run, say, variable, warn};
-use lanterne_core::db;
+use lanterne_command::{Failure, open_migrated, run, say, variable, warn};
 use lanterne_core::password::Cost;
 
 const USAGE: &str = "\
@@ -71,7 +70,7 @@ async fn seed_documented() -> Result<(), Failure> {
         )));
     }
     let cost = cost()?;
-    let db = open().await?;
+    let db = open_migrated().await?;
     let outcomes = accounts::create(&db, DOCUMENTED, cost).await?;
     for (account, outcome) in DOCUMENTED.iter().zip(outcomes) {
         let outcome = match outcome {
@@ -92,7 +91,7 @@ async fn seed_admin(email: &str, password_from_stdin: bool) -> Result<(), Failur
         false => (secret::generate(getrandom::fill).map_err(|_| random())?, true),
     };
     let cost = cost()?;
-    let db = open().await?;
+    let db = open_migrated().await?;
     let account = Account { email, password: &password, is_admin: true };
     match accounts::create(&db, &[account], cost).await?.pop() {
         Some(Outcome::Found(user)) if !user.is_admin || !user.is_active => {
@@ -111,13 +110,6 @@ async fn seed_admin(email: &str, password_from_stdin: bool) -> Result<(), Failur
             Ok(())
         }
     }
-}
-
-async fn open() -> Result<Database, Failure> {
-    let db = Database::open()?;
-    db::prepare(&db).await?;
-    require_migrated(&db).await?;
-    Ok(db)
 }
 
 fn cost() -> Result<Cost, Failure> {

@@ -9,6 +9,7 @@ use crate::bindings::spin::sqlite::sqlite::{
     self, Error, Host, HostConnection, HostConnectionWithStore, QueryResult, RowResult, Value,
 };
 use crate::state::State;
+use crate::storage::limits::Limits;
 use crate::storage::sqlite::{Connection, Database};
 
 /// As many connections as Spin gives one instance.
@@ -17,13 +18,14 @@ const CONNECTIONS_MAX: usize = 256;
 /// What one instance may open, and has open.
 pub(crate) struct SqliteCtx {
     granted: Arc<HashMap<String, Database>>,
+    limits: Limits,
     open_count: usize,
 }
 
 impl SqliteCtx {
     /// For an instance that may open the databases in `granted`.
-    pub(crate) fn new(granted: Arc<HashMap<String, Database>>) -> Self {
-        Self { granted, open_count: 0 }
+    pub(crate) fn new(granted: Arc<HashMap<String, Database>>, limits: Limits) -> Self {
+        Self { granted, limits, open_count: 0 }
     }
 }
 
@@ -53,7 +55,7 @@ impl SqliteView<'_> {
         if self.ctx.open_count >= CONNECTIONS_MAX {
             return Err(Error::Io("too many connections opened".into()));
         }
-        let connection = database.open().map_err(|error| Error::Io(error.to_string()))?;
+        let connection = database.open(self.ctx.limits).map_err(|error| Error::Io(error.to_string()))?;
         let handle = self.table.push(connection).map_err(|error| Error::Io(error.to_string()))?;
         self.ctx.open_count += 1;
         Ok(handle)

@@ -34,6 +34,7 @@ use wasmtime_wasi_http::WasiBody;
 use crate::console::{self, Console, Mistake};
 use crate::host::Host;
 use crate::manifest::Manifest;
+use crate::storage::limits::Limits;
 use framing::Watched;
 use pool::Pool;
 use request::Origin;
@@ -68,7 +69,7 @@ impl Server {
             let known = pools.iter().find(|(known, _)| *known == name);
             let pool = match known {
                 Some((_, pool)) => pool.clone(),
-                None => Arc::new(Pool::new(host.clone(), host.load(manifest, name)?)?),
+                None => Arc::new(Pool::new(host.clone(), host.load(manifest, name, Limits::REQUEST)?)?),
             };
             pools.push((name, pool.clone()));
             routes.push(Route { raw: trigger.route.clone(), target: pool });

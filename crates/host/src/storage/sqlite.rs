@@ -16,12 +16,9 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::bindings::spin::sqlite::sqlite::{Error, RowResult, Value};
 use crate::storage;
+use crate::storage::limits::Limits;
 use crate::storage::value::{self, RESULT_SIZE_MAX};
 
-/// How long a statement waits for another writer before it fails with "database is locked".
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long one statement may run. Reads run on the threads of the guests: none may keep one.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many steps of SQLite's virtual machine pass between two looks at the clock.
 const STEPS_PER_CLOCK_CHECK: i32 = 50_000;
 
@@ -43,14 +40,14 @@ impl Database {
     }
 
     /// A new connection: two requests that shared one would mix their transactions.
-    pub(crate) fn open(&self) -> rusqlite::Result<Connection> {
+    pub(crate) fn open(&self, limits: Limits) -> rusqlite::Result<Connection> {
         self.is_made.call_once(|| storage::create_private_file(&self.path));
         let mut sqlite = rusqlite::Connection::open(&self.path)?;
         // Only where no guest is kept from running may a statement wait.
         sqlite.busy_timeout(Duration::ZERO)?;
         sqlite.set_limit(Limit::SQLITE_LIMIT_LENGTH, RESULT_SIZE_MAX as i32)?;
         sqlite.set_prepared_statement_cache_capacity(64);
-        sqlite.authorizer(Some(deny_other_files))?;
+        sqlite.authorizer(Some(authorize))?;
 
         let deadline = Arc::new(AtomicU64::new(u64::MAX));
         let seen = deadline.clone();
@@ -58,17 +55,23 @@ impl Database {
         sqlite.progress_handler(STEPS_PER_CLOCK_CHECK, Some(is_late))?;
 
         Ok(Connection {
-            session: Arc::new(Mutex::new(Session { sqlite, turn: None, deadline })),
+            session: Arc::new(Mutex::new(Session { sqlite, turn: None, limits, deadline })),
             turn: self.turn.clone(),
         })
     }
 }
 
 /// Refuses ATTACH, and so VACUUM INTO, for any file: a grant is for one database. A file name that
-/// is an expression arrives without its value, as an unknown action.
-fn deny_other_files(ctx: AuthContext<'_>) -> Authorization {
+/// is an expression arrives without its value, as an unknown action. And PRAGMA busy_timeout does nothing, as in a
+/// SQLite that does not know it: [`Limits`] decide.
+fn authorize(ctx: AuthContext<'_>) -> Authorization {
     match ctx.action {
         AuthAction::Attach { filename } if !matches!(filename, "" | ":memory:") => Authorization::Deny,
+        AuthAction::Pragma { pragma_name, pragma_value: Some(_) }
+            if pragma_name.eq_ignore_ascii_case("busy_timeout") =>
+        {
+            Authorization::Ignore
+        }
         AuthAction::Unknown { code, .. } if code == rusqlite::ffi::SQLITE_ATTACH => Authorization::Deny,
         _ => Authorization::Allow,
     }
@@ -102,6 +105,7 @@ pub struct Connection {
 struct Session {
     sqlite: rusqlite::Connection,
     turn: Option<OwnedMutexGuard<()>>,
+    limits: Limits,
     deadline: Arc<AtomicU64>,
 }
 
@@ -122,7 +126,7 @@ impl Connection {
         }
         let is_write = is_write.map_err(io_error)?;
         if is_write && session.turn.is_none() {
-            let turn = tokio::time::timeout(BUSY_TIMEOUT, self.turn.clone().lock_owned()).await;
+            let turn = tokio::time::timeout(session.limits.wait, self.turn.clone().lock_owned()).await;
             session.turn = Some(turn.map_err(|_| Error::Io("database is locked".into()))?);
         }
         if !session.may_wait_for_disk(is_write, &statement) {
@@ -155,7 +159,7 @@ async fn patiently<T: Send + 'static>(
     work: impl FnOnce(&mut Session) -> T + Send + 'static,
 ) -> Result<(OwnedMutexGuard<Session>, T), Error> {
     let work = move || {
-        session.sqlite.busy_timeout(BUSY_TIMEOUT)?;
+        session.sqlite.busy_timeout(session.limits.wait)?;
         let result = work(&mut session);
         session.sqlite.busy_timeout(Duration::ZERO)?;
         Ok((session, result))
@@ -190,8 +194,8 @@ impl Session {
     }
 
     fn run(&mut self, statement: &str, parameters: &[Value]) -> Outcome {
-        let limit_millis = STATEMENT_TIMEOUT.as_millis() as u64;
-        self.deadline.store(now_millis() + limit_millis, Ordering::Relaxed);
+        let deadline = self.limits.run.map_or(u64::MAX, |limit| now_millis() + limit.as_millis() as u64);
+        self.deadline.store(deadline, Ordering::Relaxed);
         let (mut columns, mut rows) = (Vec::new(), Vec::new());
         let result = self.fill(&mut columns, &mut rows, statement, parameters);
         self.deadline.store(u64::MAX, Ordering::Relaxed);
@@ -228,3 +232,6 @@ impl Session {
 fn io_error(error: rusqlite::Error) -> Error {
     Error::Io(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;
