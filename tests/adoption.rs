@@ -62,8 +62,10 @@ CREATE UNIQUE INDEX ix_sessions_refresh_token_jti ON sessions (refresh_token_jti
 INSERT INTO alembic_version VALUES ('7912bf623dee');
 ";
 
-const EMAIL: &str = "old@example.com";
-const OLD_PASSWORD: &str = "moved in with the furniture";
+/// The account in it.
+pub(crate) const EMAIL: &str = "old@example.com";
+/// What it logs in with.
+pub(crate) const OLD_PASSWORD: &str = "moved in with the furniture";
 /// Of that password, by another implementation of bcrypt.
 const HASH: &str = "$2b$12$abcdefghijklmnopqrstuuXJT7l1LWhRLg/GxZKaypHMEUaYq7KXG";
 const REFRESH_JTI: &str = "1d0a9b9e-4f2c-4b57-9a53-5b1f4a0c8f11";
@@ -81,14 +83,20 @@ const INSERT_AUDIT: &str = "INSERT INTO audit_logs
                             VALUES (?1, 'login', 'session', NULL, 'User logged in', NULL, NULL,
                                     '2025-11-13 04:27:00.000002')";
 
-/// A project whose database the Python server has made and used.
-fn moving_in() -> (Project, Database) {
-    let project = Project::new().environment("DATABASE_URL", URL);
-    let db = Database::create(&project.path(FILE));
+/// A database that the Python server has made and used.
+pub(crate) fn python_database(path: &Path) -> Database {
+    let db = Database::create(path);
     db.execute_all(TABLES);
     db.execute(INSERT_USER, [EMAIL, HASH]);
     db.execute(INSERT_SESSION, ["1", "8e2f7a3c-6d1b-4c90-8f7e-2b3a4c5d6e7f", REFRESH_JTI]);
     db.execute(INSERT_AUDIT, ["1"]);
+    db
+}
+
+/// A project with such a database.
+fn moving_in() -> (Project, Database) {
+    let project = Project::new().environment("DATABASE_URL", URL);
+    let db = python_database(&project.path(FILE));
     (project, db)
 }
 

@@ -32,13 +32,17 @@ pub(crate) fn project_with(email: &str) -> Project {
     project
 }
 
-/// Gives the project the names of the migrations, as in a source tree.
+/// Gives the project the migrations, as in a source tree.
 pub(crate) fn copy_migrations(project: &Project) {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
     for entry in fs::read_dir(from).expect("the folder is there") {
         let entry = entry.expect("an entry");
         if entry.path().is_dir() {
-            fs::create_dir_all(project.path("migrations").join(entry.file_name())).expect("the folder can be written");
+            let to = project.path("migrations").join(entry.file_name());
+            fs::create_dir_all(&to).expect("the folder can be written");
+            for file in ["up.sql", "down.sql"] {
+                fs::copy(entry.path().join(file), to.join(file)).expect("every migration has both");
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use crate::adoption::{EMAIL, OLD_PASSWORD, python_database};
 use crate::backup::{EMAILS, REASON, copy_migrations, insert, project_with, run};
 use crate::support::{Database, PASSWORD, Project, TestApp, only_on_lanterne};
 
@@ -166,4 +167,79 @@ fn a_database_that_is_garbage_is_replaced_and_kept() {
     run(&project, "restore", &["copy.db"]).succeeded();
     assert_eq!(project.db().rows(EMAILS, []), json!([["user@example.com"]]));
     assert_eq!(fs::read(&kept(&project)[0]).expect("it is there"), garbage.as_bytes());
+}
+
+/// Fails the test unless the project's database is the Python server's, as it was left there, and is served.
+#[track_caller]
+fn expect_adopted(project: Project) {
+    let app = TestApp::of(project);
+    app.try_login(EMAIL, OLD_PASSWORD).expect_status(200);
+    assert_eq!(app.db().rows(EMAILS, []), json!([[EMAIL]]));
+    assert_eq!(app.db().value("SELECT name FROM schema_migrations WHERE revision = 1", []), "create_accounts");
+}
+
+#[test]
+fn a_database_of_the_python_server_is_restored_and_goes_on() {
+    if !only_on_lanterne(REASON) {
+        return;
+    }
+    // What its statements do not need may be there or not.
+    let beside = "CREATE INDEX mine ON sessions (user_id); CREATE TABLE notes (id INTEGER);
+                  CREATE VIRTUAL TABLE words USING fts5(word); DROP INDEX ix_users_id";
+    for (change, has_sources) in [("", true), (beside, true), ("", false)] {
+        let project = Project::new();
+        if has_sources {
+            copy_migrations(&project);
+        }
+        python_database(&project.path("theirs.db")).execute_all(change);
+        let printed = run(&project, "restore", &["theirs.db"]).succeeded();
+        assert!(printed.contains("at revision 7912bf623dee of the Python server"), "{printed}");
+        expect_adopted(project);
+    }
+}
+
+#[test]
+fn a_backup_of_a_database_of_the_python_server_is_restored_over_another_database() {
+    if !only_on_lanterne(REASON) {
+        return;
+    }
+    let project = project_with("user@example.com");
+    let theirs = Project::new().environment("DATABASE_URL", "sqlite:///theirs.db");
+    // Used by the Python server meanwhile, which keeps no write-ahead log.
+    let db = python_database(&theirs.path("theirs.db"));
+    run(&theirs, "backup", &["copy.db"]).succeeded();
+    drop(db);
+    let copy = theirs.path("copy.db").display().to_string();
+    run(&project, "restore", &[&copy]).succeeded();
+    assert_eq!(Database::open(&kept(&project)[0]).rows(EMAILS, []), json!([["user@example.com"]]));
+    expect_adopted(project);
+}
+
+#[test]
+fn what_is_not_as_the_python_server_leaves_it_is_refused_and_nothing_is_changed() {
+    if !only_on_lanterne(REASON) {
+        return;
+    }
+    let project = project_with("user@example.com");
+    let before = files(&project);
+    for (number, (change, fault)) in [
+        ("UPDATE alembic_version SET version_num = '0123456789ab'", "is at 0123456789ab of Alembic"),
+        ("INSERT INTO alembic_version VALUES ('a')", "is at 7912bf623dee and a of Alembic"),
+        ("DELETE FROM alembic_version", "is at no revision of Alembic"),
+        ("ALTER TABLE alembic_version RENAME version_num TO version", "has another table alembic_version than Alembic"),
+        ("DROP TABLE alembic_version", "it is no backup of this app"),
+        ("DROP TABLE audit_logs", "is not what Alembic's note 7912bf623dee says: there is no table audit_logs"),
+        ("ALTER TABLE users DROP COLUMN is_admin", "its table users has no column is_admin"),
+        ("ALTER TABLE users ADD COLUMN nickname TEXT", "its table users is defined otherwise"),
+        ("DROP INDEX ix_users_email", "there is no unique index ix_users_email"),
+        ("CREATE TABLE schema_migrations (version TEXT)", "has another table schema_migrations than this app"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = format!("theirs{number}.db");
+        python_database(&project.path(&name)).execute_all(change);
+        run(&project, "restore", &[&name]).failed(1, &[&name, fault]);
+    }
+    assert_eq!(files(&project), before);
 }

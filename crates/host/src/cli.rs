@@ -205,7 +205,7 @@ pub(crate) struct Backup {
 #[derive(Args)]
 #[command(after_help = "\
 Stop the server first. FILE must be a sound SQLite database of this app, with migrations that are
-known here; otherwise nothing is changed. The database that was there is kept beside the new one,
+known here, or of the Python server; otherwise nothing is changed. The database that was there is kept beside the new one,
 as <its name>.before-restore-<date>-<time>.")]
 pub(crate) struct Restore {
     #[command(flatten)]

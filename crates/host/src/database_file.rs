@@ -56,6 +56,11 @@ pub(crate) fn check_integrity(db: &Connection, path: &Path) -> Result<()> {
     }
 }
 
+/// Whether it has such a table.
+pub(crate) fn has_table(db: &Connection, name: &str) -> rusqlite::Result<bool> {
+    db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?.exists([name])
+}
+
 /// SQLite's words, about this file.
 pub(crate) fn explain(error: Error, path: &Path) -> anyhow::Error {
     let path = path.display();

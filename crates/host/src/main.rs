@@ -8,7 +8,7 @@
 //! get. [`serve`] answers requests with them, [`command`] runs one to its end.
 //!
 //! Without components: [`revision`] makes migrations; [`backup`] and [`restore`] copy the database, with
-//! [`database_file`] and [`replacement`].
+//! [`database_file`], [`replacement`], and [`alembic`] for those of the Python server.
 
 mod cli;
 mod console;
@@ -39,6 +39,7 @@ mod serve;
 
 mod revision;
 
+mod alembic;
 mod backup;
 mod database_file;
 mod replacement;

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use lanterne_schema::Folder;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::alembic;
 use crate::cli::Restore;
 use crate::console::Mistake;
 use crate::database_file as file;
@@ -62,11 +63,10 @@ fn check_references(db: &Connection, backup: &Path, force: bool) -> Result<()> {
 
 /// Where the backup is among the migrations, all of which must be known.
 fn position(db: &Connection, backup: &Path, migrations: &Path) -> Result<String> {
-    let backup = backup.display();
-    let is_ours = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'";
-    if db.query_row(is_ours, [], |row| row.get::<_, i64>(0))? == 0 {
-        bail!("{backup} has no table schema_migrations: it is no backup of this app");
+    if !file::has_table(db, "schema_migrations")? {
+        return alembic::position(db, backup, migrations);
     }
+    let backup = backup.display();
     let rows = || {
         let mut statement = db.prepare("SELECT revision, name FROM schema_migrations ORDER BY revision")?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -84,8 +84,16 @@ impl Folder {
     /// # Errors
     /// A file cannot be read, or SQLite refuses what is in it.
     pub fn built(&self) -> Result<Schema, Error> {
+        self.built_by_first(self.migrations.len())
+    }
+
+    /// What the first `count` migrations build.
+    ///
+    /// # Errors
+    /// As for [`Folder::built`].
+    pub fn built_by_first(&self, count: usize) -> Result<Schema, Error> {
         let mut texts = Vec::new();
-        for migration in &self.migrations {
+        for migration in self.migrations.iter().take(count) {
             texts.push(self.text(&format!("{}/up.sql", migration.folder()))?);
         }
         Schema::from_sql(texts.iter().map(|(origin, text)| (origin.as_str(), text.as_str())))

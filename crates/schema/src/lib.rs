@@ -2,7 +2,8 @@
 //!
 //! In the order of the work: [`Folder`] is `migrations/` on disk. [`Schema`] is what SQL builds, read back from a
 //! database in memory. [`autogenerate`] compares two of them and gives the [`Scripts`] of a migration, after it has
-//! run both on a copy and seen that they lead where they should.
+//! run both on a copy and seen that they lead where they should. [`Schema::first_lack`] asks less: whether a database of
+//! somebody else's has what a schema has.
 //!
 //! **What is compared.** SQLite keeps the text of every CREATE statement, and the text is the only place that has
 //! everything: CHECKs, COLLATE, ON CONFLICT, AUTOINCREMENT and generated columns are in no pragma. So `tokens` takes
@@ -25,6 +26,8 @@ mod tokens;
 
 mod plan;
 mod table_change;
+
+mod lack;
 
 mod autogenerate;
 mod rebuild;

@@ -96,8 +96,14 @@ impl Schema {
     /// # Errors
     /// There is something in it that is not compared.
     pub fn read(db: &Connection) -> Result<Self, Error> {
+        Self::read_some(db, |_| true)
+    }
+
+    /// As [`Schema::read`], but of the tables that `is_wanted` names alone.
+    pub(crate) fn read_some(db: &Connection, is_wanted: impl Fn(&str) -> bool) -> Result<Self, Error> {
         let mut schema = Self::default();
-        for (kind, name, table, sql) in entries(db).map_err(|error| Error::sql("the schema", "", error))? {
+        let entries = entries(db).map_err(|error| Error::sql("the schema", "", error))?;
+        for (kind, name, table, sql) in entries.into_iter().filter(|(_, _, table, _)| is_wanted(table)) {
             let kind = match kind.as_str() {
                 "table" => {
                     schema.tables.push(Table::read(db, name, sql)?);
