@@ -2,7 +2,7 @@
 //!
 //! Through `wasi:keyvalue` rather than `spin:key-value`: only the former can compare and swap.
 
-use lanterne_core::throttle::{Memory, Unavailable};
+use lanterne_core::throttle::{Change, Memory, Unavailable};
 
 use self::bindings::wasi::keyvalue::atomics::{Cas, swap};
 use self::bindings::wasi::keyvalue::store::{self, Bucket, Error};
@@ -30,7 +30,7 @@ const ATTEMPTS_MAX: u32 = 100;
 pub(crate) struct KeyValue;
 
 impl Memory for KeyValue {
-    fn update(&self, key: &str, change: &mut dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>>) -> Result<(), Unavailable> {
+    fn update(&self, key: &str, change: &mut Change<'_>) -> Result<(), Unavailable> {
         try_update(key, change).map_err(unavailable)
     }
 
@@ -39,7 +39,7 @@ impl Memory for KeyValue {
     }
 }
 
-fn try_update(key: &str, change: &mut dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>>) -> Result<(), String> {
+fn try_update(key: &str, change: &mut Change<'_>) -> Result<(), String> {
     let bucket: Bucket = store::open(STORE).map_err(|error| explain(&error))?;
     for _ in 0..ATTEMPTS_MAX {
         let handle = Cas::new(&bucket, key).map_err(|error| explain(&error))?;

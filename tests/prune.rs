@@ -105,3 +105,23 @@ fn prune_without_tables_says_what_to_run() {
     let project = Project::new();
     project.run("prune", &["--audit-days", "1"]).failed(1, &["prune: the database has no table users", "upgrade head"]);
 }
+
+#[test]
+fn prune_forgets_counters_that_count_no_more() {
+    let app = TestApp::start();
+    app.try_login("old@example.com", "a wrong password").expect_status(401);
+    let store = Database::open(&app.project().path("state/sqlite_key_value.db"));
+    let age = "UPDATE spin_key_value SET value = CAST(json_set(CAST(value AS TEXT), '$.since', 0) AS BLOB)
+               WHERE key NOT LIKE '%/address/%'";
+    assert_eq!(store.execute(age, []), 2);
+    app.try_login("new@example.com", "a wrong password").expect_status(401);
+    store.execute("INSERT INTO spin_key_value (store, key, value) VALUES ('default', 'somebody else''s', x'00')", []);
+    let count = || store.value("SELECT count(*) FROM spin_key_value", []);
+    assert_eq!(count(), 6);
+    let dry = app.project().run("prune", &["--throttle", "--dry-run"]).succeeded();
+    assert!(dry.contains("Would delete 2 counters of wrong passwords that count no more"), "{dry}");
+    assert_eq!(count(), 6);
+    let printed = app.project().run("prune", &["--throttle"]).succeeded();
+    assert!(printed.contains("Deleted 2 counters"), "{printed}");
+    assert_eq!(count(), 4);
+}

@@ -1,4 +1,4 @@
-//! The database and the variables of a program that no host runs: there are none.
+//! The database, the store and the variables of a program that no host runs: there are none.
 
 use std::convert::Infallible;
 
@@ -23,6 +23,43 @@ impl Database {
 
 impl Connection for Database {
     async fn query(&self, _: &str, _: Vec<Value>) -> Result<Vec<Row>, db::Error> {
+        match self.0 {}
+    }
+}
+
+/// Cannot be opened.
+pub struct Store(Infallible);
+
+impl Store {
+    /// Says that there is no host.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn open() -> Result<Self, Failure> {
+        Err(Failure::Failed(MESSAGE.to_owned()))
+    }
+
+    /// Cannot be asked.
+    ///
+    /// # Errors
+    /// None: there is no store to ask.
+    pub fn keys(&self) -> Result<Vec<String>, Failure> {
+        match self.0 {}
+    }
+
+    /// Cannot be asked.
+    ///
+    /// # Errors
+    /// None: there is no store to ask.
+    pub fn get(&self, _: &str) -> Result<Option<Vec<u8>>, Failure> {
+        match self.0 {}
+    }
+
+    /// Cannot be asked.
+    ///
+    /// # Errors
+    /// None: there is no store to ask.
+    pub fn delete(&self, _: &str) -> Result<(), Failure> {
         match self.0 {}
     }
 }

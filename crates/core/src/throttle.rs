@@ -18,11 +18,14 @@ use crate::timestamp::Timestamp;
 pub trait Memory {
     /// Replaces the value of `key` by what `change` makes of it, with no other change in between; `None` leaves it as it
     /// is. `change` is called again if another one was faster.
-    fn update(&self, key: &str, change: &mut dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>>) -> Result<(), Unavailable>;
+    fn update(&self, key: &str, change: &mut Change<'_>) -> Result<(), Unavailable>;
 
     /// Forgets `key`.
     fn delete(&self, key: &str) -> Result<(), Unavailable>;
 }
+
+/// What becomes of a value that is there, or not.
+pub type Change<'a> = dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>> + 'a;
 
 /// The counters cannot be reached. Whoever implements [`Memory`] has said so in the log: logins go on without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +51,22 @@ const PAUSE_MAX_SECS: i64 = 15 * 60;
 /// The longest pause that an address has because of what others did.
 const PAUSE_BY_OTHERS_MAX_SECS: i64 = 30;
 
+/// What all keys of counters begin with.
+pub const KEY_PREFIX: &str = "throttle/";
+
+/// Whether what is kept under `key` is a counter that counts no more.
+#[must_use]
+pub fn is_over(key: &str, kept: &[u8], now: Timestamp) -> bool {
+    let kind = key.strip_prefix(KEY_PREFIX).and_then(|rest| rest.split('/').next());
+    let rule = match kind {
+        Some("pair") => PAIR,
+        Some("address") => ADDRESS,
+        Some("account") => ACCOUNT,
+        _ => return false,
+    };
+    Counter::read_current(kept, &rule, now.unix()).is_none()
+}
+
 /// What is kept of one thing that is counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Counter {
@@ -61,11 +80,16 @@ struct Counter {
 }
 
 impl Counter {
-    /// Reads what is kept, unless it counts no more.
+    /// Reads what is kept; begins anew if it counts no more.
     fn read(kept: Option<&[u8]>, rule: &Rule, now: i64) -> Self {
-        let kept = kept.and_then(|bytes| serde_json::from_slice::<Self>(bytes).ok());
-        let is_current = |counter: &Self| now < counter.until || now < counter.since.saturating_add(rule.window_secs);
-        kept.filter(is_current).unwrap_or(Self { since: now, ..Self::default() })
+        let current = kept.and_then(|bytes| Self::read_current(bytes, rule, now));
+        current.unwrap_or(Self { since: now, ..Self::default() })
+    }
+
+    fn read_current(kept: &[u8], rule: &Rule, now: i64) -> Option<Self> {
+        let counter = serde_json::from_slice::<Self>(kept).ok()?;
+        let is_current = now < counter.until || now < counter.since.saturating_add(rule.window_secs);
+        is_current.then_some(counter)
     }
 
     fn write(&self) -> Vec<u8> {
@@ -124,7 +148,7 @@ pub fn begin<'a, C>(context: &Context<'a, C>, email: &str) -> Result<Attempt<'a>
         return Ok(Attempt { counted: None });
     }
     let network = network(context.client.address.as_deref());
-    let key = |kind: &str, parts: &[&str]| format!("throttle/{kind}/{}", context.config.keys.fingerprint(parts));
+    let key = |kind: &str, parts: &[&str]| format!("{KEY_PREFIX}{kind}/{}", context.config.keys.fingerprint(parts));
     let keys = Keys {
         pair: key("pair", &[email, &network]),
         address: key("address", &[&network]),

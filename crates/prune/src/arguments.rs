@@ -10,6 +10,8 @@ pub(crate) struct Arguments {
     pub sessions_days: Option<u32>,
     /// Audit rows older than this many days; `None` leaves them alone.
     pub audit_days: Option<u32>,
+    /// Counters of wrong passwords that count no more.
+    pub throttle: bool,
     /// Count, and delete nothing.
     pub dry_run: bool,
 }
@@ -28,6 +30,10 @@ pub(crate) fn parse(words: &[String]) -> Result<Option<Arguments>, String> {
                 arguments.dry_run = true;
                 continue;
             }
+            "--throttle" if value.is_none() => {
+                arguments.throttle = true;
+                continue;
+            }
             "--sessions-days" => &mut arguments.sessions_days,
             "--audit-days" => &mut arguments.audit_days,
             _ => return Err(format!("{word:?} is not understood")),
@@ -37,8 +43,8 @@ pub(crate) fn parse(words: &[String]) -> Result<Option<Arguments>, String> {
             return Err(format!("{flag} was given twice"));
         }
     }
-    if arguments.sessions_days.or(arguments.audit_days).is_none() {
-        return Err("it was not said what to delete: --sessions-days N, --audit-days N, or both".to_owned());
+    if arguments.sessions_days.or(arguments.audit_days).is_none() && !arguments.throttle {
+        return Err("it was not said what to delete: --sessions-days N, --audit-days N or --throttle".to_owned());
     }
     Ok(Some(arguments))
 }
@@ -60,12 +66,14 @@ mod tests {
 
     #[test]
     fn each_kind_has_its_own_days() {
-        for (line, sessions_days, audit_days, dry_run) in [
-            ("--sessions-days 30", Some(30), None, false),
-            ("--audit-days=365 --dry-run", None, Some(365), true),
-            ("--dry-run --sessions-days 1 --audit-days 36500", Some(1), Some(36_500), true),
+        for (line, sessions_days, audit_days, throttle, dry_run) in [
+            ("--sessions-days 30", Some(30), None, false, false),
+            ("--audit-days=365 --dry-run", None, Some(365), false, true),
+            ("--throttle", None, None, true, false),
+            ("--dry-run --sessions-days 1 --throttle --audit-days 36500", Some(1), Some(36_500), true, true),
         ] {
-            assert_eq!(parsed(line), Ok(Some(Arguments { sessions_days, audit_days, dry_run })), "{line}");
+            let arguments = Arguments { sessions_days, audit_days, throttle, dry_run };
+            assert_eq!(parsed(line), Ok(Some(arguments)), "{line}");
         }
         assert_eq!(parsed("--sessions-days 30 --help"), Ok(None));
     }
@@ -84,6 +92,7 @@ mod tests {
             ("--audit-days 36501", "1 to 36500"),
             ("--audit-days 1 --audit-days 2", "--audit-days was given twice"),
             ("--dry-run=no --audit-days 1", "\"--dry-run=no\""),
+            ("--throttle 30", "\"30\""),
             ("30", "\"30\""),
             ("--all", "\"--all\""),
         ] {

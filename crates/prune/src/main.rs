@@ -1,4 +1,4 @@
-//! `prune`: deletes sessions and audit rows that nobody needs any more.
+//! `prune`: deletes sessions, audit rows and counters that nobody needs any more.
 //!
 //! It may run beside a busy server: what is to go is looked for by reading, which keeps nobody waiting, and goes in small
 //! pieces with a pause after each, in which logins get their turn. Ended half-way it has deleted less, and that is all.
@@ -10,9 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arguments::Arguments;
-use lanterne_command::{Failure, open_migrated, run, say};
+use lanterne_command::{Failure, Store, open_migrated, run, say};
 use lanterne_core::db::{self, Connection};
 use lanterne_core::retention::Kind;
+use lanterne_core::throttle;
 use lanterne_core::timestamp::Timestamp;
 
 /// How many rows are deleted at a time: a few milliseconds' work.
@@ -23,7 +24,7 @@ const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
 const USAGE: &str = "\
 Deletes what is no longer needed, in small pieces, also beside a running server.
 
-Usage: prune [--sessions-days N] [--audit-days N] [--dry-run]
+Usage: prune [--sessions-days N] [--audit-days N] [--throttle] [--dry-run]
 
 Options:
   --sessions-days N  sessions that were over more than N days ago. One that was
@@ -31,6 +32,7 @@ Options:
                      have expired: until then that token could come back, and
                      should be recognised as used
   --audit-days N     rows of the audit log that are older than N days
+  --throttle         counters of wrong passwords that count no more
   --dry-run          count them, and delete nothing
   help               show this
 
@@ -39,8 +41,8 @@ N is a whole number from 1. There is no default: what is not named is kept.
 Exit status: 0; 1 if it failed; 2 if what it was given is wrong (on Spin: 1).
 
 Run it with:
-  cargo lanterne prune --sessions-days 30 --audit-days 365
-  spin up -f spin.commands.toml -c prune -- --sessions-days 30 --audit-days 365";
+  cargo lanterne prune --sessions-days 30 --audit-days 365 --throttle
+  spin up -f spin.commands.toml -c prune -- --sessions-days 30 --throttle";
 
 fn main() -> ExitCode {
     run("prune", async |words| {
@@ -51,8 +53,18 @@ fn main() -> ExitCode {
             return Ok(());
         };
         let db = open_migrated().await?;
-        prune(&db, &arguments, Timestamp::now()).await
+        let now = Timestamp::now();
+        prune(&db, &arguments, now).await?;
+        if arguments.throttle {
+            let count = forget_counters(&Store::open()?, arguments.dry_run, now)?;
+            say(format!("{} {count} counters of wrong passwords that count no more", done(&arguments)));
+        }
+        Ok(())
     })
+}
+
+fn done(arguments: &Arguments) -> &'static str {
+    if arguments.dry_run { "Would delete" } else { "Deleted" }
 }
 
 async fn prune(db: &impl Connection, arguments: &Arguments, now: Timestamp) -> Result<(), Failure> {
@@ -62,11 +74,11 @@ async fn prune(db: &impl Connection, arguments: &Arguments, now: Timestamp) -> R
     ] {
         let Some(days) = days else { continue };
         let cutoff = days_before(now, days)?;
-        let (done, count) = match arguments.dry_run {
-            true => ("Would delete", kind.count(db, cutoff).await?),
-            false => ("Deleted", delete(db, kind, cutoff).await?),
+        let count = match arguments.dry_run {
+            true => kind.count(db, cutoff).await?,
+            false => delete(db, kind, cutoff).await?,
         };
-        say(format!("{done} {count} {what} {} ago", spelled(days)));
+        say(format!("{} {count} {what} {} ago", done(arguments), spelled(days)));
     }
     Ok(())
 }
@@ -79,6 +91,21 @@ async fn delete(db: &impl Connection, kind: Kind, cutoff: Timestamp) -> Result<i
         count += i64::try_from(kind.delete(db, cutoff, after, last).await?).unwrap_or(0);
         after = last;
         give_way(start.elapsed());
+    }
+    Ok(count)
+}
+
+/// Deletes the counters that count no more. One that begins to count again in the very moment between may lose that one
+/// attempt.
+fn forget_counters(store: &Store, dry_run: bool, now: Timestamp) -> Result<i64, Failure> {
+    let mut count = 0;
+    for key in store.keys()?.iter().filter(|key| key.starts_with(throttle::KEY_PREFIX)) {
+        if store.get(key)?.is_some_and(|kept| throttle::is_over(key, &kept, now)) {
+            if !dry_run {
+                store.delete(key)?;
+            }
+            count += 1;
+        }
     }
     Ok(count)
 }

@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::{Attempt, Memory, Pause, Unavailable, begin, network, pause_secs};
+use super::{Attempt, Change, Memory, Pause, Unavailable, begin, is_over, network, pause_secs};
 use crate::accounts::Context;
 use crate::client::Client;
 use crate::config::Config;
@@ -12,7 +12,7 @@ use crate::timestamp::Timestamp;
 struct Map(RefCell<HashMap<String, Vec<u8>>>);
 
 impl Memory for Map {
-    fn update(&self, key: &str, change: &mut dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>>) -> Result<(), Unavailable> {
+    fn update(&self, key: &str, change: &mut Change<'_>) -> Result<(), Unavailable> {
         let mut map = self.0.borrow_mut();
         if let Some(value) = change(map.get(key).map(Vec::as_slice)) {
             map.insert(key.to_owned(), value);
@@ -151,6 +151,25 @@ fn no_address_can_be_read_in_the_memory() {
         assert!(key.starts_with("throttle/") && key.len() < 60, "{key}");
         assert!(!text.contains("user") && !text.contains("example") && !text.contains("192"), "{text}");
     }
+}
+
+#[test]
+fn counters_are_over_when_they_count_no_more() {
+    let mut server = Server::new();
+    assert_eq!(server.fail("a", "192.0.2.1"), Ok(()));
+    let over = |server: &Server| {
+        let map = server.memory.0.borrow();
+        let mut kinds: Vec<String> =
+            map.iter().filter(|(key, value)| is_over(key, value, server.now)).map(|(key, _)| key.clone()).collect();
+        kinds.sort();
+        kinds.iter().map(|key| key.split('/').nth(1).unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(over(&server), [""; 0]);
+    server.wait(15 * 60);
+    assert_eq!(over(&server), ["address"]);
+    server.wait(24 * 60 * 60);
+    assert_eq!(over(&server), ["account", "address", "pair"]);
+    assert!(!is_over("something else", b"{}", server.now));
 }
 
 #[test]
