@@ -76,10 +76,10 @@ pub(crate) struct SessionReply {
     #[schema(format = DateTime, examples("2026-02-07T12:25:00.123456Z"))]
     expires_at: String,
     /// The address that it was last refreshed from; `null` if none is known.
-    #[schema(examples("203.0.113.9"))]
+    #[schema(required, examples("203.0.113.9"))]
     ip_address: Option<String>,
     /// The program that did so, as it calls itself; `null` if it does not.
-    #[schema(examples("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"))]
+    #[schema(required, examples("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"))]
     user_agent: Option<String>,
     /// Whether this very request came from it.
     #[schema(examples(true))]
@@ -109,7 +109,7 @@ pub(crate) struct AuditLogReply {
     #[schema(minimum = 1, examples(42))]
     id: i64,
     /// The account that did it; `null` if none is known. It may be gone by now.
-    #[schema(examples(1))]
+    #[schema(required, examples(1))]
     user_id: Option<i64>,
     /// What was done, or refused: then `details` begins with `Refused`.
     #[schema(examples("user_update"))]
@@ -118,16 +118,16 @@ pub(crate) struct AuditLogReply {
     #[schema(examples("user"))]
     resource: String,
     /// The id of that thing, if it is known.
-    #[schema(examples("3"))]
+    #[schema(required, examples("3"))]
     resource_id: Option<String>,
     /// A sentence for people.
-    #[schema(examples("User updated: user@example.com, active: false"))]
+    #[schema(required, examples("User updated: user@example.com, active: false"))]
     details: Option<String>,
     /// Where the request came from; `null` for what a command or the Python server did.
-    #[schema(examples("203.0.113.9"))]
+    #[schema(required, examples("203.0.113.9"))]
     ip_address: Option<String>,
     /// The program that sent it, as it calls itself.
-    #[schema(examples("curl/8.14.1"))]
+    #[schema(required, examples("curl/8.14.1"))]
     user_agent: Option<String>,
     /// When it was asked for, in UTC.
     #[schema(format = DateTime, examples("2026-01-31T12:00:00.123456Z"))]
@@ -140,7 +140,7 @@ pub(crate) struct AuditLogPageReply {
     /// The lines, the newest first.
     items: Vec<AuditLogReply>,
     /// What to send as `before` to get the next page; `null` on the last one.
-    #[schema(examples(42))]
+    #[schema(required, examples(42))]
     next_before: Option<i64>,
 }
 

@@ -5,6 +5,7 @@
 
 pub(crate) mod assets;
 mod caching;
+mod parts;
 mod prose;
 mod reference;
 mod schema;

@@ -4,8 +4,9 @@ use maud::{DOCTYPE, Markup, html};
 use serde_json::Value;
 
 use super::assets::address;
+use super::parts::{badge, errors, fields, list, members, parameters, pretty, text};
 use super::prose;
-use super::schema::{kind, resolve, rules, sample};
+use super::schema::sample;
 use super::swagger_ui::{head, header};
 use crate::routes;
 
@@ -83,7 +84,7 @@ fn section(document: &Value, operation: &Operation<'_>) -> Markup {
                 p.route { (method(operation)) code { (operation.path) } }
                 @if needs_token(operation) { p.needs { "Needs an access token" (administrators(operation)) "." } }
                 (prose::paragraphs(text(&operation.value["description"])))
-                @if operation.value["parameters"].is_array() { h4 { "Parameters" } (parameters(document, operation)) }
+                @if operation.value["parameters"].is_array() { h4 { "Parameters" } (parameters(document, &operation.value["parameters"])) }
                 @if !body.is_null() { h4 { "Request" } (fields(document, body)) }
                 @for (status, response) in &successes { (success(document, status, response)) }
                 @if !failures.is_empty() { h4 { "Errors" } (errors(&failures)) }
@@ -113,44 +114,6 @@ fn success(document: &Value, status: &str, response: &Value) -> Markup {
     }
 }
 
-/// The members of an object, each with its kind, its rules and what it is.
-fn fields(document: &Value, schema: &Value) -> Markup {
-    let schema = resolve(document, schema);
-    let required: Vec<&Value> = list(&schema["required"]).collect();
-    html! {
-        dl.fields {
-            @for (name, property) in members(&schema["properties"]) {
-                @let about = text(&resolve(document, property)["description"]);
-                (field(document, name, property, required.iter().any(|required| *required == name), about))
-            }
-        }
-    }
-}
-
-/// What stands in the path, and behind the question mark.
-fn parameters(document: &Value, operation: &Operation<'_>) -> Markup {
-    html! {
-        dl.fields {
-            @for parameter in list(&operation.value["parameters"]) {
-                @let is_required = parameter["required"] == true;
-                (field(document, text(&parameter["name"]), &parameter["schema"], is_required, text(&parameter["description"])))
-            }
-        }
-    }
-}
-
-fn field(document: &Value, name: &str, schema: &Value, is_required: bool, about: &str) -> Markup {
-    html! {
-        dt {
-            code { (name) }
-            span.kind { (kind(document, schema)) }
-            @if !is_required { span.rule { "optional" } }
-            @for rule in rules(document, schema) { span.rule { (rule) } }
-        }
-        dd { (prose::line(about)) }
-    }
-}
-
 fn needs_token(operation: &Operation<'_>) -> bool {
     operation.value["security"].is_array()
 }
@@ -158,30 +121,6 @@ fn needs_token(operation: &Operation<'_>) -> bool {
 fn administrators(operation: &Operation<'_>) -> &'static str {
     let is_for_them = list(&operation.value["tags"]).any(|tag| tag == "admin");
     if is_for_them { " of an administrator" } else { "" }
-}
-
-/// The errors, a line a reason; the long ones open on a click.
-fn errors(failures: &[(&str, &Value)]) -> Markup {
-    html! {
-        ul.errors {
-            @for (status, response) in failures {
-                @for (_, example) in members(&response["content"]["application/json"]["examples"]) {
-                    @let detail = &example["value"]["detail"];
-                    li {
-                        (badge(status))
-                        @if let Some(sentence) = detail.as_str() {
-                            div { code { (sentence) } p { (text(&example["summary"])) } }
-                        } @else {
-                            details {
-                                summary { (text(&example["summary"])) }
-                                pre tabindex="0" { code { (pretty(&example["value"])) } }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
 }
 
 /// The request as a line for a shell.
@@ -218,24 +157,4 @@ fn id<'a>(operation: &Operation<'a>) -> &'a str {
 
 fn method(operation: &Operation<'_>) -> Markup {
     html! { span.method data-method=(operation.method) { (operation.method.to_uppercase()) } }
-}
-
-fn badge(status: &str) -> Markup {
-    html! { span.status data-class=(status.get(..1).unwrap_or_default()) { (status) } }
-}
-
-fn pretty(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default()
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
-}
-
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
-fn members(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    value.as_object().into_iter().flatten().map(|(name, member)| (name.as_str(), member))
 }

@@ -63,7 +63,7 @@ fn first_steps() -> Markup {
                 li { strong { "Log in" } " Do the same with " a href="#/authentication/login" { code { "POST /auth/login" } }
                     " and copy the " code { "access_token" } " from the reply." }
                 li { strong { "Authorize" } " Press " em { "Authorize" } ", paste the token. From now on it goes along \
-                    with each request that needs it." }
+                    with each request that needs it, such as " a href="#/me/show_me" { code { "GET /users/me" } } "." }
             }
         }
     }
