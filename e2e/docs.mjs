@@ -27,6 +27,8 @@ const browser = await chromium.launch({
   ],
 });
 const faults = [];
+// Whether a message on the browser's console is a fault: it has one for every status from 400 on.
+let complaints = true;
 
 // A page that may ask nobody but the server, and whose complaints are ours.
 async function open(path, options = {}) {
@@ -40,7 +42,7 @@ async function open(path, options = {}) {
   });
   const page = await context.newPage();
   page.on("pageerror", (error) => faults.push(`${path}: ${error}`));
-  page.on("console", (message) => message.type() === "error" && faults.push(`${path}: ${message.text()}`));
+  page.on("console", (message) => message.type() === "error" && complaints && faults.push(`${path}: ${message.text()}`));
   await page.goto(origin + path);
   return page;
 }
@@ -50,11 +52,15 @@ async function shot(page, name, fullPage = false) {
 }
 
 // "Try it out" on a route: the body, the reply's status and its JSON.
-async function tryOut(page, tag, id, body) {
+async function tryOut(page, tag, id, body, parameters = {}) {
   const block = page.locator(`#operations-${tag}-${id}`);
   if (!(await block.locator(".opblock-body").isVisible())) await block.locator(".opblock-summary-control").click();
-  await block.getByRole("button", { name: "Try it out" }).click();
+  const tryItOut = block.getByRole("button", { name: "Try it out" });
+  if (await tryItOut.isVisible()) await tryItOut.click();
   if (body) await block.locator("textarea").fill(JSON.stringify(body, null, 2));
+  for (const [name, value] of Object.entries(parameters)) {
+    await block.locator(`tr[data-param-name="${name}"] input`).fill(String(value));
+  }
   const [response] = await Promise.all([
     page.waitForResponse((response) => response.request().resourceType() === "fetch"),
     block.getByRole("button", { name: "Execute" }).click(),
@@ -62,7 +68,7 @@ async function tryOut(page, tag, id, body) {
   const shown = block.locator(".live-responses-table tbody .response-col_status");
   await shown.first().waitFor();
   assert.equal((await shown.first().innerText()).trim().split(/\s/)[0], String(response.status()));
-  return { status: response.status(), json: await response.json() };
+  return { status: response.status(), json: response.status() === 204 ? null : await response.json() };
 }
 
 async function registerLogInAuthorize() {
@@ -90,12 +96,43 @@ async function registerLogInAuthorize() {
   await dialog.getByText("Authorized").waitFor();
   await dialog.getByRole("button", { name: "Close" }).first().click();
 
+  await page.locator('#operations-me-show_me [aria-label="authorization button locked"]').waitFor();
+  const me = await tryOut(page, "me", "show_me");
+  assert.deepEqual([me.status, me.json.email], [200, account.email]);
+  await shot(page, "docs-me", true);
+
+  // A session from elsewhere is seen here, ended, and gone.
+  await post("/auth/login", account);
+  const sessions = await tryOut(page, "me", "list_sessions");
+  assert.deepEqual(sessions.json.map((session) => session.current), [false, true]);
+  const ended = await tryOut(page, "me", "end_session", null, { id: sessions.json[0].id });
+  assert.equal(ended.status, 204);
+  const left = await tryOut(page, "me", "list_sessions");
+  assert.deepEqual(left.json.map((session) => session.id), [sessions.json[1].id]);
+
   // The browser keeps the token, and the address leads to the route.
   await page.goto(`${origin}/docs#/health/health`);
   await page.reload();
   await page.locator(".auth-wrapper .authorize.locked").waitFor();
   await page.locator("#operations-health-health .opblock-body").waitFor();
   assert.equal((await tryOut(page, "health", "health")).status, 200);
+
+  // Logged out, the same token opens nothing: 401 is what the page says, too.
+  complaints = false;
+  assert.equal((await tryOut(page, "authentication", "logout")).status, 204);
+  const locked = await tryOut(page, "me", "show_me");
+  assert.deepEqual([locked.status, locked.json.detail], [401, "Invalid or expired access token"]);
+  complaints = true;
+}
+
+async function post(path, body) {
+  const response = await fetch(origin + path, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  assert(response.ok, `${path}: ${response.status}`);
+  return response.json();
 }
 
 async function readTheReference() {
