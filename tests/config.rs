@@ -140,3 +140,20 @@ fn another_kind_of_database_is_refused() {
     finished.failed(2, &["DATABASE_URL", "sqlite:///"]);
     assert!(!finished.stderr.contains("a-password"), "{finished:#?}");
 }
+
+#[test]
+fn debug_writes_a_line_for_every_request_and_changes_nothing_else() {
+    let log_of = |debug: &str| {
+        let app = TestApp::with(&[("debug", debug)]);
+        let reply = app.try_login("user@example.com", "a password that nobody has").expect_status(401);
+        app.get("/users/me?token=secret").header("x-request-id", "seen-in-the-log").send().expect_status(401);
+        (app.log(), reply.json())
+    };
+    let ((quiet, reply), (loud, same)) = (log_of("off"), log_of("on"));
+    assert_eq!(reply, same);
+    assert!(!quiet.contains("/users/me"), "{quiet}");
+    assert!(loud.contains("request seen-in-the-log: GET /users/me 401"), "{loud}");
+    for secret in ["password", "user@example.com", "secret"] {
+        assert!(!loud.contains(secret), "{loud}");
+    }
+}

@@ -1,8 +1,9 @@
 //! What others feel while some log in: `cargo run --release -p lanterne-bench -- [URL [SECONDS]]`.
 //!
-//! Against a server started with `cargo lanterne up --seed`, two clients ask for `GET /healthz` as fast as they can,
-//! first alone, then while four others log in as fast as they can. A server that computes password hashes without
-//! giving way shows it in the second line. Figures depend on the machine: compare lines of one run.
+//! Against a server started with `cargo lanterne up --seed`, two clients ask as fast as they can: for `GET /healthz`, for
+//! `GET /users/me`, which looks session and account up, and for `GET /healthz` again while four others log in as fast as
+//! they can. A server that computes password hashes without giving way shows it in the last line. Figures depend on the
+//! machine: compare lines of one run.
 #![allow(clippy::print_stdout, reason = "printing its figures is what the program is for")]
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,15 +22,16 @@ fn main() -> anyhow::Result<()> {
     let seconds = args.next().map_or(Ok(10), |seconds| seconds.parse()).context("SECONDS is a whole number")?;
     let time = Duration::from_secs(seconds);
 
-    login(&ureq::agent(), &url).context("logging in as the seeded tester")?;
-    println!("{:<28} {:>9} {:>9} {:>9} {:>9} {:>9}", "GET /healthz", "req/s", "p50 ms", "p99 ms", "max ms", "logins/s");
-    println!("{}", measure("alone", &url, time, 0)?);
-    println!("{}", measure("while four clients log in", &url, time, LOGGING_IN)?);
+    let token = login(&ureq::agent(), &url).context("logging in as the seeded tester")?;
+    println!("{:<38} {:>9} {:>9} {:>9} {:>9} {:>9}", "", "req/s", "p50 ms", "p99 ms", "max ms", "logins/s");
+    for (path, logging_in) in [("/healthz", 0), ("/users/me", 0), ("/healthz", LOGGING_IN)] {
+        println!("{}", measure(path, &url, &token, time, logging_in)?);
+    }
     Ok(())
 }
 
 /// One line of the table.
-fn measure(title: &str, url: &str, time: Duration, logging_in: usize) -> anyhow::Result<String> {
+fn measure(path: &str, url: &str, token: &str, time: Duration, logging_in: usize) -> anyhow::Result<String> {
     let stop = AtomicBool::new(false);
     let logins = AtomicUsize::new(0);
     let mut latencies: Vec<f64> = thread::scope(|scope| -> anyhow::Result<_> {
@@ -43,7 +45,7 @@ fn measure(title: &str, url: &str, time: Duration, logging_in: usize) -> anyhow:
                 }
             });
         }
-        let asking: Vec<_> = (0..ASKING).map(|_| scope.spawn(|| ask(url, time))).collect();
+        let asking: Vec<_> = (0..ASKING).map(|_| scope.spawn(|| ask(&format!("{url}{path}"), token, time))).collect();
         let latencies = asking.into_iter().map(|thread| match thread.join() {
             Ok(latencies) => latencies,
             Err(_) => anyhow::bail!("a client panicked"),
@@ -55,8 +57,12 @@ fn measure(title: &str, url: &str, time: Duration, logging_in: usize) -> anyhow:
     latencies.sort_by(f64::total_cmp);
     ensure!(!latencies.is_empty(), "no request was answered");
     let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize];
+    let title = match logging_in {
+        0 => format!("GET {path}"),
+        count => format!("GET {path}, {count} clients logging in"),
+    };
     Ok(format!(
-        "{title:<28} {:>9.0} {:>9.2} {:>9.2} {:>9.2} {:>9.2}",
+        "{title:<38} {:>9.0} {:>9.2} {:>9.2} {:>9.2} {:>9.2}",
         latencies.len() as f64 / time.as_secs_f64(),
         at(0.5),
         at(0.99),
@@ -65,21 +71,23 @@ fn measure(title: &str, url: &str, time: Duration, logging_in: usize) -> anyhow:
     ))
 }
 
-/// Asks for `GET /healthz` until `time` is over; returns how long each answer took, in milliseconds.
-fn ask(url: &str, time: Duration) -> anyhow::Result<Vec<f64>> {
+/// Asks for `url` until `time` is over; returns how long each answer took, in milliseconds.
+fn ask(url: &str, token: &str, time: Duration) -> anyhow::Result<Vec<f64>> {
     let agent = ureq::agent();
     let end = Instant::now() + time;
     let mut latencies = Vec::new();
     while Instant::now() < end {
         let start = Instant::now();
-        agent.get(format!("{url}/healthz")).call()?.body_mut().read_to_vec()?;
+        agent.get(url).header("authorization", format!("Bearer {token}")).call()?.body_mut().read_to_vec()?;
         latencies.push(start.elapsed().as_secs_f64() * 1000.0);
     }
     Ok(latencies)
 }
 
-fn login(agent: &ureq::Agent, url: &str) -> anyhow::Result<()> {
+/// Logs the tester in; returns the access token.
+fn login(agent: &ureq::Agent, url: &str) -> anyhow::Result<String> {
     let body = json!({"email": "tester@lanterne-rouge.com", "password": "tester_password_123"});
-    agent.post(format!("{url}/auth/login")).send_json(body)?.body_mut().read_to_vec()?;
-    Ok(())
+    let reply = agent.post(format!("{url}/auth/login")).send_json(body)?.body_mut().read_to_vec()?;
+    let pair: serde_json::Value = serde_json::from_slice(&reply)?;
+    pair["access_token"].as_str().map(str::to_owned).context("no access token in the reply")
 }
