@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use lanterne_core::accounts::Context;
 use lanterne_core::accounts::access::{self, Caller};
+use lanterne_core::audit::Action;
 use lanterne_core::client::Client;
 use lanterne_core::config::Config;
 use lanterne_core::db::Connection;
@@ -47,6 +48,12 @@ impl Call<'_> {
         let token = bearer_token(self.headers).ok_or(Denial::Missing)?;
         let db = self.database().await?;
         access::authenticate(&self.context(&db), token).await
+    }
+
+    /// Refuses a caller who is no administrator; `action` is what they tried to do.
+    pub(crate) async fn require_admin(&self, caller: &Caller, action: Option<Action>) -> Result<(), Error> {
+        let db = self.database().await?;
+        access::require_admin(&self.context(&db), caller, action, self.id().ok()).await
     }
 
     /// The piece of the path that stands for `{name}` in the table of routes.

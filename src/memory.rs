@@ -4,7 +4,7 @@
 
 use lanterne_core::throttle::{Change, Memory, Unavailable};
 
-use self::bindings::wasi::keyvalue::atomics::{Cas, swap};
+use self::bindings::wasi::keyvalue::atomics::{Cas, CasError, swap};
 use self::bindings::wasi::keyvalue::store::{self, Bucket, Error};
 
 mod bindings {
@@ -46,9 +46,10 @@ fn try_update(key: &str, change: &mut Change<'_>) -> Result<(), String> {
         // Spin compares with what this returned, not with what there was when the handle was made.
         let current = handle.current().map_err(|error| explain(&error))?;
         let Some(value) = change(current.as_deref()) else { return Ok(()) };
-        // Any failure: a host that failed otherwise than by being overtaken fails again.
-        if swap(handle, &value).is_ok() {
-            return Ok(());
+        match swap(handle, &value) {
+            Ok(()) => return Ok(()),
+            Err(CasError::CasFailed(_)) => {}
+            Err(CasError::StoreError(error)) => return Err(explain(&error)),
         }
     }
     Err(format!("a counter could not be changed {ATTEMPTS_MAX} times in a row"))

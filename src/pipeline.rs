@@ -49,6 +49,8 @@ pub(crate) async fn serve(request: Request) -> http::Response<FullBody<Bytes>> {
                 Match::Route(route, params) => {
                     let headers = &parts.headers;
                     let query = parts.uri.query().unwrap_or_default();
+                    // Not before: a body may take its time, and tokens expire meanwhile.
+                    let now = Timestamp::now();
                     let call = Call { config, client: client(config, headers), now, headers, params, query, body };
                     route.answer(&call).await.unwrap_or_else(|error| {
                         if let Some(cause) = error::cause(&error) {

@@ -6,9 +6,10 @@ use std::pin::Pin;
 use std::sync::OnceLock;
 
 use http::{HeaderValue, Method, StatusCode, header};
-use lanterne_core::accounts::access::{self, Caller};
+use lanterne_core::accounts::access::Caller;
+use lanterne_core::audit::Action;
 use lanterne_core::error::Error;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use crate::call::Call;
 use crate::handlers::{admin, auth, docs, health, me};
@@ -47,8 +48,8 @@ enum Handler {
     Public(for<'a> fn(&'a Call<'a>) -> Answer<'a>),
     /// Somebody with an access token.
     Account(ForCaller),
-    /// Such a one who is an administrator.
-    Admin(ForCaller),
+    /// Such a one who is an administrator. What others try to change is in the audit log as this.
+    Admin(ForCaller, Option<Action>),
 }
 
 type ForCaller = for<'a> fn(&'a Call<'a>, &'a Caller) -> Answer<'a>;
@@ -57,34 +58,24 @@ type Describe = fn() -> Operation;
 /// The pieces of a path that stand for the names in braces.
 pub(crate) type Params<'a> = matchit::Params<'static, 'a>;
 
-/// A line whose handler anybody reaches.
-macro_rules! public {
-    ($method:ident $path:expr, $group:ident::$name:ident) => {
-        api(Method::$method, $path, Handler::Public(|call| Box::pin($group::$name(call))), openapi::$group::$name)
+/// A line of the API: who reaches its handler (and what it does, where others are not even to try), method, path, and
+/// the name of handler and description.
+macro_rules! api {
+    (Public $method:ident $path:expr, $group:ident::$name:ident) => {
+        api!(@ $method $path, Handler::Public(|call| Box::pin($group::$name(call))), openapi::$group::$name)
     };
-}
-
-/// A line whose handler only those reach who are logged in.
-macro_rules! account {
-    ($method:ident $path:expr, $group:ident::$name:ident) => {
-        api(
-            Method::$method,
-            $path,
-            Handler::Account(|call, caller| Box::pin($group::$name(call, caller))),
-            openapi::$group::$name,
+    (Account $method:ident $path:expr, $group:ident::$name:ident) => {
+        api!(@ $method $path, Handler::Account(|call, caller| Box::pin($group::$name(call, caller))), openapi::$group::$name)
+    };
+    (Admin $(($action:ident))? $method:ident $path:expr, $group:ident::$name:ident) => {
+        api!(
+            @ $method $path,
+            Handler::Admin(|call, caller| Box::pin($group::$name(call, caller)), None$(.or(Some(Action::$action)))?),
+            openapi::$group::$name
         )
     };
-}
-
-/// A line whose handler only administrators reach.
-macro_rules! admin {
-    ($method:ident $path:expr, $group:ident::$name:ident) => {
-        api(
-            Method::$method,
-            $path,
-            Handler::Admin(|call, caller| Box::pin($group::$name(call, caller))),
-            openapi::$group::$name,
-        )
+    (@ $method:ident $path:expr, $handler:expr, $describe:expr) => {
+        Route { method: Method::$method, path: $path, handler: $handler, reader: Reader::Api($describe) }
     };
 }
 
@@ -101,35 +92,31 @@ macro_rules! page {
 }
 
 static ROUTES: [Route; 24] = [
-    public!(GET "/", health::root),
-    public!(GET HEALTH, health::health),
-    public!(POST "/auth/register", auth::register),
-    public!(POST "/auth/login", auth::login),
-    public!(POST "/auth/refresh", auth::refresh),
-    account!(POST "/auth/logout", auth::logout),
-    account!(POST "/auth/logout-all", auth::logout_all),
-    account!(GET "/users/me", me::show),
-    account!(PATCH "/users/me", me::change_email),
-    account!(DELETE "/users/me", me::delete),
-    account!(POST "/users/me/password", me::change_password),
-    account!(GET "/users/me/sessions", me::list_sessions),
-    account!(DELETE "/users/me/sessions/{id}", me::end_session),
-    admin!(GET "/admin/users", admin::list_users),
-    admin!(POST "/admin/users", admin::create_user),
-    admin!(GET "/admin/users/{id}", admin::show_user),
-    admin!(PATCH "/admin/users/{id}", admin::update_user),
-    admin!(DELETE "/admin/users/{id}", admin::delete_user),
-    admin!(DELETE "/admin/users/{id}/sessions", admin::end_sessions),
-    admin!(GET "/admin/audit-logs", admin::list_audit_logs),
+    api!(Public GET "/", health::root),
+    api!(Public GET HEALTH, health::health),
+    api!(Public POST "/auth/register", auth::register),
+    api!(Public POST "/auth/login", auth::login),
+    api!(Public POST "/auth/refresh", auth::refresh),
+    api!(Account POST "/auth/logout", auth::logout),
+    api!(Account POST "/auth/logout-all", auth::logout_all),
+    api!(Account GET "/users/me", me::show),
+    api!(Account PATCH "/users/me", me::change_email),
+    api!(Account DELETE "/users/me", me::delete),
+    api!(Account POST "/users/me/password", me::change_password),
+    api!(Account GET "/users/me/sessions", me::list_sessions),
+    api!(Account DELETE "/users/me/sessions/{id}", me::end_session),
+    api!(Admin GET "/admin/users", admin::list_users),
+    api!(Admin(UserCreate) POST "/admin/users", admin::create_user),
+    api!(Admin GET "/admin/users/{id}", admin::show_user),
+    api!(Admin(UserUpdate) PATCH "/admin/users/{id}", admin::update_user),
+    api!(Admin(UserDelete) DELETE "/admin/users/{id}", admin::delete_user),
+    api!(Admin(SessionRevoke) DELETE "/admin/users/{id}/sessions", admin::end_sessions),
+    api!(Admin GET "/admin/audit-logs", admin::list_audit_logs),
     page!(OPENAPI, openapi),
     page!(DOCS, swagger_ui),
     page!(REDOC, reference),
     page!("/docs/assets/{version}/{name}", asset),
 ];
-
-const fn api(method: Method, path: &'static str, handler: Handler, describe: Describe) -> Route {
-    Route { method, path, handler, reader: Reader::Api(describe) }
-}
 
 impl Route {
     /// The handler's reply, to whom may have one: who is asking comes before what for.
@@ -137,9 +124,9 @@ impl Route {
         match self.handler {
             Handler::Public(handler) => handler(call).await,
             Handler::Account(handler) => handler(call, &call.caller().await?).await,
-            Handler::Admin(handler) => {
+            Handler::Admin(handler, action) => {
                 let caller = call.caller().await?;
-                access::require_admin(&caller)?;
+                call.require_admin(&caller, action).await?;
                 handler(call, &caller).await
             }
         }
@@ -166,7 +153,7 @@ pub(crate) fn documented() -> impl Iterator<Item = (&'static Method, &'static st
             let operation = match route.handler {
                 Handler::Public(_) => describe(),
                 Handler::Account(_) => describe().needs_login(),
-                Handler::Admin(_) => describe().needs_admin(),
+                Handler::Admin(..) => describe().needs_admin(),
             };
             Some((&route.method, route.path, operation))
         }
@@ -220,10 +207,14 @@ pub(crate) fn decode(path: &str) -> Cow<'_, str> {
     percent_decode_str(path).decode_utf8_lossy()
 }
 
+/// What a decoded path has that stands in a URL for something else, or not at all (RFC 3986, section 3.3).
+const NOT_IN_PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?');
+
 /// 307 to the same path with the slash as the table has it, query kept. Relative, since an absolute one would repeat
 /// whatever the client wrote into `Host` (RFC 9110, section 10.2.2, allows both).
 pub(crate) fn redirect(path: &str, query: Option<&str>) -> Reply {
-    let location = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let path = utf8_percent_encode(path, NOT_IN_PATH);
+    let location = query.map_or_else(|| path.to_string(), |query| format!("{path}?{query}"));
     let mut reply = empty(StatusCode::TEMPORARY_REDIRECT);
     if let Ok(location) = HeaderValue::from_str(&location) {
         reply.headers_mut().insert(header::LOCATION, location);

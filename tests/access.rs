@@ -171,11 +171,19 @@ fn what_is_the_administrators_is_nobody_elses() {
     let app = TestApp::start();
     let (_, admin) = app.admin("admin@example.com");
     let (_, user) = app.logged_in("user@example.com");
-    let before = state(&app);
+    let accounts = || app.db().rows("SELECT * FROM users ORDER BY id", []);
+    let before = accounts();
     for route in protected(&app).iter().filter(|route| route.is_admin) {
         route.forbids(&app, &user.access, "Admin privileges required");
     }
-    assert_eq!(state(&app), before);
+    assert_eq!(accounts(), before);
+    // What they tried to change is in the log; what they wanted to see is not.
+    let refused = "Refused: Admin privileges required: user@example.com";
+    let sql = "SELECT action, user_id, resource_id FROM audit_logs WHERE details = ?1 ORDER BY action";
+    assert_eq!(
+        app.db().rows(sql, [refused]),
+        json!([["session_revoke", 2, "1"], ["user_create", 2, null], ["user_delete", 2, "1"], ["user_update", 2, "1"]])
+    );
     // The flag is read anew every time, and is not in the token.
     app.get("/admin/users").bearer(&admin.access).send().expect_status(200);
     app.db().execute("UPDATE users SET is_admin = 0", []);

@@ -19,6 +19,7 @@ mod tokens;
 
 mod access;
 mod admin;
+mod admin_lists;
 mod audit;
 mod me;
 mod sessions;
@@ -40,6 +41,7 @@ mod commands;
 mod config;
 mod crash;
 mod host;
+mod migrated_rows;
 mod migrations;
 mod prune;
 mod restore;

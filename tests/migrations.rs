@@ -6,12 +6,12 @@ use serde_json::json;
 
 use crate::support::{Database, Finished, Host, Project, TestApp, is_sql_time, only_on_lanterne};
 
-fn migrate(project: &Project, words: &str) -> Finished {
+pub(crate) fn migrate(project: &Project, words: &str) -> Finished {
     project.run("migrate", &words.split_whitespace().collect::<Vec<_>>())
 }
 
 /// The names of the folders in `migrations/`, in order: `0001 create_accounts`.
-fn names() -> Vec<String> {
+pub(crate) fn names() -> Vec<String> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations");
     let entries = std::fs::read_dir(folder).expect("the folder is there").map(|entry| entry.expect("an entry"));
     let folders = entries.filter(|entry| entry.path().is_dir());
@@ -240,59 +240,4 @@ fn no_migrate_leaves_the_database_as_it_is() {
     child.kill().and_then(|()| child.wait()).expect("our own child");
     assert!(listening);
     assert_eq!(tables, 0);
-}
-
-/// A database as it was at 0001, in use: accounts, one of whom is gone, their sessions, and the audit log.
-fn in_use_at_0001() -> (Project, Database) {
-    let project = Project::new();
-    migrate(&project, "upgrade 1").succeeded();
-    let db = project.db();
-    db.execute_all(
-        "INSERT INTO users (id, email, hashed_password, is_active, is_admin, created_at, updated_at) VALUES
-           (1, 'one@example.com', 'x', 1, 1, '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000'),
-           (4, 'four@example.com', 'x', 0, 0, '2026-01-04 00:00:00.000000', '2026-01-04 00:00:00.000000');
-         INSERT INTO sessions
-           (id, user_id, access_token_jti, refresh_token_jti, is_valid, created_at, expires_at) VALUES
-           (1, 1, 'a1', 'r1', 1, '2026-01-02 00:00:00.000000', '2099-01-01 00:00:00.000000'),
-           (2, 4, 'a2', 'r2', 1, '2026-01-03 00:00:00.000000', '2099-01-01 00:00:00.000000'),
-           (7, 6, 'a7', 'r7', 0, '2026-01-06 00:00:00.000000', '2099-01-01 00:00:00.000000');
-         INSERT INTO audit_logs (id, user_id, action, resource, resource_id, created_at) VALUES
-           (1, 1, 'register', 'user', '1', '2026-01-01 00:00:00.000000'),
-           (2, 9, 'register', 'user', '9', '2026-01-01 00:00:00.000000'),
-           (3, NULL, 'login', 'session', NULL, '2026-01-01 00:00:00.000000');",
-    );
-    (project, db)
-}
-
-const ACCOUNTS: &str = "SELECT * FROM users ORDER BY id";
-const SESSIONS: &str = "SELECT id, user_id, access_token_jti, refresh_token_jti, created_at, expires_at
-                        FROM sessions ORDER BY id";
-const LINES: &str = "SELECT id, action, resource, resource_id, created_at FROM audit_logs ORDER BY id";
-
-#[test]
-fn rows_survive_every_migration_and_its_way_back() {
-    let (project, db) = in_use_at_0001();
-    let rows = || [ACCOUNTS, SESSIONS, LINES].map(|sql| db.rows(sql, []));
-    let before = rows();
-    for _ in 1..names().len() {
-        migrate(&project, "upgrade +1").succeeded();
-        assert_eq!(rows(), before);
-    }
-    assert_eq!(db.value("SELECT user_id FROM audit_logs WHERE id = 2", []), 9);
-    migrate(&project, "downgrade 1").succeeded();
-    assert_eq!(rows(), before);
-    // Account 9 is gone: what refers to accounts again refers to none.
-    assert_eq!(db.rows("SELECT user_id FROM audit_logs ORDER BY id", []), json!([[1], [null], [null]]));
-    migrate(&project, "upgrade head").succeeded();
-    assert_eq!(rows(), before);
-}
-
-#[test]
-fn ids_that_any_table_knows_are_not_given_out_again() {
-    let (project, db) = in_use_at_0001();
-    migrate(&project, "upgrade head").succeeded();
-    let app = TestApp::of(project);
-    assert_eq!(app.register("new@example.com").id, 10, "the audit log knows of account 9");
-    // The session of before account 4 was made was another account 4's.
-    assert_eq!(db.rows("SELECT id, is_valid FROM sessions ORDER BY id", []), json!([[1, 1], [2, 0], [7, 0]]));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Account, TestApp, Tokens};
+use crate::support::{Account, SECRET, TestApp, Tokens, mint};
 
 /// The sessions that the owner of the token is shown.
 #[track_caller]
@@ -231,4 +231,34 @@ fn no_token_outlives_its_session() {
     let claims = crate::support::claims(&tokens.access);
     let lifetime = claims["exp"].as_i64().zip(claims["iat"].as_i64()).map(|(exp, iat)| exp - iat);
     assert!(lifetime.is_some_and(|seconds| seconds <= 3600), "{claims}");
+}
+
+#[test]
+fn a_session_of_the_python_server_goes_on_as_one() {
+    let app = TestApp::start();
+    let account = app.register("user@example.com");
+    app.db().execute(
+        "INSERT INTO sessions (user_id, access_token_jti, refresh_token_jti, is_valid, created_at, expires_at)
+         VALUES (?1, 'a', 'r', 1, strftime('%Y-%m-%d %H:%M:%f000', 'now', '-3 days'), '2099-01-01 00:00:00.000000')",
+        [account.id],
+    );
+    let claims = |kind: &str, jti: &str| json!({"sub": "1", "exp": 4_070_908_800_i64, "type": kind, "jti": jti});
+    let sign = |kind, jti| mint(SECRET, &json!({"alg": "HS256", "typ": "JWT"}), &claims(kind, jti));
+    let python = Tokens { access: sign("access", "a"), refresh: sign("refresh", "r") };
+    let before = list(&app, &python.access);
+    let ours = app.refresh(&python.refresh);
+    let after = list(&app, &ours.access);
+    assert_eq!((before.len(), after.len()), (1, 1));
+    for same in ["id", "created_at"] {
+        assert_eq!(after[0][same], before[0][same], "{same}");
+    }
+    assert!(is_open(&app, &python));
+    // Its refresh token, used up, is as telling as any other.
+    let_pass(&app, 11);
+    app.try_refresh(&python.refresh).expect_status(401);
+    assert!(!is_open(&app, &ours) && !is_open(&app, &python));
+    assert_eq!(audit(&app, "refresh_reuse").as_array().map(Vec::len), Some(1));
+    // Of a session that is over nothing can be stolen: the next time is an ordinary refusal.
+    app.try_refresh(&python.refresh).expect_status(401);
+    assert_eq!(audit(&app, "refresh_reuse").as_array().map(Vec::len), Some(1));
 }

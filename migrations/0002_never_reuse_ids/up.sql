@@ -20,7 +20,10 @@ INSERT INTO sqlite_sequence (name, seq) SELECT 'new_users', 0
 UPDATE sqlite_sequence SET seq = max(
         seq,
         (SELECT coalesce(max(user_id), 0) FROM sessions),
-        (SELECT coalesce(max(user_id), 0) FROM audit_logs))
+        (SELECT coalesce(max(user_id), 0) FROM audit_logs),
+        -- A refused request may have named an id that nobody ever had.
+        (SELECT coalesce(max(CAST(resource_id AS INTEGER)), 0) FROM audit_logs
+         WHERE resource = 'user' AND coalesce(details, '') NOT LIKE 'Refused%'))
     WHERE name = 'new_users';
 
 CREATE TABLE new_sessions (

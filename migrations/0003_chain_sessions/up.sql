@@ -11,6 +11,6 @@ ALTER TABLE sessions ADD COLUMN rotated_at DATETIME;
 ALTER TABLE sessions ADD COLUMN ip_address VARCHAR(45);
 ALTER TABLE sessions ADD COLUMN user_agent VARCHAR(500);
 
-CREATE INDEX ix_sessions_chain_id ON sessions (chain_id);
--- The few rows of an account that are valid, among the many that were.
+-- The one row of a chain that is valid, and the few of an account, among the many that were.
+CREATE INDEX ix_sessions_chain_id ON sessions (chain_id, is_valid);
 CREATE INDEX ix_sessions_user_id_is_valid ON sessions (user_id, is_valid);

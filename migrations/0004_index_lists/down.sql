@@ -1,4 +1,3 @@
-DROP INDEX ix_audit_logs_created_at;
 DROP INDEX ix_audit_logs_action;
 DROP INDEX ix_audit_logs_user_id;
 DROP INDEX ix_users_is_admin;

@@ -2,8 +2,7 @@
 -- order of the ids, and is counted, without reading the table.
 
 CREATE INDEX ix_users_is_active ON users (is_active);
-CREATE INDEX ix_users_is_admin ON users (is_admin, is_active);
+CREATE INDEX ix_users_is_admin ON users (is_admin);
 
 CREATE INDEX ix_audit_logs_user_id ON audit_logs (user_id);
 CREATE INDEX ix_audit_logs_action ON audit_logs (action);
-CREATE INDEX ix_audit_logs_created_at ON audit_logs (created_at);

@@ -108,7 +108,7 @@ pub(crate) struct AuditLogReply {
     /// A later line has a greater one.
     #[schema(minimum = 1, examples(42))]
     id: i64,
-    /// The account that did it; `null` if none is known. It may be gone by now.
+    /// The account that did it, or that somebody tried to log in to; `null` if none is known. It may be gone by now.
     #[schema(required, examples(1))]
     user_id: Option<i64>,
     /// What was done, or refused: then `details` begins with `Refused`.

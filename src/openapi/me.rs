@@ -20,8 +20,8 @@ pub(crate) fn change_email() -> Operation {
     operation("change_email", Tag::Me, "Change your address")
         .about(
             "Gives the account another address to log in with. The password is asked for again, so that nobody can take \
-             the account over with a token that was left somewhere. Access tokens that are about say the old address \
-             until they expire.",
+             the account over with a token that was left somewhere. Access tokens that were issued before say the \
+             old address until they expire.",
         )
         .reads::<ChangeEmailRequest>(r#"{"email": "nobody", "current_password": 12345}"#)
         .replies::<UserReply>(StatusCode::OK, "The account with its new address.")

@@ -131,7 +131,7 @@ pub struct Record {
 /// Which lines to show; `None` shows all.
 #[derive(Clone, Debug, Default)]
 pub struct Filters {
-    /// Those of what this account did.
+    /// Those of what this account did, or of who tried to log in to it.
     pub user_id: Option<i64>,
     /// Those of this action.
     pub action: Option<String>,
@@ -165,7 +165,8 @@ pub async fn record(db: &impl Connection, entry: Entry, client: &Client, now: Ti
     Ok(())
 }
 
-/// At most `limit` lines, the newest first.
+/// At most `limit` lines, the newest first. The log is read back from its end, or by the index of an account or an action,
+/// until there are enough: for a time long ago that is most of it.
 pub async fn page(db: &impl Connection, filters: &Filters, limit: i64) -> Result<Vec<Record>, Error> {
     let Filters { user_id, action, since, until, before } = filters.clone();
     let (conditions, mut params) = Conditions::default()
@@ -178,7 +179,7 @@ pub async fn page(db: &impl Connection, filters: &Filters, limit: i64) -> Result
     params.push(limit.into());
     let sql = format!(
         "SELECT id, user_id, action, resource, resource_id, details, ip_address, user_agent, created_at
-         FROM audit_logs WHERE {conditions} ORDER BY id DESC LIMIT ?"
+         FROM audit_logs {conditions} ORDER BY id DESC LIMIT ?"
     );
     let rows = db.query(&sql, params).await?;
     rows.iter().map(Record::from_row).collect()

@@ -20,9 +20,10 @@ impl Conditions {
         self
     }
 
-    /// What stands behind WHERE, and the values.
+    /// WHERE and what stands behind it, and the values. Nothing if there is no condition: SQLite counts a whole table much
+    /// faster than the rows of it for which something is true.
     pub(crate) fn build(self) -> (String, Vec<Value>) {
-        let sql = if self.sql.is_empty() { "TRUE".to_owned() } else { self.sql.join(" AND ") };
+        let sql = if self.sql.is_empty() { String::new() } else { format!("WHERE {}", self.sql.join(" AND ")) };
         (sql, self.params)
     }
 }

@@ -29,3 +29,6 @@ pub mod db;
 pub mod timestamp;
 
 mod conditions;
+
+#[cfg(test)]
+mod plans;

@@ -93,7 +93,7 @@ request! {
         pub limit: Limit,
         /// After how many, counted from the lowest id.
         pub offset: Count,
-        /// Only those with this in their address, whatever the case. No character is special.
+        /// Only those with this in their address, whatever the case of its ASCII letters. No character is special.
         pub q: Option<Filter>,
         /// Only those that can log in, or only those that cannot.
         pub is_active: Option<Flag>,
@@ -105,7 +105,7 @@ request! {
 request! {
     /// Which lines of the audit log to show.
     pub struct AuditLogsQuery {
-        /// Only what the account with this id did.
+        /// Only what the account with this id did, and who tried to log in to it.
         pub user_id: Option<Id>,
         /// Only this action, such as `login_failed`.
         pub action: Option<Filter>,

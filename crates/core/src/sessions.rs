@@ -91,7 +91,10 @@ pub async fn insert(
 
 /// Uses up the valid row of a refresh token; `None` if there is none. Of any number of simultaneous uses this one
 /// statement lets exactly one through. One that has expired, or whose chain began before `oldest_start`, is over: it is
-/// ended, and not marked as traded. A row of the Python server does not say when its chain began: it counts from now.
+/// ended, and not marked as traded.
+///
+/// A row of the Python server does not say when its chain began: it counts from the row, or from now if the row alone is
+/// older than a chain may be, since that server had no such limit.
 pub async fn take(
     db: &impl Connection,
     user_id: i64,
@@ -103,9 +106,11 @@ pub async fn take(
         .query(
             "UPDATE sessions
              SET is_valid = 0,
-                 rotated_at = CASE WHEN expires_at >= ?3 AND coalesce(started_at, ?3) > ?4 THEN ?3 END
+                 rotated_at = CASE WHEN expires_at >= ?3 AND (started_at IS NULL OR started_at > ?4) THEN ?3 END
              WHERE refresh_token_jti = ?1 AND user_id = ?2 AND is_valid = 1
-             RETURNING coalesce(chain_id, id), coalesce(started_at, ?3), rotated_at IS NULL",
+             RETURNING coalesce(chain_id, id),
+                       coalesce(started_at, iif(created_at > ?4, created_at, ?3)),
+                       rotated_at IS NULL",
             params![refresh_jti, user_id, now, oldest_start],
         )
         .await?;

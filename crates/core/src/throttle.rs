@@ -7,12 +7,15 @@
 //!
 //! What is counted stands under keyed hashes: neither addresses of mail nor of machines can be read off them.
 
+mod counter;
+
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
-
+use self::counter::{ACCOUNT, ADDRESS, Counter, PAIR, Rule};
 use crate::accounts::Context;
 use crate::timestamp::Timestamp;
+
+pub use self::counter::Pause;
 
 /// Where the counters are kept, for all instances of the server together.
 pub trait Memory {
@@ -31,26 +34,6 @@ pub type Change<'a> = dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>> + 'a;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unavailable;
 
-/// What is counted, up to which number nothing happens, and for how long it is remembered from the first time on.
-struct Rule {
-    limit: u32,
-    window_secs: i64,
-}
-
-/// Wrong passwords for one account from one address.
-const PAIR: Rule = Rule { limit: 10, window_secs: 24 * 60 * 60 };
-/// Wrong passwords from one address, for any accounts.
-const ADDRESS: Rule = Rule { limit: 100, window_secs: 15 * 60 };
-/// Wrong passwords for one account, from any addresses.
-const ACCOUNT: Rule = Rule { limit: 100, window_secs: 24 * 60 * 60 };
-
-/// The first pause beyond a limit; every further one is twice as long.
-const PAUSE_MIN_SECS: i64 = 30;
-/// The longest pause.
-const PAUSE_MAX_SECS: i64 = 15 * 60;
-/// The longest pause that an address has because of what others did.
-const PAUSE_BY_OTHERS_MAX_SECS: i64 = 30;
-
 /// What all keys of counters begin with.
 pub const KEY_PREFIX: &str = "throttle/";
 
@@ -64,72 +47,20 @@ pub fn is_over(key: &str, kept: &[u8], now: Timestamp) -> bool {
         Some("account") => ACCOUNT,
         _ => return false,
     };
-    Counter::read_current(kept, &rule, now.unix()).is_none()
-}
-
-/// What is kept of one thing that is counted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Counter {
-    count: u32,
-    /// When it was counted first, in seconds since 1970.
-    since: i64,
-    /// Until when the pause lasts, likewise.
-    until: i64,
-    /// Whether the pause was told to anybody.
-    told: bool,
-}
-
-impl Counter {
-    /// Reads what is kept; begins anew if it counts no more.
-    fn read(kept: Option<&[u8]>, rule: &Rule, now: i64) -> Self {
-        let current = kept.and_then(|bytes| Self::read_current(bytes, rule, now));
-        current.unwrap_or(Self { since: now, ..Self::default() })
-    }
-
-    fn read_current(kept: &[u8], rule: &Rule, now: i64) -> Option<Self> {
-        let counter = serde_json::from_slice::<Self>(kept).ok()?;
-        let is_current = now < counter.until || now < counter.since.saturating_add(rule.window_secs);
-        is_current.then_some(counter)
-    }
-
-    fn write(&self) -> Vec<u8> {
-        // Numbers and a flag: this cannot fail.
-        serde_json::to_vec(self).unwrap_or_default()
-    }
-
-    /// Counts an attempt, unless there is a pause; a limit that is reached by it begins one.
-    fn attempt(&mut self, rule: &Rule, now: i64, pause_secs_min: i64) -> Result<(), Pause> {
-        if now < self.until {
-            let is_first = !std::mem::replace(&mut self.told, true);
-            return Err(Pause { seconds: self.until - now, is_first });
-        }
-        self.count = self.count.saturating_add(1);
-        self.until = now + pause_secs(self.count, rule.limit).max(pause_secs_min);
-        self.told = false;
-        Ok(())
-    }
-}
-
-/// The pause after so many failures: none below the limit, then doubling.
-fn pause_secs(count: u32, limit: u32) -> i64 {
-    let Some(beyond) = count.checked_sub(limit) else { return 0 };
-    let doubled = 1_i64.checked_shl(beyond).and_then(|factor| PAUSE_MIN_SECS.checked_mul(factor));
-    doubled.filter(|pause| (1..PAUSE_MAX_SECS).contains(pause)).unwrap_or(PAUSE_MAX_SECS)
-}
-
-/// For how long an attempt came too early.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pause {
-    /// How many seconds are left.
-    pub seconds: i64,
-    /// Whether nobody was told of this pause before: only then it is worth a line in the audit log, which hammering must
-    /// not fill.
-    pub is_first: bool,
+    Counter::read_current(kept, &rule, now.unix_millis()).is_none()
 }
 
 /// An attempt to show a password, which counts as a failure until it succeeds.
 pub struct Attempt<'a> {
-    counted: Option<(&'a dyn Memory, Keys)>,
+    counted: Option<Counted<'a>>,
+}
+
+/// Where an attempt was counted, and until when the pauses last that it began.
+struct Counted<'a> {
+    memory: &'a dyn Memory,
+    keys: Keys,
+    address_until: i64,
+    pair_until: i64,
 }
 
 /// Where the counters of an attempt stand.
@@ -154,77 +85,80 @@ pub fn begin<'a, C>(context: &Context<'a, C>, email: &str) -> Result<Attempt<'a>
         address: key("address", &[&network]),
         account: key("account", &[email]),
     };
-    match count(context.memory, &keys, context.now) {
-        Ok(Ok(())) => Ok(Attempt { counted: Some((context.memory, keys)) }),
+    match Counted::new(context.memory, keys, context.now.unix_millis()) {
+        Ok(Ok(counted)) => Ok(Attempt { counted: Some(counted) }),
         Ok(Err(pause)) => Err(pause),
         Err(Unavailable) => Ok(Attempt { counted: None }),
     }
 }
 
+// What cannot be forgotten now is so later, when its window is over; the log knows of it.
 impl Attempt<'_> {
     /// The password was right: the account's failures are forgotten. The address keeps those for other accounts, since
     /// one's own password is no excuse for guessing at others'.
     pub fn succeeded(self) {
-        let Some((memory, Keys { pair, address, account })) = self.counted else { return };
-        // What cannot be forgotten now is so later: the log knows of it.
-        let _ = memory.delete(&pair);
-        let _ = memory.delete(&account);
-        let _ = uncount(memory, &address);
+        let Some(Counted { memory, keys, address_until, .. }) = self.counted else { return };
+        let _ = memory.delete(&keys.pair);
+        let _ = memory.delete(&keys.account);
+        let _ = take_back(memory, &keys.address, address_until);
+    }
+
+    /// Nobody knows whether the password was right: that was the server's fault, and is no failure.
+    pub fn broke_off(self) {
+        let Some(Counted { memory, keys, address_until, pair_until }) = self.counted else { return };
+        let _ = take_back(memory, &keys.pair, pair_until);
+        let _ = take_back(memory, &keys.address, address_until);
+        let _ = take_back(memory, &keys.account, 0);
     }
 }
 
-/// Counts an attempt in all three places, or in none.
-fn count(memory: &dyn Memory, keys: &Keys, now: Timestamp) -> Result<Result<(), Pause>, Unavailable> {
-    let now = now.unix();
-    if let Err(pause) = count_one(memory, &keys.address, &ADDRESS, now, 0)? {
-        return Ok(Err(pause));
+impl<'a> Counted<'a> {
+    /// Counts an attempt in all three places, or in none.
+    fn new(memory: &'a dyn Memory, keys: Keys, now: i64) -> Result<Result<Self, Pause>, Unavailable> {
+        let address_until = match count(memory, &keys.address, &ADDRESS, now, 0)? {
+            Ok(until) => until,
+            Err(pause) => return Ok(Err(pause)),
+        };
+        let seen = |key: &str, rule| update(memory, key, |kept| (None, Counter::read(kept, rule, now).count));
+        let is_guessed_at = seen(&keys.account, &ACCOUNT)? >= ACCOUNT.limit;
+        let pause_min = if is_guessed_at { counter::pause_by_others(seen(&keys.pair, &PAIR)?) } else { 0 };
+        let pair_until = match count(memory, &keys.pair, &PAIR, now, pause_min)? {
+            Ok(until) => until,
+            Err(pause) => {
+                take_back(memory, &keys.address, address_until)?;
+                return Ok(Err(pause));
+            }
+        };
+        // An account has no pause of its own.
+        update(memory, &keys.account, |kept| {
+            let mut counter = Counter::read(kept, &ACCOUNT, now);
+            counter.count = counter.count.saturating_add(1);
+            (Some(counter.write()), ())
+        })?;
+        Ok(Ok(Self { memory, keys, address_until, pair_until }))
     }
-    let pair_pause_min = pause_by_others(memory, keys, now)?;
-    if let Err(pause) = count_one(memory, &keys.pair, &PAIR, now, pair_pause_min)? {
-        uncount(memory, &keys.address)?;
-        return Ok(Err(pause));
-    }
-    // An account has no pause of its own.
-    update(memory, &keys.account, |kept| {
-        let mut counter = Counter::read(kept, &ACCOUNT, now);
-        counter.count = counter.count.saturating_add(1);
-        (Some(counter.write()), ())
-    })?;
-    Ok(Ok(()))
 }
 
-fn count_one(
+/// Counts an attempt in one place; returns until when the pause lasts that it began.
+fn count(
     memory: &dyn Memory,
     key: &str,
     rule: &Rule,
     now: i64,
-    pause_secs_min: i64,
-) -> Result<Result<(), Pause>, Unavailable> {
+    pause_min: i64,
+) -> Result<Result<i64, Pause>, Unavailable> {
     update(memory, key, |kept| {
         let mut counter = Counter::read(kept, rule, now);
-        let outcome = counter.attempt(rule, now, pause_secs_min);
+        let outcome = counter.attempt(rule, now, pause_min);
         let is_known = outcome.is_err_and(|pause| !pause.is_first);
         ((!is_known).then(|| counter.write()), outcome)
     })
 }
 
-/// The pause that an address gets for the next wrong password, if many have guessed at the account: some seconds, the
-/// longer the more often it was wrong itself.
-fn pause_by_others(memory: &dyn Memory, keys: &Keys, now: i64) -> Result<i64, Unavailable> {
-    let seen = |key: &str, rule| update(memory, key, |kept| (None, Counter::read(kept, rule, now).count));
-    if seen(&keys.account, &ACCOUNT)? < ACCOUNT.limit {
-        return Ok(0);
-    }
-    let own = seen(&keys.pair, &PAIR)?;
-    Ok(1_i64.checked_shl(own).unwrap_or(PAUSE_BY_OTHERS_MAX_SECS).clamp(1, PAUSE_BY_OTHERS_MAX_SECS))
-}
-
-/// Takes one attempt back.
-fn uncount(memory: &dyn Memory, key: &str) -> Result<(), Unavailable> {
+fn take_back(memory: &dyn Memory, key: &str, until: i64) -> Result<(), Unavailable> {
     update(memory, key, |kept| {
         let counter = kept.and_then(|bytes| serde_json::from_slice::<Counter>(bytes).ok());
-        let less = counter.map(|counter| Counter { count: counter.count.saturating_sub(1), until: 0, ..counter });
-        (less.map(|counter| counter.write()), ())
+        (counter.map(|counter| counter.take_back(until).write()), ())
     })
 }
 

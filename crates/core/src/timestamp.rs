@@ -32,6 +32,12 @@ impl Timestamp {
         self.0.as_second()
     }
 
+    /// Whole milliseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn unix_millis(self) -> i64 {
+        self.0.as_millisecond()
+    }
+
     /// This point in time plus `duration`; the end of the calendar if that is beyond it.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {

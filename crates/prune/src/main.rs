@@ -52,9 +52,10 @@ fn main() -> ExitCode {
             say(USAGE);
             return Ok(());
         };
-        let db = open_migrated().await?;
         let now = Timestamp::now();
-        prune(&db, &arguments, now).await?;
+        if arguments.sessions_days.or(arguments.audit_days).is_some() {
+            prune(&open_migrated().await?, &arguments, now).await?;
+        }
         if arguments.throttle {
             let count = forget_counters(&Store::open()?, arguments.dry_run, now)?;
             say(format!("{} {count} counters of wrong passwords that count no more", done(&arguments)));
@@ -95,8 +96,7 @@ async fn delete(db: &impl Connection, kind: Kind, cutoff: Timestamp) -> Result<i
     Ok(count)
 }
 
-/// Deletes the counters that count no more. One that begins to count again in the very moment between may lose that one
-/// attempt.
+/// Deletes the counters that count no more. One that begins to count again in this very moment loses what it counted.
 fn forget_counters(store: &Store, dry_run: bool, now: Timestamp) -> Result<i64, Failure> {
     let mut count = 0;
     for key in store.keys()?.iter().filter(|key| key.starts_with(throttle::KEY_PREFIX)) {

@@ -2,6 +2,8 @@
 //! demotion acts on the next one (ASVS 5.0, 7.4.1).
 
 use super::Context;
+use super::recorded::Attempt;
+use crate::audit::Action;
 use crate::db::Connection;
 use crate::error::{Denial, Error};
 use crate::token::{Claims, Kind};
@@ -25,11 +27,27 @@ pub async fn authenticate<C: Connection>(context: &Context<'_, C>, token: &str) 
     identify(context, claims).await
 }
 
-/// Refuses whoever is no administrator.
+/// Refuses whoever is no administrator. An attempt to change something, which `action` and the `id` of an account tell,
+/// has a line in the audit log.
 ///
 /// # Errors
 /// [`Error::NotAdmin`]
-pub fn require_admin(caller: &Caller) -> Result<(), Error> {
+pub async fn require_admin<C: Connection>(
+    context: &Context<'_, C>,
+    caller: &Caller,
+    action: Option<Action>,
+    id: Option<i64>,
+) -> Result<(), Error> {
+    let Err(error) = check_admin(caller) else { return Ok(()) };
+    if let Some(action) = action {
+        let user_id = Some(caller.user.id);
+        let attempt = Attempt { action, user_id, resource_id: id, about: caller.user.email.clone() };
+        attempt.record_refusal(context, &error).await?;
+    }
+    Err(error)
+}
+
+fn check_admin(caller: &Caller) -> Result<(), Error> {
     if caller.user.is_admin { Ok(()) } else { Err(Error::NotAdmin) }
 }
 
@@ -42,7 +60,7 @@ pub(super) async fn again<C: Connection>(context: &Context<'_, C>, caller: &Call
 /// As [`again`], for what only an administrator may do.
 pub(super) async fn admin_again<C: Connection>(context: &Context<'_, C>, caller: &Caller) -> Result<Caller, Error> {
     let caller = again(context, caller).await?;
-    require_admin(&caller)?;
+    check_admin(&caller)?;
     Ok(caller)
 }
 

@@ -20,20 +20,24 @@ pub async fn login<C: Connection>(context: &Context<'_, C>, request: LoginReques
         Ok(counted) => counted,
         Err(pause) => return Err(refuse_throttled(context, email, pause).await?),
     };
-    let mut attempt = try_login(context, email, password).await?;
-    if let Attempt::Overtaken = attempt {
+    let mut attempt = try_login(context, email, password).await;
+    if let Ok(Attempt::Overtaken) = attempt {
         // Most likely by a login beside this one that renewed the hash of the same password: see again.
-        attempt = try_login(context, email, password).await?;
+        attempt = try_login(context, email, password).await;
     }
     let (error, user_id) = match attempt {
-        Attempt::Opened(pair) => {
+        Ok(Attempt::Opened(pair)) => {
             counted.succeeded();
             return Ok(pair);
         }
-        Attempt::Refused(error, user_id) => (error, user_id),
-        Attempt::Overtaken => (Error::BadCredentials, None),
+        Ok(Attempt::Refused(error, user_id)) => (error, user_id),
+        Ok(Attempt::Overtaken) => (Error::BadCredentials, None),
+        Err(error) => {
+            counted.broke_off();
+            return Err(error);
+        }
     };
-    let details = format!("Login failed: {email}");
+    let details = format!("Refused: {error}: {email}");
     let entry = Entry { action: Action::LoginFailed, user_id, resource_id: None, details };
     audit::record(context.db, entry, context.client, context.now).await?;
     Err(error)

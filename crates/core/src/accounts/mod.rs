@@ -54,8 +54,7 @@ struct Chain {
     started_at: Timestamp,
 }
 
-/// Signs a pair of tokens and keeps their row. No token is good for longer than its session may last. Call it in a
-/// transaction.
+/// Signs a pair of tokens, neither of which outlasts the session, and keeps their row. Call it in a transaction.
 async fn open_session<C: Connection>(context: &Context<'_, C>, user: &User, chain: Chain) -> Result<TokenPair, Error> {
     let Context { db, config, client, now, .. } = *context;
     let end = chain.started_at.after(config.session_absolute);

@@ -1,7 +1,7 @@
 //! Ending sessions, and seeing which there are.
 
 use super::Context;
-use super::access::Caller;
+use super::access::{Caller, again};
 use super::recorded::{Attempt, recorded};
 use crate::audit::Action;
 use crate::db::Connection;
@@ -11,10 +11,11 @@ use crate::sessions::{self, Session};
 /// Ends the session that the request came from.
 ///
 /// # Errors
-/// None of the domain: a session that another request has just ended is over, which is what was asked for.
+/// [`Error::Denied`] if another request has ended it in this moment.
 pub async fn logout<C: Connection>(context: &Context<'_, C>, caller: &Caller) -> Result<(), Error> {
     let attempt = attempt(caller, Action::Logout, Some(caller.session_id));
     recorded(context, &attempt, async {
+        again(context, caller).await?;
         sessions::end(context.db, caller.user.id, caller.session_id, context.now).await?;
         Ok(((), attempt.done(format!("User logged out: {}", caller.user.email))))
     })
@@ -24,10 +25,11 @@ pub async fn logout<C: Connection>(context: &Context<'_, C>, caller: &Caller) ->
 /// Ends all sessions of the caller, with the one that the request came from.
 ///
 /// # Errors
-/// None of the domain.
+/// [`Error::Denied`] if that one was ended in this moment, perhaps because its token was stolen: it may end no others.
 pub async fn logout_all<C: Connection>(context: &Context<'_, C>, caller: &Caller) -> Result<(), Error> {
     let attempt = attempt(caller, Action::LogoutAll, None);
     recorded(context, &attempt, async {
+        again(context, caller).await?;
         let count = sessions::end_all(context.db, caller.user.id, None).await?;
         Ok(((), attempt.done(format!("User logged out everywhere ({count} sessions): {}", caller.user.email))))
     })
@@ -49,6 +51,7 @@ pub async fn list<C: Connection>(context: &Context<'_, C>, caller: &Caller) -> R
 pub async fn revoke<C: Connection>(context: &Context<'_, C>, caller: &Caller, session_id: i64) -> Result<(), Error> {
     let attempt = attempt(caller, Action::SessionRevoke, Some(session_id));
     recorded(context, &attempt, async {
+        again(context, caller).await?;
         if !sessions::end(context.db, caller.user.id, session_id, context.now).await? {
             return Err(Error::NoSession);
         }

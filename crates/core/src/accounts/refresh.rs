@@ -1,7 +1,7 @@
 //! Trading a refresh token for a new pair, and noticing one that was stolen.
 //!
-//! Each token works once (RFC 9700, section 4.14.2). If it comes back, somebody else has it: its owner or a thief, who of
-//! them came first nobody knows. So the whole session ends, and both have to show the password. Within some seconds it is
+//! Each token works once (RFC 9700, section 4.14.2). If it comes back, two have it: its owner and a thief, and nobody knows
+//! which of them came first. So the whole session ends, and both have to show the password. Within some seconds it is
 //! rather two tabs of one browser, which must not cost a login.
 
 use std::time::Duration;
@@ -24,7 +24,8 @@ const RACE: Duration = Duration::from_secs(10);
 /// [`Error::RefreshRefused`], with the first of its reasons that applies.
 pub async fn refresh<C: Connection>(context: &Context<'_, C>, request: RefreshRequest) -> Result<TokenPair, Error> {
     let token = request.refresh_token.expose();
-    // What is no token of ours has no line in the audit log: it says nothing about any account, and costs nothing to make.
+    // A token that is refused for its signature, time or type has no line in the audit log: it says nothing about any
+    // session, and can be sent without end.
     let claims = context.config.keys.verify(token, Kind::Refresh, context.now).map_err(Refusal::from)?;
     let oldest_start = context.now.before(context.config.session_absolute);
     let outcome = db::transaction(context.db, async {
@@ -67,16 +68,23 @@ async fn rotate<C: Connection>(
 /// A refresh token that buys nothing: used before, or its session was ended.
 async fn refuse_spent<C: Connection>(context: &Context<'_, C>, claims: &Claims) -> Result<Refusal, Error> {
     let spent = sessions::find_spent(context.db, claims.user_id, &claims.jti).await?;
-    let Some((spent, rotated_at)) = spent.and_then(|spent| Some((spent.chain_id, spent.rotated_at?))) else {
-        record_refusal(context, claims, Refusal::Session).await?;
+    let rotated = spent.and_then(|spent| Some((spent.chain_id, spent.rotated_at?)));
+    if rotated.is_some_and(|(_, rotated_at)| context.now.since(rotated_at) <= RACE) {
         return Ok(Refusal::Session);
-    };
-    if context.now.since(rotated_at) > RACE {
-        sessions::end(context.db, claims.user_id, spent, context.now).await?;
-        let details = format!("A used refresh token came back: session {spent} is ended");
-        let entry =
-            Entry { action: Action::RefreshReuse, user_id: Some(claims.user_id), resource_id: Some(spent), details };
+    }
+    // Of a session that is over there is nothing left to steal.
+    if let Some((chain_id, _)) = rotated
+        && sessions::end(context.db, claims.user_id, chain_id, context.now).await?
+    {
+        let entry = Entry {
+            action: Action::RefreshReuse,
+            user_id: Some(claims.user_id),
+            resource_id: Some(chain_id),
+            details: format!("A used refresh token came back: session {chain_id} is ended"),
+        };
         audit::record(context.db, entry, context.client, context.now).await?;
+    } else {
+        record_refusal(context, claims, Refusal::Session).await?;
     }
     Ok(Refusal::Session)
 }

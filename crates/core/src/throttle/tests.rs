@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::{Attempt, Change, Memory, Pause, Unavailable, begin, is_over, network, pause_secs};
+use super::{Attempt, Change, Memory, Pause, Unavailable, begin, is_over, network};
 use crate::accounts::Context;
 use crate::client::Client;
 use crate::config::Config;
@@ -183,9 +183,40 @@ fn what_cannot_be_read_counts_as_nothing() {
 }
 
 #[test]
-fn pauses_do_not_overflow() {
-    assert_eq!([0, 9, 10, 11, 14, 15].map(|count| pause_secs(count, 10)), [0, 0, 30, 60, 480, 900]);
-    assert_eq!([63, 64, 74, 100, u32::MAX].map(|count| pause_secs(count, 10)), [900; 5]);
+fn success_takes_back_its_own_pause_and_no_other() {
+    let server = Server::new();
+    for account in 0..98 {
+        assert_eq!(server.fail(&account.to_string(), "192.0.2.1"), Ok(()));
+    }
+    let (mut other, client) = (Ok(()), Client { address: Some("192.0.2.1".to_owned()), agent: None });
+    let context = Context { db: &(), memory: &server.memory, config: &server.config, client: &client, now: server.now };
+    let own = begin(&context, "own").ok().unwrap();
+    // While the right password is looked at, a wrong one for another account reaches the limit.
+    other = other.and(server.fail("another", "192.0.2.1"));
+    own.succeeded();
+    assert_eq!(other, Ok(()));
+    assert_eq!(server.fail("another", "192.0.2.1"), Err(30));
+}
+
+#[test]
+fn what_the_server_broke_off_counts_as_nothing() {
+    let server = Server::new();
+    for _ in 0..200 {
+        assert_eq!(server.attempt("a", "192.0.2.1", |attempt| attempt.broke_off()), Ok(()));
+    }
+    assert_eq!(server.fail("a", "192.0.2.1"), Ok(()));
+}
+
+#[test]
+fn a_pause_of_a_second_lasts_a_second() {
+    let mut server = Server::new();
+    server.now = server.now.after(Duration::from_millis(900));
+    for address in 0..100 {
+        assert_eq!(server.fail("a", &format!("192.0.2.{address}")), Ok(()));
+    }
+    assert_eq!(server.fail("a", "203.0.113.1"), Ok(()));
+    server.now = server.now.after(Duration::from_millis(999));
+    assert_eq!(server.fail("a", "203.0.113.1"), Err(1));
 }
 
 #[test]

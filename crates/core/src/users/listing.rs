@@ -1,7 +1,7 @@
 //! Lists of accounts for administrators, by id, so that an account that is made meanwhile comes last.
 //!
-//! Totals are counted, not estimated: at a million accounts in some 5 ms, with a filter in up to 50, by an index; only
-//! the search in addresses reads every one of them, in a few hundred.
+//! Totals are counted, not estimated: by an index, which takes milliseconds even for a million accounts. Only the search
+//! in addresses reads every one of them.
 
 use crate::conditions::Conditions;
 use crate::db::{Connection, Error, Value};
@@ -50,7 +50,7 @@ pub async fn page(db: &impl Connection, filters: &Filters, limit: i64, offset: i
     params.extend(params![limit, offset]);
     let sql = format!(
         "SELECT id, email, hashed_password, is_active, is_admin, created_at FROM users
-         WHERE {conditions} ORDER BY id LIMIT ? OFFSET ?"
+         {conditions} ORDER BY id LIMIT ? OFFSET ?"
     );
     db.query(&sql, params).await?.iter().map(User::from_row).collect()
 }
@@ -58,7 +58,7 @@ pub async fn page(db: &impl Connection, filters: &Filters, limit: i64, offset: i
 /// How many accounts there are.
 pub async fn count(db: &impl Connection, filters: &Filters) -> Result<i64, Error> {
     let (conditions, params) = filters.conditions();
-    let rows = db.query(&format!("SELECT count(*) FROM users WHERE {conditions}"), params).await?;
+    let rows = db.query(&format!("SELECT count(*) FROM users {conditions}"), params).await?;
     rows.first().map_or(Ok(0), |row| row.get(0))
 }
 
