@@ -48,8 +48,9 @@ enum Handler {
     Public(for<'a> fn(&'a Call<'a>) -> Answer<'a>),
     /// Somebody with an access token.
     Account(ForCaller),
-    /// Such a one who is an administrator. What others try to change is in the audit log as this.
-    Admin(ForCaller, Option<Action>),
+    /// Such a one who is an administrator. If it changes anything, this is what a refused attempt is called in the audit
+    /// log.
+    Admin(ForCaller, &'static [Action]),
 }
 
 type ForCaller = for<'a> fn(&'a Call<'a>, &'a Caller) -> Answer<'a>;
@@ -70,7 +71,7 @@ macro_rules! api {
     (Admin $(($action:ident))? $method:ident $path:expr, $group:ident::$name:ident) => {
         api!(
             @ $method $path,
-            Handler::Admin(|call, caller| Box::pin($group::$name(call, caller)), None$(.or(Some(Action::$action)))?),
+            Handler::Admin(|call, caller| Box::pin($group::$name(call, caller)), &[$(Action::$action)?]),
             openapi::$group::$name
         )
     };
@@ -124,9 +125,9 @@ impl Route {
         match self.handler {
             Handler::Public(handler) => handler(call).await,
             Handler::Account(handler) => handler(call, &call.caller().await?).await,
-            Handler::Admin(handler, action) => {
+            Handler::Admin(handler, actions) => {
                 let caller = call.caller().await?;
-                call.require_admin(&caller, action).await?;
+                call.require_admin(&caller, actions.first().copied()).await?;
                 handler(call, &caller).await
             }
         }

@@ -69,7 +69,7 @@ impl Counter {
     }
 
     /// Counts an attempt, unless there is a pause. One that reaches the limit begins a pause, of at least `pause_min`;
-    /// returns until when, which is `now` if there is none.
+    /// returns until when, 0 if there is none: `now` would be a pause to a request that came a moment earlier.
     pub(super) fn attempt(&mut self, rule: &Rule, now: i64, pause_min: i64) -> Result<i64, Pause> {
         if now < self.until {
             let is_first = !std::mem::replace(&mut self.told, true);
@@ -77,7 +77,8 @@ impl Counter {
             return Err(Pause { seconds, is_first });
         }
         self.count = self.count.saturating_add(1);
-        self.until = now + pause(self.count, rule.limit).max(pause_min);
+        let pause = pause(self.count, rule.limit).max(pause_min);
+        self.until = if pause > 0 { now + pause } else { 0 };
         self.told = false;
         Ok(self.until)
     }

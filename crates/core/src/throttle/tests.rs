@@ -208,6 +208,15 @@ fn what_the_server_broke_off_counts_as_nothing() {
 }
 
 #[test]
+fn attempts_that_overtake_each_other_are_no_pause() {
+    let mut server = Server::new();
+    for _ in 0..10 {
+        assert_eq!(server.fail("a", "192.0.2.1"), Ok(()));
+        server.now = server.now.before(Duration::from_millis(1));
+    }
+}
+
+#[test]
 fn a_pause_of_a_second_lasts_a_second() {
     let mut server = Server::new();
     server.now = server.now.after(Duration::from_millis(900));
