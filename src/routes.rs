@@ -111,7 +111,7 @@ static ROUTES: [Route; 24] = [
     api!(Admin GET "/admin/users/{id}", admin::show_user),
     api!(Admin(UserUpdate) PATCH "/admin/users/{id}", admin::update_user),
     api!(Admin(UserDelete) DELETE "/admin/users/{id}", admin::delete_user),
-    api!(Admin(SessionRevoke) DELETE "/admin/users/{id}/sessions", admin::end_sessions),
+    api!(Admin(SessionsRevoke) DELETE "/admin/users/{id}/sessions", admin::end_sessions),
     api!(Admin GET "/admin/audit-logs", admin::list_audit_logs),
     page!(OPENAPI, openapi),
     page!(DOCS, swagger_ui),

@@ -179,12 +179,12 @@ fn an_administrator_ends_all_sessions_of_an_account() {
     scene.user_is_logged_out();
     scene.delete(&path).expect_status(204);
     scene.delete("/admin/users/99/sessions").expect_detail(404, "User not found");
-    let words = |count: u8| format!("All sessions ({count}) of user {} ended: user@example.com", scene.user.id);
+    let words = |count: u8| format!("All sessions of user 2 ended ({count}): user@example.com");
     assert_eq!(
         scene.audit("session_revoke"),
         json!([
-            [scene.admin.id, null, words(2)],
-            [scene.admin.id, null, words(0)],
+            [scene.admin.id, "2", words(2)],
+            [scene.admin.id, "2", words(0)],
             [scene.admin.id, "99", "Refused: User not found: user 99"]
         ])
     );

@@ -102,7 +102,7 @@ fn a_new_password_holds_and_ends_all_other_sessions() {
     app.refresh(&here.refresh);
     app.try_login(&account.email, PASSWORD).expect_status(401);
     app.try_login(&account.email, OTHER_PASSWORD).expect_status(200);
-    let details = "Password changed, 1 other sessions ended: user@example.com";
+    let details = "Password changed, other sessions ended (1): user@example.com";
     assert_eq!(audit(&app, "password_change"), json!([[account.id, "user", account.id.to_string(), details]]));
     let moved = "SELECT updated_at > created_at FROM users";
     assert_eq!(app.db().value(moved, []), 1);

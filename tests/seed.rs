@@ -124,9 +124,9 @@ fn seed_refuses_what_registration_would_refuse() {
     let usage = Host::under_test().usage_status();
     for (email, password, status, complaint) in [
         ("root@", "a real password", usage, "There must be something after the @-sign."),
-        ("root@example.com", "secret7", 1, "String should have at least 8 characters"),
-        ("root@example.com", "", 1, "there is no password on standard input"),
-        ("root@example.com", "two lines\nare no password", 1, "should be one line"),
+        ("root@example.com", "secret7", usage, "String should have at least 8 characters"),
+        ("root@example.com", "", usage, "there is no password on standard input"),
+        ("root@example.com", "two lines\nare no password", usage, "should be one line"),
     ] {
         let finished = seed_admin(&project, email, password);
         finished.failed(status, &["seed: ", complaint]);

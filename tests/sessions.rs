@@ -107,7 +107,7 @@ fn logout_all_ends_every_session_of_the_account() {
     app.post("/auth/logout-all").bearer(&first.access).send().expect_status(204);
     assert!(!is_open(&app, &first) && !is_open(&app, &second) && is_open(&app, &other));
     app.try_refresh(&second.refresh).expect_status(401);
-    let details = "User logged out everywhere (2 sessions): user@example.com";
+    let details = "User logged out everywhere (sessions: 2): user@example.com";
     assert_eq!(audit(&app, "logout_all"), json!([[account.id, null, details]]));
     app.login(&account);
 }

@@ -62,7 +62,10 @@ fn ten_failures_cost_a_pause_that_doubles() {
     let log = lines(&app, "login_throttled");
     assert_eq!(log.as_array().map(Vec::len), Some(1), "one line a pause: {log}");
     assert_eq!(log[0][0], account.id);
-    assert!(log[0][1].as_str().is_some_and(|text| text.starts_with("Refused: Too many attempts.")), "{log}");
+    assert!(
+        log[0][1].as_str().is_some_and(|text| text.starts_with("Refused: Too many attempts, a pause of ")),
+        "{log}"
+    );
 
     set(&app, "pair", "until", 0);
     login(WRONG).expect_status(401);

@@ -36,8 +36,10 @@ pub enum Action {
     EmailChange,
     /// An account was deleted by its owner.
     AccountDelete,
-    /// A session was ended by another one, or those of an account by an administrator.
+    /// A session was ended by another one.
     SessionRevoke,
+    /// Those of an account were ended by an administrator.
+    SessionsRevoke,
     /// An administrator made an account.
     UserCreate,
     /// An administrator changed an account.
@@ -47,31 +49,6 @@ pub enum Action {
 }
 
 impl Action {
-    /// All of them.
-    pub const ALL: [Self; 15] = [
-        Self::Register,
-        Self::Login,
-        Self::LoginFailed,
-        Self::LoginThrottled,
-        Self::Refresh,
-        Self::RefreshReuse,
-        Self::Logout,
-        Self::LogoutAll,
-        Self::PasswordChange,
-        Self::EmailChange,
-        Self::AccountDelete,
-        Self::SessionRevoke,
-        Self::UserCreate,
-        Self::UserUpdate,
-        Self::UserDelete,
-    ];
-
-    /// The action's name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        self.columns().0
-    }
-
     /// The action's name, and the kind of thing it was done to.
     fn columns(self) -> (&'static str, &'static str) {
         match self {
@@ -87,6 +64,7 @@ impl Action {
             Self::EmailChange => ("email_change", "user"),
             Self::AccountDelete => ("account_delete", "user"),
             Self::SessionRevoke => ("session_revoke", "session"),
+            Self::SessionsRevoke => ("session_revoke", "user"),
             Self::UserCreate => ("user_create", "user"),
             Self::UserUpdate => ("user_update", "user"),
             Self::UserDelete => ("user_delete", "user"),

@@ -36,29 +36,33 @@ const REMOVED_FROM_ENVIRONMENT: [&str; 14] = [
 
 /// Builds what is out of date, or everything with `all`.
 pub(crate) fn build(project: &Project, all: bool, console: Console) -> Result<()> {
-    let mut started = HashMap::new();
+    let mut stale = Vec::new();
     for manifest in project.manifests() {
         for (name, component) in &manifest.component {
-            let Some(build) = &component.build else {
-                continue;
-            };
-            if !all && !is_stale(project, component, build)? {
-                continue;
+            if let Some(build) = &component.build
+                && (all || is_stale(project, component, build)?)
+            {
+                stale.push((name, component, build));
             }
-            if started.is_empty() {
-                install_target(&project.dir, console)?;
-            }
-            let start = match started.get(build.command.as_str()) {
-                Some(start) => *start,
-                None => {
-                    let start = SystemTime::now();
-                    run(project, name, component, build, console)?;
-                    started.insert(build.command.as_str(), start);
-                    start
-                }
-            };
-            mark_fresh(&project.source(component), name, start)?;
         }
+    }
+    if !stale.is_empty() {
+        install_target(&project.dir, console)?;
+    }
+    let mut started = HashMap::new();
+    let count = stale.len();
+    for ((name, component, build), number) in stale.into_iter().zip(1..) {
+        let start = match started.get(build.command.as_str()) {
+            Some(start) => *start,
+            None => {
+                let start = SystemTime::now();
+                let title = format!("{name} ({number} of {count})");
+                run(project, &title, component, build, console)?;
+                started.insert(build.command.as_str(), start);
+                start
+            }
+        };
+        mark_fresh(&project.source(component), name, start)?;
     }
     Ok(())
 }

@@ -90,7 +90,9 @@ pub(crate) struct Build {
 impl Manifest {
     /// Reads and checks the manifest in the file `path`.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read the manifest {}", path.display()))?;
+        let text = fs::read_to_string(path).with_context(|| {
+            format!("cannot read the manifest {}, which --from names or the current directory has", path.display())
+        })?;
         let mut manifest: Manifest = toml::from_str(&text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start));
             let line = before.map_or(1, |before| before.matches('\n').count() + 1);

@@ -87,7 +87,7 @@ async fn seed_admin(email: &str, password_from_stdin: bool) -> Result<(), Failur
     let random = || Failure::Failed("no randomness for a password".to_owned());
     // Before the database: a password that is refused should not have made its file.
     let (password, is_made) = match password_from_stdin {
-        true => (secret::read(std::io::stdin().lock()).map_err(Failure::Failed)?.expose().to_owned(), false),
+        true => (secret::read(std::io::stdin().lock()).map_err(Failure::Usage)?.expose().to_owned(), false),
         false => (secret::generate(getrandom::fill).map_err(|_| random())?, true),
     };
     let cost = cost()?;

@@ -137,17 +137,12 @@ pub async fn delete_user<C: Connection>(context: &Context<'_, C>, caller: &Calle
 /// # Errors
 /// [`Error::NoUser`]
 pub async fn end_sessions<C: Connection>(context: &Context<'_, C>, caller: &Caller, id: i64) -> Result<(), Error> {
-    let attempt = attempt(caller, Action::SessionRevoke, id);
+    let attempt = attempt(caller, Action::SessionsRevoke, id);
     recorded(context, &attempt, async {
         admin_again(context, caller).await?;
         let user = users::find_by_id(context.db, id).await?.ok_or(Error::NoUser)?;
         let count = sessions::end_all(context.db, id, None).await?;
-        // The line is about sessions, and its resource_id would be taken for one's.
-        let entry = Entry {
-            resource_id: None,
-            ..attempt.done(format!("All sessions ({count}) of user {id} ended: {}", user.email))
-        };
-        Ok(((), entry))
+        Ok(((), attempt.done(format!("All sessions of user {id} ended ({count}): {}", user.email))))
     })
     .await
 }

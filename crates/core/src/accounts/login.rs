@@ -52,7 +52,7 @@ async fn refuse_throttled<C: Connection>(
     let error = Error::Throttled(pause.seconds);
     if pause.is_first {
         let user_id = users::find_by_email(context.db, email).await?.map(|user| user.id);
-        let details = format!("Refused: {error} {email}");
+        let details = format!("Refused: Too many attempts, a pause of {} seconds: {email}", pause.seconds);
         let entry = Entry { action: Action::LoginThrottled, user_id, resource_id: None, details };
         audit::record(context.db, entry, context.client, context.now).await?;
     }

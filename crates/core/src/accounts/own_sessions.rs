@@ -31,7 +31,7 @@ pub async fn logout_all<C: Connection>(context: &Context<'_, C>, caller: &Caller
     recorded(context, &attempt, async {
         again(context, caller).await?;
         let count = sessions::end_all(context.db, caller.user.id, None).await?;
-        Ok(((), attempt.done(format!("User logged out everywhere ({count} sessions): {}", caller.user.email))))
+        Ok(((), attempt.done(format!("User logged out everywhere (sessions: {count}): {}", caller.user.email))))
     })
     .await
 }

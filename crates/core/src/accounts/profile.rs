@@ -51,7 +51,7 @@ pub async fn change_password<C: Connection>(
         let user = still_the_same(context, caller).await?;
         users::set_password(context.db, user.id, &hashed_password, context.now).await?;
         let count = sessions::end_all(context.db, user.id, Some(caller.session_id)).await?;
-        Ok(((), attempt.done(format!("Password changed, {count} other sessions ended: {}", user.email))))
+        Ok(((), attempt.done(format!("Password changed, other sessions ended ({count}): {}", user.email))))
     })
     .await
 }

@@ -24,7 +24,8 @@ impl Attempt {
     }
 
     fn refused(&self, error: &Error) -> Entry {
-        self.done(format!("Refused: {error}: {}", self.about))
+        let sentence = error.to_string();
+        self.done(format!("Refused: {}: {}", sentence.trim_end_matches('.'), self.about))
     }
 
     /// Writes the line for an attempt that was refused before it could change anything.
