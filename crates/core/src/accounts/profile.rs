@@ -116,7 +116,8 @@ async fn confirm<C: Connection>(
     }
 }
 
-/// The account as it is now, unless it has another password than the one that was compared.
+/// The account as it is now, unless it has another hash than the one that was compared. One that a login beside this request
+/// has just renewed counts as another, too, and its owner has to try once more.
 async fn still_the_same<C: Connection>(context: &Context<'_, C>, caller: &Caller) -> Result<User, Error> {
     let user = access::again(context, caller).await?.user;
     if user.hashed_password == caller.user.hashed_password { Ok(user) } else { Err(Error::WrongPassword) }
