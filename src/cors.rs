@@ -11,8 +11,6 @@ use crate::reply::{Reply, problem, text};
 
 const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 const MAX_AGE_SECS: &str = "600";
-/// What a script may read beside the few headers that it always may.
-const EXPOSED: &str = "Retry-After, X-Request-Id";
 
 /// The reply to a preflight request (Fetch, "CORS-preflight request"), if it is one; it never reaches a route.
 pub(crate) fn preflight(config: &Config, request: &Parts) -> Option<Reply> {
@@ -47,7 +45,6 @@ pub(crate) fn headers(config: &Config, request: &HeaderMap, mut reply: Reply) ->
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         if is_allowed(config, origin) {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
             // Beside what else the reply varies by; a preflight reply says this already.
             let origin = HeaderValue::from_static("Origin");
             if headers.get_all(header::VARY).iter().all(|value| value != origin) {
