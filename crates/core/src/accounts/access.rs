@@ -40,9 +40,7 @@ pub async fn require_admin<C: Connection>(
 ) -> Result<(), Error> {
     let Err(error) = check_admin(caller) else { return Ok(()) };
     if let Some(action) = action {
-        let user_id = Some(caller.user.id);
-        let attempt = Attempt { action, user_id, resource_id: id, about: caller.user.email.clone() };
-        attempt.record_refusal(context, &error).await?;
+        Attempt::by(caller, action, id).record_refusal(context, &error).await?;
     }
     Err(error)
 }

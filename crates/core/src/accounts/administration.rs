@@ -3,7 +3,7 @@
 
 use super::access::{Caller, admin_again};
 use super::recorded::{Attempt, recorded};
-use super::{Context, hash};
+use super::{Context, hash, keep_an_admin, remove};
 use crate::audit::{self, Action, Entry, Record};
 use crate::db::Connection;
 use crate::error::Error;
@@ -124,9 +124,7 @@ pub async fn delete_user<C: Connection>(context: &Context<'_, C>, caller: &Calle
     recorded(context, &attempt, async {
         admin_again(context, caller).await?;
         let user = users::find_by_id(context.db, id).await?.ok_or(Error::NoUser)?;
-        keep_an_admin(context, &user).await?;
-        sessions::delete_all(context.db, id).await?;
-        users::delete(context.db, id).await?;
+        remove(context, &user).await?;
         Ok(((), attempt.done(format!("User deleted: {}", user.email))))
     })
     .await
@@ -174,16 +172,6 @@ pub async fn list_audit_logs<C: Connection>(
 
 fn attempt(caller: &Caller, action: Action, id: i64) -> Attempt {
     Attempt { action, user_id: Some(caller.user.id), resource_id: Some(id), about: format!("user {id}") }
-}
-
-/// Refuses to go on if `user` is the last who could administer. Two who would take each other's rights at once do it one
-/// after the other: transactions that write never overlap.
-async fn keep_an_admin<C: Connection>(context: &Context<'_, C>, user: &User) -> Result<(), Error> {
-    let counts = user.is_admin && user.is_active;
-    if counts && !users::has_other_active_admin(context.db, user.id).await? {
-        return Err(Error::LastAdmin);
-    }
-    Ok(())
 }
 
 /// What became of an account, in words.

@@ -1,5 +1,6 @@
 //! Opening a session with a password.
 
+use super::recorded::Attempt;
 use super::{Chain, Context, TokenPair, hash, open_session};
 use crate::audit::{self, Action, Entry};
 use crate::db::{self, Connection};
@@ -20,26 +21,25 @@ pub async fn login<C: Connection>(context: &Context<'_, C>, request: LoginReques
         Ok(counted) => counted,
         Err(pause) => return Err(refuse_throttled(context, email, pause).await?),
     };
-    let mut attempt = try_login(context, email, password).await;
-    if let Ok(Attempt::Overtaken) = attempt {
+    let mut outcome = try_login(context, email, password).await;
+    if let Ok(Outcome::Overtaken) = outcome {
         // Most likely by a login beside this one that renewed the hash of the same password: see again.
-        attempt = try_login(context, email, password).await;
+        outcome = try_login(context, email, password).await;
     }
-    let (error, user_id) = match attempt {
-        Ok(Attempt::Opened(pair)) => {
+    let (error, user_id) = match outcome {
+        Ok(Outcome::Opened(pair)) => {
             counted.succeeded();
             return Ok(pair);
         }
-        Ok(Attempt::Refused(error, user_id)) => (error, user_id),
-        Ok(Attempt::Overtaken) => (Error::BadCredentials, None),
+        Ok(Outcome::Refused(error, user_id)) => (error, user_id),
+        Ok(Outcome::Overtaken) => (Error::BadCredentials, None),
         Err(error) => {
             counted.broke_off();
             return Err(error);
         }
     };
-    let details = format!("Refused: {error}: {email}");
-    let entry = Entry { action: Action::LoginFailed, user_id, resource_id: None, details };
-    audit::record(context.db, entry, context.client, context.now).await?;
+    let failed = Attempt { action: Action::LoginFailed, user_id, resource_id: None, about: email.to_owned() };
+    failed.record_refusal(context, &error).await?;
     Err(error)
 }
 
@@ -60,7 +60,7 @@ async fn refuse_throttled<C: Connection>(
 }
 
 /// How far a login came.
-enum Attempt {
+enum Outcome {
     /// To its end.
     Opened(TokenPair),
     /// Not: why, and whose account it was about.
@@ -69,13 +69,13 @@ enum Attempt {
     Overtaken,
 }
 
-async fn try_login<C: Connection>(context: &Context<'_, C>, email: &str, password: &str) -> Result<Attempt, Error> {
+async fn try_login<C: Connection>(context: &Context<'_, C>, email: &str, password: &str) -> Result<Outcome, Error> {
     let user = users::find_by_email(context.db, email).await?;
     let stored = user.as_ref().map(|user| user.hashed_password.as_str());
     let verdict = password::verify(password, stored, context.config.bcrypt_cost).await;
     let user_id = user.as_ref().map(|user| user.id);
     let (Some(user), Verdict::Right | Verdict::RightButOutdated) = (user, verdict) else {
-        return Ok(Attempt::Refused(Error::BadCredentials, user_id));
+        return Ok(Outcome::Refused(Error::BadCredentials, user_id));
     };
     let renewed = match verdict {
         Verdict::RightButOutdated if user.is_active => Some(hash(context, password).await?),
@@ -84,18 +84,18 @@ async fn try_login<C: Connection>(context: &Context<'_, C>, email: &str, passwor
     db::transaction(context.db, async {
         // Hashing took its time: what counts is the account as it is now.
         let Some(current) = users::find_by_id(context.db, user.id).await? else {
-            return Ok(Attempt::Refused(Error::BadCredentials, user_id));
+            return Ok(Outcome::Refused(Error::BadCredentials, user_id));
         };
         if current.hashed_password != user.hashed_password {
-            return Ok(Attempt::Overtaken);
+            return Ok(Outcome::Overtaken);
         }
         if !current.is_active {
-            return Ok(Attempt::Refused(Error::AccountInactive, user_id));
+            return Ok(Outcome::Refused(Error::AccountInactive, user_id));
         }
         if let Some(hashed_password) = &renewed {
             users::replace_hash(context.db, current.id, hashed_password).await?;
         }
-        open(context, &current).await.map(Attempt::Opened)
+        open(context, &current).await.map(Outcome::Opened)
     })
     .await
 }

@@ -22,7 +22,7 @@ use crate::password;
 use crate::sessions::{self, NewSession};
 use crate::throttle::Memory;
 use crate::timestamp::Timestamp;
-use crate::users::User;
+use crate::users::{self, User};
 
 /// What every action needs beside its input.
 pub struct Context<'a, C> {
@@ -76,4 +76,22 @@ async fn open_session<C: Connection>(context: &Context<'_, C>, user: &User, chai
 async fn hash<C>(context: &Context<'_, C>, password: &str) -> Result<String, Error> {
     let hashed = password::hash(password, context.config.bcrypt_cost).await;
     hashed.map_err(|error| Error::Internal(anyhow::anyhow!("no randomness for a salt: {error}")))
+}
+
+/// Deletes an account with its sessions, unless it is the last that could administer. Call it in a transaction.
+async fn remove<C: Connection>(context: &Context<'_, C>, user: &User) -> Result<(), Error> {
+    keep_an_admin(context, user).await?;
+    sessions::delete_all(context.db, user.id).await?;
+    users::delete(context.db, user.id).await?;
+    Ok(())
+}
+
+/// Refuses to go on if `user` is the last who could administer. Two who would take each other's rights at once do it one
+/// after the other: transactions that write never overlap.
+async fn keep_an_admin<C: Connection>(context: &Context<'_, C>, user: &User) -> Result<(), Error> {
+    let counts = user.is_admin && user.is_active;
+    if counts && !users::has_other_active_admin(context.db, user.id).await? {
+        return Err(Error::LastAdmin);
+    }
+    Ok(())
 }

@@ -13,7 +13,7 @@ use crate::sessions::{self, Session};
 /// # Errors
 /// [`Error::Denied`] if another request has ended it in this moment.
 pub async fn logout<C: Connection>(context: &Context<'_, C>, caller: &Caller) -> Result<(), Error> {
-    let attempt = attempt(caller, Action::Logout, Some(caller.session_id));
+    let attempt = Attempt::by(caller, Action::Logout, Some(caller.session_id));
     recorded(context, &attempt, async {
         again(context, caller).await?;
         sessions::end(context.db, caller.user.id, caller.session_id, context.now).await?;
@@ -27,7 +27,7 @@ pub async fn logout<C: Connection>(context: &Context<'_, C>, caller: &Caller) ->
 /// # Errors
 /// [`Error::Denied`] if that one was ended in this moment, perhaps because its token was stolen: it may end no others.
 pub async fn logout_all<C: Connection>(context: &Context<'_, C>, caller: &Caller) -> Result<(), Error> {
-    let attempt = attempt(caller, Action::LogoutAll, None);
+    let attempt = Attempt::by(caller, Action::LogoutAll, None);
     recorded(context, &attempt, async {
         again(context, caller).await?;
         let count = sessions::end_all(context.db, caller.user.id, None).await?;
@@ -49,7 +49,7 @@ pub async fn list<C: Connection>(context: &Context<'_, C>, caller: &Caller) -> R
 /// # Errors
 /// [`Error::NoSession`], whether there is none of this id or it is somebody else's.
 pub async fn revoke<C: Connection>(context: &Context<'_, C>, caller: &Caller, session_id: i64) -> Result<(), Error> {
-    let attempt = attempt(caller, Action::SessionRevoke, Some(session_id));
+    let attempt = Attempt::by(caller, Action::SessionRevoke, Some(session_id));
     recorded(context, &attempt, async {
         again(context, caller).await?;
         if !sessions::end(context.db, caller.user.id, session_id, context.now).await? {
@@ -58,8 +58,4 @@ pub async fn revoke<C: Connection>(context: &Context<'_, C>, caller: &Caller, se
         Ok(((), attempt.done(format!("Session {session_id} ended: {}", caller.user.email))))
     })
     .await
-}
-
-fn attempt(caller: &Caller, action: Action, resource_id: Option<i64>) -> Attempt {
-    Attempt { action, user_id: Some(caller.user.id), resource_id, about: caller.user.email.clone() }
 }

@@ -3,7 +3,7 @@
 
 use super::access::{self, Caller};
 use super::recorded::{Attempt, recorded};
-use super::{Context, hash};
+use super::{Context, hash, remove};
 use crate::audit::Action;
 use crate::db::Connection;
 use crate::error::Error;
@@ -23,7 +23,7 @@ pub async fn change_email<C: Connection>(
     caller: &Caller,
     request: ChangeEmailRequest,
 ) -> Result<User, Error> {
-    let attempt = attempt(caller, Action::EmailChange);
+    let attempt = Attempt::by(caller, Action::EmailChange, Some(caller.user.id));
     confirm(context, caller, &attempt, &request.current_password).await?;
     recorded(context, &attempt, async {
         let user = still_the_same(context, caller).await?;
@@ -44,7 +44,7 @@ pub async fn change_password<C: Connection>(
     caller: &Caller,
     request: ChangePasswordRequest,
 ) -> Result<(), Error> {
-    let attempt = attempt(caller, Action::PasswordChange);
+    let attempt = Attempt::by(caller, Action::PasswordChange, Some(caller.user.id));
     confirm(context, caller, &attempt, &request.current_password).await?;
     let hashed_password = hash(context, request.new_password.expose()).await?;
     recorded(context, &attempt, async {
@@ -59,30 +59,21 @@ pub async fn change_password<C: Connection>(
 /// Deletes the account with its sessions. Its lines in the audit log stay.
 ///
 /// # Errors
-/// [`Error::WrongPassword`], [`Error::Throttled`]; [`Error::LastAdmin`] for the only active administrator, without whom there would be no
-/// way back.
+/// [`Error::WrongPassword`], [`Error::Throttled`]; [`Error::LastAdmin`] for the only active administrator, without whom
+/// there would be no way back.
 pub async fn delete<C: Connection>(
     context: &Context<'_, C>,
     caller: &Caller,
     request: DeleteAccountRequest,
 ) -> Result<(), Error> {
-    let attempt = attempt(caller, Action::AccountDelete);
+    let attempt = Attempt::by(caller, Action::AccountDelete, Some(caller.user.id));
     confirm(context, caller, &attempt, &request.current_password).await?;
     recorded(context, &attempt, async {
         let user = still_the_same(context, caller).await?;
-        if user.is_admin && !users::has_other_active_admin(context.db, user.id).await? {
-            return Err(Error::LastAdmin);
-        }
-        sessions::delete_all(context.db, user.id).await?;
-        users::delete(context.db, user.id).await?;
+        remove(context, &user).await?;
         Ok(((), attempt.done(format!("Account deleted: {}", user.email))))
     })
     .await
-}
-
-fn attempt(caller: &Caller, action: Action) -> Attempt {
-    let id = Some(caller.user.id);
-    Attempt { action, user_id: id, resource_id: id, about: caller.user.email.clone() }
 }
 
 /// Refuses whoever does not know the password of the account that they ask from. Wrong ones count as at a login: a token
@@ -116,8 +107,8 @@ async fn confirm<C: Connection>(
     }
 }
 
-/// The account as it is now, unless it has another hash than the one that was compared. One that a login beside this request
-/// has just renewed counts as another, too, and its owner has to try once more.
+/// The account as it is now, unless it has another hash than the one that was compared. One that a login beside this
+/// request has just renewed counts as another, too, and its owner has to try once more.
 async fn still_the_same<C: Connection>(context: &Context<'_, C>, caller: &Caller) -> Result<User, Error> {
     let user = access::again(context, caller).await?.user;
     if user.hashed_password == caller.user.hashed_password { Ok(user) } else { Err(Error::WrongPassword) }

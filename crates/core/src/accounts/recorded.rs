@@ -1,6 +1,7 @@
 //! Nothing without its line in the audit log.
 
 use super::Context;
+use super::access::Caller;
 use crate::audit::{self, Action, Entry};
 use crate::db::{self, Connection};
 use crate::error::Error;
@@ -18,6 +19,11 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
+    /// What the owner of an account does, perhaps to a thing with this id.
+    pub(super) fn by(caller: &Caller, action: Action, resource_id: Option<i64>) -> Self {
+        Self { action, user_id: Some(caller.user.id), resource_id, about: caller.user.email.clone() }
+    }
+
     /// The line for an attempt that succeeded.
     pub(super) fn done(&self, details: String) -> Entry {
         Entry { action: self.action, user_id: self.user_id, resource_id: self.resource_id, details }
