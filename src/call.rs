@@ -50,10 +50,12 @@ impl Call<'_> {
         access::authenticate(&self.context(&db), token).await
     }
 
-    /// Refuses a caller who is no administrator; `action` is what they tried to do.
-    pub(crate) async fn require_admin(&self, caller: &Caller, action: Option<Action>) -> Result<(), Error> {
+    /// Who is asking, if it is an administrator; `action` is what others are refused to do.
+    pub(crate) async fn administrator(&self, action: Option<Action>) -> Result<Caller, Error> {
+        let caller = self.caller().await?;
         let db = self.database().await?;
-        access::require_admin(&self.context(&db), caller, action, self.id().ok()).await
+        access::require_admin(&self.context(&db), &caller, action, self.id().ok()).await?;
+        Ok(caller)
     }
 
     /// The piece of the path that stands for `{name}` in the table of routes.

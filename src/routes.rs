@@ -50,7 +50,7 @@ enum Handler {
     Account(ForCaller),
     /// Such a one who is an administrator. If it changes anything, this is what a refused attempt is called in the audit
     /// log.
-    Admin(ForCaller, &'static [Action]),
+    Admin(ForCaller, Option<Action>),
 }
 
 type ForCaller = for<'a> fn(&'a Call<'a>, &'a Caller) -> Answer<'a>;
@@ -71,9 +71,15 @@ macro_rules! api {
     (Admin $(($action:ident))? $method:ident $path:expr, $group:ident::$name:ident) => {
         api!(
             @ $method $path,
-            Handler::Admin(|call, caller| Box::pin($group::$name(call, caller)), &[$(Action::$action)?]),
+            Handler::Admin(|call, caller| Box::pin($group::$name(call, caller)), api!(@action $($action)?)),
             openapi::$group::$name
         )
+    };
+    (@action) => {
+        None
+    };
+    (@action $action:ident) => {
+        Some(Action::$action)
     };
     (@ $method:ident $path:expr, $handler:expr, $describe:expr) => {
         Route { method: Method::$method, path: $path, handler: $handler, reader: Reader::Api($describe) }
@@ -125,11 +131,7 @@ impl Route {
         match self.handler {
             Handler::Public(handler) => handler(call).await,
             Handler::Account(handler) => handler(call, &call.caller().await?).await,
-            Handler::Admin(handler, actions) => {
-                let caller = call.caller().await?;
-                call.require_admin(&caller, actions.first().copied()).await?;
-                handler(call, &caller).await
-            }
+            Handler::Admin(handler, action) => handler(call, &call.administrator(action).await?).await,
         }
     }
 

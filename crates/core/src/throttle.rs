@@ -63,6 +63,18 @@ struct Counted<'a> {
     pair_until: i64,
 }
 
+/// Why an attempt was not counted.
+enum Obstacle {
+    Pause(Pause),
+    Unavailable,
+}
+
+impl From<Unavailable> for Obstacle {
+    fn from(Unavailable: Unavailable) -> Self {
+        Self::Unavailable
+    }
+}
+
 /// Where the counters of an attempt stand.
 struct Keys {
     pair: String,
@@ -86,9 +98,9 @@ pub fn begin<'a, C>(context: &Context<'a, C>, email: &str) -> Result<Attempt<'a>
         account: key("account", &[email]),
     };
     match Counted::new(context.memory, keys, context.now.unix_millis()) {
-        Ok(Ok(counted)) => Ok(Attempt { counted: Some(counted) }),
-        Ok(Err(pause)) => Err(pause),
-        Err(Unavailable) => Ok(Attempt { counted: None }),
+        Ok(counted) => Ok(Attempt { counted: Some(counted) }),
+        Err(Obstacle::Pause(pause)) => Err(pause),
+        Err(Obstacle::Unavailable) => Ok(Attempt { counted: None }),
     }
 }
 
@@ -114,20 +126,17 @@ impl Attempt<'_> {
 
 impl<'a> Counted<'a> {
     /// Counts an attempt in all three places, or in none.
-    fn new(memory: &'a dyn Memory, keys: Keys, now: i64) -> Result<Result<Self, Pause>, Unavailable> {
-        let address_until = match count(memory, &keys.address, &ADDRESS, now, 0)? {
-            Ok(until) => until,
-            Err(pause) => return Ok(Err(pause)),
-        };
+    fn new(memory: &'a dyn Memory, keys: Keys, now: i64) -> Result<Self, Obstacle> {
+        let address_until = count(memory, &keys.address, &ADDRESS, now, 0)?;
         let seen = |key: &str, rule| update(memory, key, |kept| (None, Counter::read(kept, rule, now).count));
         let is_guessed_at = seen(&keys.account, &ACCOUNT)? >= ACCOUNT.limit;
         let pause_min = if is_guessed_at { counter::pause_by_others(seen(&keys.pair, &PAIR)?) } else { 0 };
-        let pair_until = match count(memory, &keys.pair, &PAIR, now, pause_min)? {
-            Ok(until) => until,
-            Err(pause) => {
+        let pair_until = match count(memory, &keys.pair, &PAIR, now, pause_min) {
+            Err(Obstacle::Pause(pause)) => {
                 take_back(memory, &keys.address, address_until)?;
-                return Ok(Err(pause));
+                return Err(Obstacle::Pause(pause));
             }
+            counted => counted?,
         };
         // An account has no pause of its own.
         update(memory, &keys.account, |kept| {
@@ -135,24 +144,19 @@ impl<'a> Counted<'a> {
             counter.count = counter.count.saturating_add(1);
             (Some(counter.write()), ())
         })?;
-        Ok(Ok(Self { memory, keys, address_until, pair_until }))
+        Ok(Self { memory, keys, address_until, pair_until })
     }
 }
 
 /// Counts an attempt in one place; returns until when the pause lasts that it began.
-fn count(
-    memory: &dyn Memory,
-    key: &str,
-    rule: &Rule,
-    now: i64,
-    pause_min: i64,
-) -> Result<Result<i64, Pause>, Unavailable> {
-    update(memory, key, |kept| {
+fn count(memory: &dyn Memory, key: &str, rule: &Rule, now: i64, pause_min: i64) -> Result<i64, Obstacle> {
+    let outcome = update(memory, key, |kept| {
         let mut counter = Counter::read(kept, rule, now);
         let outcome = counter.attempt(rule, now, pause_min);
         let is_known = outcome.is_err_and(|pause| !pause.is_first);
         ((!is_known).then(|| counter.write()), outcome)
-    })
+    })?;
+    outcome.map_err(Obstacle::Pause)
 }
 
 fn take_back(memory: &dyn Memory, key: &str, until: i64) -> Result<(), Unavailable> {

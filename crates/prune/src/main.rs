@@ -58,13 +58,13 @@ fn main() -> ExitCode {
         }
         if arguments.throttle {
             let count = forget_counters(&Store::open()?, arguments.dry_run, now)?;
-            say(format!("{} {count} counters of wrong passwords that count no more", done(&arguments)));
+            say(format!("{} {count} counters of wrong passwords that count no more", verb(&arguments)));
         }
         Ok(())
     })
 }
 
-fn done(arguments: &Arguments) -> &'static str {
+fn verb(arguments: &Arguments) -> &'static str {
     if arguments.dry_run { "Would delete" } else { "Deleted" }
 }
 
@@ -79,7 +79,7 @@ async fn prune(db: &impl Connection, arguments: &Arguments, now: Timestamp) -> R
             true => kind.count(db, cutoff).await?,
             false => delete(db, kind, cutoff).await?,
         };
-        say(format!("{} {count} {what} {} ago", done(arguments), spelled(days)));
+        say(format!("{} {count} {what} {} ago", verb(arguments), spelled(days)));
     }
     Ok(())
 }

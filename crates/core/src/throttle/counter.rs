@@ -73,8 +73,8 @@ impl Counter {
     pub(super) fn attempt(&mut self, rule: &Rule, now: i64, pause_min: i64) -> Result<i64, Pause> {
         if now < self.until {
             let is_first = !std::mem::replace(&mut self.told, true);
-            let seconds = (self.until - now).div_euclid(SECOND) + i64::from((self.until - now) % SECOND > 0);
-            return Err(Pause { seconds, is_first });
+            let begun_seconds = (self.until - now + SECOND - 1) / SECOND;
+            return Err(Pause { seconds: begun_seconds, is_first });
         }
         self.count = self.count.saturating_add(1);
         let pause = pause(self.count, rule.limit).max(pause_min);
