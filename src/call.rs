@@ -6,10 +6,10 @@ use lanterne_core::accounts::access::{self, Caller};
 use lanterne_core::audit::Action;
 use lanterne_core::client::Client;
 use lanterne_core::config::Config;
-use lanterne_core::db::Connection;
 use lanterne_core::error::{Denial, Error};
-use lanterne_core::timestamp::Timestamp;
 use lanterne_core::validation::{self, BodyError, Request};
+use lanterne_database::Connection;
+use lanterne_database::Timestamp;
 use spin_sdk::http::{HeaderMap, HeaderValue};
 
 use crate::database::{self, Pooled};

@@ -6,7 +6,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lanterne_core::db::{self, Connection, Row, Value};
+use lanterne_database::{self as db, Connection, Row, Value};
 use spin_sdk::sqlite;
 
 /// As many as an instance serves requests at once on Spin.

@@ -8,7 +8,7 @@ use http_body::Body;
 use http_body_util::BodyDataStream;
 use lanterne_core::client::{Client, printable};
 use lanterne_core::config::Config;
-use lanterne_core::timestamp::Timestamp;
+use lanterne_database::Timestamp;
 use spin_sdk::http::{FullBody, HeaderMap, HeaderValue, Request};
 
 use crate::call::Call;

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use lanterne_core::error::Error;
-use lanterne_core::timestamp::Timestamp;
+use lanterne_database::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -4,7 +4,7 @@
 
 use std::future::{Future, ready};
 
-use lanterne_core::db::{self, Connection, Row, Value};
+use lanterne_database::{self as db, Connection, Row, Value};
 
 use crate::bindings::spin::sqlite::sqlite;
 

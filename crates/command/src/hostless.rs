@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use lanterne_core::db::{self, Connection, Row, Value};
+use lanterne_database::{self as db, Connection, Row, Value};
 
 use crate::Failure;
 

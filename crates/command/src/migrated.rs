@@ -1,7 +1,7 @@
 //! The database as a command works on it.
 
-use lanterne_core::db::{self, Connection};
-use lanterne_core::params;
+use lanterne_database::params;
+use lanterne_database::{self as db, Connection};
 
 use crate::{Database, Failure};
 

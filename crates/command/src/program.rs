@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use futures_lite::future::block_on;
-use lanterne_core::db;
+use lanterne_database as db;
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]

@@ -4,9 +4,9 @@
 
 use crate::client::{Client, printable};
 use crate::conditions::Conditions;
-use crate::db::{Connection, Error, Row};
-use crate::params;
-use crate::timestamp::Timestamp;
+use lanterne_database::Timestamp;
+use lanterne_database::params;
+use lanterne_database::{Connection, Error, Row};
 
 /// The longest `details` that is kept, in characters.
 const DETAILS_MAX: usize = 1000;

@@ -1,7 +1,7 @@
 //! The conditions of a list, those that were asked for only: each of them is one that an index serves, as
 //! `?1 IS NULL OR column = ?1` is not.
 
-use crate::db::Value;
+use lanterne_database::Value;
 
 /// Conditions that must all hold, with the values of their `?`, in order.
 #[derive(Default)]

@@ -1,7 +1,9 @@
 //! What can go wrong, in the words of the domain. How each is answered over HTTP is the API component's to say.
 
 use crate::validation::FieldError;
-use crate::{db, token};
+use lanterne_database as db;
+
+use crate::token;
 
 /// Why a request was not done. The text of a variant is for the client, except for [`Error::Internal`], whose cause is
 /// for the log alone.

@@ -25,8 +25,6 @@ pub mod users;
 
 pub mod client;
 pub mod config;
-pub mod db;
-pub mod timestamp;
 
 mod conditions;
 

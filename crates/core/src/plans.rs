@@ -4,9 +4,9 @@ use std::sync::Mutex;
 
 use futures_lite::future::block_on;
 
-use crate::db::{self, Connection, Row, Value};
-use crate::timestamp::Timestamp;
 use crate::{audit, sessions, users};
+use lanterne_database::Timestamp;
+use lanterne_database::{self as db, Connection, Row, Value};
 
 /// A database with the schema that asks for plans instead of rows.
 struct Planner {

@@ -1,8 +1,8 @@
 //! Rows that nothing needs any more, in the tables that only ever grow: counted, found and deleted a few at a time.
 
-use crate::db::{Connection, Error};
-use crate::params;
-use crate::timestamp::Timestamp;
+use lanterne_database::Timestamp;
+use lanterne_database::params;
+use lanterne_database::{Connection, Error};
 
 /// A kind of rows that grow old.
 #[derive(Clone, Copy, Debug)]

@@ -5,9 +5,9 @@
 //! one row of a chain is valid, and while one is, the access tokens of all of them are good until they expire.
 
 use crate::client::Client;
-use crate::db::{Connection, Error, Row};
-use crate::params;
-use crate::timestamp::Timestamp;
+use lanterne_database::Timestamp;
+use lanterne_database::params;
+use lanterne_database::{Connection, Error, Row};
 
 /// What a new row is made of.
 pub struct NewSession<'a> {

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 
 use self::counter::{ACCOUNT, ADDRESS, Counter, PAIR, Rule};
 use crate::accounts::Context;
-use crate::timestamp::Timestamp;
+use lanterne_database::Timestamp;
 
 pub use self::counter::Pause;
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::timestamp::Timestamp;
+use lanterne_database::Timestamp;
 
 /// Longer texts are no token of ours: an address has at most 254 bytes, everything else is fixed.
 const TOKEN_BYTES_MAX: usize = 4096;

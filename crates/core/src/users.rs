@@ -4,9 +4,9 @@ mod listing;
 
 pub use listing::{Filters, count, page};
 
-use crate::db::{Connection, Error, Row};
-use crate::params;
-use crate::timestamp::Timestamp;
+use lanterne_database::Timestamp;
+use lanterne_database::params;
+use lanterne_database::{Connection, Error, Row};
 
 /// An account.
 #[derive(Clone, Debug)]

@@ -3,8 +3,8 @@
 //! Only what is certainly one of the first two is touched. What a database says of itself is not enough: Alembic's note
 //! may stand beside tables that were changed by hand, on which every later statement would fail.
 
-use lanterne_core::db::{self, Connection};
-use lanterne_core::params;
+use lanterne_database::params;
+use lanterne_database::{self as db, Connection};
 
 use crate::error::Error;
 use crate::migrations::Migration;

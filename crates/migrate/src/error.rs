@@ -1,6 +1,6 @@
 //! Why the database is where it was.
 
-use lanterne_core::db;
+use lanterne_database as db;
 
 /// What stopped a migrator. Whatever it is, the migration in hand has left nothing behind.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +68,7 @@ impl From<db::Error> for Error {
 #[cfg(test)]
 mod tests {
     use futures_lite::future::block_on;
-    use lanterne_core::db::Connection as _;
+    use lanterne_database::Connection as _;
     use tempfile::TempDir;
 
     use super::Error;

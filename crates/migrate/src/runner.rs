@@ -4,8 +4,8 @@ use std::thread;
 use std::time::Duration;
 
 use lanterne_command::BUSY_TIMEOUT;
-use lanterne_core::db::{self, Connection, transaction};
-use lanterne_core::timestamp::Timestamp;
+use lanterne_database::Timestamp;
+use lanterne_database::{self as db, Connection, transaction};
 
 use crate::arguments::Target;
 use crate::error::Error;

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use lanterne_core::db::Connection;
+use lanterne_database::Connection;
 
 use crate::arguments::Target;
 use crate::error::Error;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use futures_lite::future::block_on;
-use lanterne_core::db::{self, Connection, Row, Value};
+use lanterne_database::{self as db, Connection, Row, Value};
 use rusqlite::types::Value as Sqlite;
 use tempfile::TempDir;
 

@@ -1,8 +1,8 @@
 //! The table `schema_migrations`: which migrations the database has, and what their text was.
 
-use lanterne_core::db::{self, Connection};
-use lanterne_core::params;
-use lanterne_core::timestamp::Timestamp;
+use lanterne_database::Timestamp;
+use lanterne_database::params;
+use lanterne_database::{self as db, Connection};
 
 use crate::adoption;
 use crate::error::Error;

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use arguments::Arguments;
 use lanterne_command::{Failure, Store, open_migrated, run, say};
-use lanterne_core::db::{self, Connection};
 use lanterne_core::retention::Kind;
 use lanterne_core::throttle;
-use lanterne_core::timestamp::Timestamp;
+use lanterne_database::Timestamp;
+use lanterne_database::{self as db, Connection};
 
 /// How many rows are deleted at a time: a few milliseconds' work.
 const ROWS_MAX: i64 = 500;

@@ -3,10 +3,10 @@
 use lanterne_command::Failure;
 use lanterne_core::audit::{self, Action, Entry};
 use lanterne_core::client::Client;
-use lanterne_core::db::{self, Connection, transaction};
 use lanterne_core::password::{self, Cost};
-use lanterne_core::timestamp::Timestamp;
 use lanterne_core::users::{self, NewUser, User};
+use lanterne_database::Timestamp;
+use lanterne_database::{self as db, Connection, transaction};
 
 /// An account to create.
 pub(crate) struct Account<'a> {

@@ -4,10 +4,10 @@
 use super::Context;
 use super::recorded::Attempt;
 use crate::audit::Action;
-use crate::db::Connection;
 use crate::error::{Denial, Error};
 use crate::token::{Claims, Kind};
 use crate::users::{self, User};
+use lanterne_database::Connection;
 
 /// Somebody with a valid session.
 pub struct Caller {

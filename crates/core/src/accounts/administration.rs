@@ -5,11 +5,11 @@ use super::access::{Caller, admin_again};
 use super::recorded::{Attempt, recorded};
 use super::{Context, hash, keep_an_admin, remove};
 use crate::audit::{self, Action, Entry, Record};
-use crate::db::Connection;
 use crate::error::Error;
 use crate::requests::{AuditLogsQuery, CreateUserRequest, UpdateUserRequest, UsersQuery};
 use crate::sessions;
 use crate::users::{self, Changes, NewUser, User};
+use lanterne_database::Connection;
 
 /// Some of the accounts, and how many there are.
 pub struct UserPage {

@@ -3,12 +3,12 @@
 use super::recorded::Attempt;
 use super::{Chain, Context, TokenPair, hash, open_session};
 use crate::audit::{self, Action, Entry};
-use crate::db::{self, Connection};
 use crate::error::Error;
 use crate::password::{self, Verdict};
 use crate::requests::LoginRequest;
 use crate::throttle;
 use crate::users::{self, User};
+use lanterne_database::{self as db, Connection};
 
 /// Opens a session for the owner of the password.
 ///

@@ -16,13 +16,13 @@ mod recorded;
 
 use crate::client::Client;
 use crate::config::Config;
-use crate::db::Connection;
 use crate::error::Error;
 use crate::password;
 use crate::sessions::{self, NewSession};
 use crate::throttle::Memory;
-use crate::timestamp::Timestamp;
 use crate::users::{self, User};
+use lanterne_database::Connection;
+use lanterne_database::Timestamp;
 
 /// What every action needs beside its input.
 pub struct Context<'a, C> {

@@ -4,9 +4,9 @@ use super::Context;
 use super::access::{Caller, again};
 use super::recorded::{Attempt, recorded};
 use crate::audit::Action;
-use crate::db::Connection;
 use crate::error::Error;
 use crate::sessions::{self, Session};
+use lanterne_database::Connection;
 
 /// Ends the session that the request came from.
 ///

@@ -5,7 +5,6 @@ use super::access::{self, Caller};
 use super::recorded::{Attempt, recorded};
 use super::{Context, hash, remove};
 use crate::audit::Action;
-use crate::db::Connection;
 use crate::error::Error;
 use crate::password::{self, Verdict};
 use crate::requests::{ChangeEmailRequest, ChangePasswordRequest, DeleteAccountRequest};
@@ -13,6 +12,7 @@ use crate::sessions;
 use crate::throttle;
 use crate::users::{self, Changes, User};
 use crate::validation::Password;
+use lanterne_database::Connection;
 
 /// Gives the account another address.
 ///

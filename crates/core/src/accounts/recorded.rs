@@ -3,8 +3,8 @@
 use super::Context;
 use super::access::Caller;
 use crate::audit::{self, Action, Entry};
-use crate::db::{self, Connection};
 use crate::error::Error;
+use lanterne_database::{self as db, Connection};
 
 /// What somebody is about to do.
 pub(super) struct Attempt {

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use super::{Chain, Context, TokenPair, open_session};
 use crate::audit::{self, Action, Entry};
-use crate::db::{self, Connection};
 use crate::error::{Error, Refusal};
 use crate::requests::RefreshRequest;
 use crate::sessions::{self, Taken};
 use crate::token::{Claims, Kind};
 use crate::users;
+use lanterne_database::{self as db, Connection};
 
 /// So long after its use a refresh token that comes back is taken for a race, and not for a theft.
 const RACE: Duration = Duration::from_secs(10);

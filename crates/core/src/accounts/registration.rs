@@ -3,10 +3,10 @@
 use super::recorded::{Attempt, recorded};
 use super::{Context, hash};
 use crate::audit::{Action, Entry};
-use crate::db::Connection;
 use crate::error::Error;
 use crate::requests::RegisterRequest;
 use crate::users::{self, NewUser, User};
+use lanterne_database::Connection;
 
 /// Makes an account that is active and no administrator.
 ///

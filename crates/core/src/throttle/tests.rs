@@ -6,7 +6,7 @@ use super::{Attempt, Change, Memory, Pause, Unavailable, begin, is_over, network
 use crate::accounts::Context;
 use crate::client::Client;
 use crate::config::Config;
-use crate::timestamp::Timestamp;
+use lanterne_database::Timestamp;
 
 #[derive(Default)]
 struct Map(RefCell<HashMap<String, Vec<u8>>>);

@@ -4,8 +4,8 @@
 //! in addresses reads every one of them.
 
 use crate::conditions::Conditions;
-use crate::db::{Connection, Error, Value};
-use crate::params;
+use lanterne_database::params;
+use lanterne_database::{Connection, Error, Value};
 
 use super::User;
 

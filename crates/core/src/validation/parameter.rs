@@ -8,7 +8,7 @@ use utoipa::openapi::{KnownFormat, SchemaFormat};
 use super::error::Fault;
 use super::field::{Field, string};
 use crate::json::Json;
-use crate::timestamp::Timestamp;
+use lanterne_database::Timestamp;
 
 /// The id of a row. Every number is one, of a row that is there or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl Field for Flag {
 
 impl Field for Time {
     fn parse(input: &Json) -> Result<Self, Fault> {
-        Timestamp::from_sql(string(input)?).map(Self).ok_or(Fault::NotATime)
+        Timestamp::parse(string(input)?).map(Self).ok_or(Fault::NotATime)
     }
 
     fn schema() -> Object {

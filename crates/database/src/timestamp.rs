@@ -1,4 +1,4 @@
-//! Points in time, to the microsecond, in the two spellings that clients and the database know.
+//! Points in time, to the microsecond, as text in the database and in replies.
 
 use std::time::Duration;
 
@@ -6,67 +6,67 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp as Instant, Unit};
 
-use crate::db::{self, FromValue, Value};
+use crate::{Error, FromValue, Value};
 
 /// A point in time in UTC, to the microsecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(Instant);
 
 impl Timestamp {
-    /// The host's wall clock, now.
+    /// Reads the host's wall clock.
     #[must_use]
     pub fn now() -> Self {
         let now = Instant::now();
         Self(now.round(Unit::Microsecond).unwrap_or(now))
     }
 
-    /// `seconds` since 1970-01-01T00:00:00Z; `None` outside the years -9999 to 9999.
+    /// Converts Unix time in seconds; `None` outside the years -9999 to 9999.
     #[must_use]
     pub fn from_unix(seconds: i64) -> Option<Self> {
         Instant::from_second(seconds).ok().map(Self)
     }
 
-    /// Whole seconds since 1970-01-01T00:00:00Z, as `exp` of a token has them (RFC 7519, NumericDate).
+    /// Returns Unix time in whole seconds, the NumericDate of RFC 7519.
     #[must_use]
     pub fn unix(self) -> i64 {
         self.0.as_second()
     }
 
-    /// Whole milliseconds since 1970-01-01T00:00:00Z.
+    /// Returns Unix time in whole milliseconds.
     #[must_use]
     pub fn unix_millis(self) -> i64 {
         self.0.as_millisecond()
     }
 
-    /// This point in time plus `duration`; the end of the calendar if that is beyond it.
+    /// Adds `duration`, saturating at the end of the calendar.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.checked_add(duration).unwrap_or(Instant::MAX))
     }
 
-    /// This point in time minus `duration`; the beginning of the calendar if that is before it.
+    /// Subtracts `duration`, saturating at the beginning of the calendar.
     #[must_use]
     pub fn before(self, duration: Duration) -> Self {
         Self(self.0.checked_sub(duration).unwrap_or(Instant::MIN))
     }
 
-    /// How long before this point in time `earlier` was; zero if it was not before it.
+    /// Returns the time elapsed since `earlier`, or zero if that is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         self.0.duration_since(earlier.0).try_into().unwrap_or(Duration::ZERO)
     }
 
-    /// As the database keeps it: naive UTC with six digits, `2026-01-31 12:00:00.000000`,
-    /// the text that SQLAlchemy writes for a `DATETIME` column.
+    /// Formats for the database: naive UTC with six digits, `2026-01-31 12:00:00.000000`, as SQLAlchemy writes a
+    /// `DATETIME` column.
     #[must_use]
     pub fn to_sql(self) -> String {
         self.0.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string()
     }
 
-    /// Reads what [`Self::to_sql`] writes, and the shorter spellings that other programs leave in
-    /// such a column: no fraction, fewer digits, `T` for the blank, a `Z` or an offset at the end.
+    /// Parses RFC 3339, and what [`Self::to_sql`] writes. Accepts `T` or a blank before the time, no fraction or one of
+    /// any length, and `Z`, an offset or nothing (UTC) at the end.
     #[must_use]
-    pub fn from_sql(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         if let Ok(instant) = text.parse::<Instant>() {
             return Some(Self(instant));
         }
@@ -75,8 +75,7 @@ impl Timestamp {
         Some(Self(zoned.timestamp()))
     }
 
-    /// As replies carry it: RFC 3339 in UTC with microseconds, or none where there are none,
-    /// which is how Python's `isoformat` spells it.
+    /// Formats for replies: RFC 3339 in UTC, with six digits of fraction unless it is zero, as Python's `isoformat`.
     #[must_use]
     pub fn to_json(self) -> String {
         if self.0.subsec_nanosecond() == 0 { format!("{:.0}", self.0) } else { format!("{:.6}", self.0) }
@@ -90,9 +89,9 @@ impl From<Timestamp> for Value {
 }
 
 impl FromValue for Timestamp {
-    fn from_value(value: &Value) -> Result<Self, db::Error> {
+    fn from_value(value: &Value) -> Result<Self, Error> {
         let text = String::from_value(value)?;
-        Self::from_sql(&text).ok_or_else(|| db::Error::Column(format!("not a time: {text:?}")))
+        Self::parse(&text).ok_or_else(|| Error::Column(format!("not a time: {text:?}")))
     }
 }
 
@@ -101,7 +100,7 @@ mod tests {
     use super::*;
 
     fn at(text: &str) -> Timestamp {
-        Timestamp::from_sql(text).unwrap_or_else(|| panic!("{text} is a time"))
+        Timestamp::parse(text).unwrap_or_else(|| panic!("{text} is a time"))
     }
 
     #[test]
@@ -123,7 +122,7 @@ mod tests {
             assert_eq!(at(text), same, "{text}");
         }
         for text in ["", "now", "2026-13-01 00:00:00", "2026-01-31 25:00:00"] {
-            assert_eq!(Timestamp::from_sql(text), None, "{text:?}");
+            assert_eq!(Timestamp::parse(text), None, "{text:?}");
         }
     }
 

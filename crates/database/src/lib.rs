@@ -1,0 +1,82 @@
+//! SQLite as the components see it: one statement at a time, typed rows, transactions.
+//!
+//! The API component calls the asynchronous functions of `spin:sqlite`, the command components the synchronous ones, and
+//! tests use a file without a host. All three implement [`Connection`], so that every statement is written once.
+
+mod timestamp;
+mod value;
+
+#[cfg(feature = "rusqlite")]
+mod file;
+
+use std::future::Future;
+
+#[cfg(feature = "rusqlite")]
+pub use file::SqliteFile;
+pub use timestamp::Timestamp;
+pub use value::{FromValue, Row, Value};
+
+/// A failure between this program and the database. Its text is for the log, never for a client.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The host refused to open the database or to run the statement.
+    #[error("database: {0}")]
+    Host(String),
+    /// A column holds another type than the program expects.
+    #[error("unexpected column: {0}")]
+    Column(String),
+}
+
+/// An open database connection.
+pub trait Connection: Send + Sync {
+    /// Runs one statement with `params` for its `?1`, `?2`, ... and returns all its rows.
+    ///
+    /// # Errors
+    /// The host refused the statement, or reading its rows failed.
+    fn query(&self, sql: &str, params: Vec<Value>) -> impl Future<Output = Result<Vec<Row>, Error>> + Send;
+}
+
+impl<C: Connection> Connection for &C {
+    fn query(&self, sql: &str, params: Vec<Value>) -> impl Future<Output = Result<Vec<Row>, Error>> + Send {
+        (**self).query(sql, params)
+    }
+}
+
+/// Builds the parameters of a statement: `params![id, email, now]`.
+#[macro_export]
+macro_rules! params {
+    ($($value:expr),* $(,)?) => { vec![$($crate::Value::from($value)),*] };
+}
+
+/// Sets up a new connection: enforces foreign keys, and lets a writer wait up to 5 s for another one.
+///
+/// # Errors
+/// The host refused a pragma.
+pub async fn prepare(db: &impl Connection) -> Result<(), Error> {
+    db.query("PRAGMA foreign_keys = ON", vec![]).await?;
+    db.query("PRAGMA busy_timeout = 5000", vec![]).await?;
+    Ok(())
+}
+
+/// Runs `work` in one transaction on `db`: commits if it returns `Ok`, rolls back if it returns `Err`.
+///
+/// Takes the write lock at the start (`BEGIN IMMEDIATE`): SQLite answers `SQLITE_BUSY` at once to a transaction that
+/// reads first and asks for the lock later, to avoid a deadlock.
+///
+/// # Errors
+/// That of `work`, or of BEGIN or COMMIT.
+pub async fn transaction<T, E: From<Error>>(
+    db: &impl Connection,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    db.query("BEGIN IMMEDIATE", vec![]).await?;
+    let result = match work.await {
+        Ok(value) => db.query("COMMIT", vec![]).await.map(|_| value).map_err(E::from),
+        Err(error) => Err(error),
+    };
+    if result.is_err() {
+        // A failed statement may already have ended the transaction; the first error is the one to report.
+        let _ = db.query("ROLLBACK", vec![]).await;
+    }
+    result
+}
