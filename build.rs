@@ -12,7 +12,7 @@ use zip::ZipArchive;
 /// What a browser needs of Swagger UI, with content types.
 const SWAGGER_UI: [(&str, &str); 2] =
     [("swagger-ui-bundle.js", "text/javascript; charset=utf-8"), ("swagger-ui.css", "text/css; charset=utf-8")];
-/// Our own files, in `src/pages/assets`.
+/// Our own files, in `src/docs/assets`.
 const OWN: [(&str, &str); 4] = [
     ("docs.js", "text/javascript; charset=utf-8"),
     ("docs.css", "text/css; charset=utf-8"),
@@ -24,7 +24,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=src/pages/assets");
+    println!("cargo::rerun-if-changed=src/docs/assets");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let mut version = Sha256::new();
     let mut table = String::new();
@@ -38,7 +38,7 @@ fn main() -> Result<()> {
         table.push_str(&line(name, content_type, true, &path));
     }
     for (name, content_type) in OWN {
-        let path = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("src/pages/assets").join(name);
+        let path = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("src/docs/assets").join(name);
         version.update(fs::read(&path)?);
         table.push_str(&line(name, content_type, false, &path));
     }
@@ -50,7 +50,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// One line of the table that `src/pages/assets.rs` includes.
+/// One line of the table that `src/docs/assets.rs` includes.
 fn line(name: &str, content_type: &str, gzipped: bool, path: &Path) -> String {
     let bytes = format!("include_bytes!({path:?})");
     format!("Asset {{ name: {name:?}, content_type: {content_type:?}, gzipped: {gzipped}, bytes: {bytes} }},\n")

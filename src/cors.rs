@@ -1,27 +1,28 @@
 //! Cross-origin requests, as Starlette's middleware answers them with credentials, any method and any header allowed.
 //!
-//! Written out rather than taken from tower-http, whose preflight replies differ from what the Python server's clients
-//! get: status, body, the refusals, and the credentials header for origins that are not allowed.
+//! Not tower-http: its preflight replies differ from the Python server's in status, body, refusals, and in the credentials
+//! header for other origins.
 
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use lanterne_core::config::Config;
 
-use crate::reply::{Reply, problem, text};
+use crate::reply::{Reply, problem, with_body};
 
 const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 const MAX_AGE_SECS: &str = "600";
 
-/// The reply to a preflight request (Fetch, "CORS-preflight request"), if it is one; it never reaches a route.
+/// Answers a preflight request (Fetch, "CORS-preflight request"); `None` if it is not one. It never reaches a route.
 pub(crate) fn preflight(config: &Config, request: &Parts) -> Option<Reply> {
     let origin = request.headers.get(header::ORIGIN)?;
     let method = request.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
     if request.method != Method::OPTIONS {
         return None;
     }
-    let known_method = METHODS.iter().any(|known| method == known);
-    let mut reply = match (is_allowed(config, origin), known_method) {
-        (true, true) => text(StatusCode::OK, "OK"),
+    let is_known_method = METHODS.iter().any(|known| method == known);
+    let mut reply = match (is_allowed(config, origin), is_known_method) {
+        (true, true) => with_body(StatusCode::OK, "text/plain; charset=utf-8", Bytes::from_static(b"OK")),
         (true, false) => problem(StatusCode::BAD_REQUEST, "Disallowed CORS method"),
         (false, true) => problem(StatusCode::BAD_REQUEST, "Disallowed CORS origin"),
         (false, false) => problem(StatusCode::BAD_REQUEST, "Disallowed CORS origin, method"),
@@ -38,21 +39,20 @@ pub(crate) fn preflight(config: &Config, request: &Parts) -> Option<Reply> {
     Some(reply)
 }
 
-/// `reply` with the headers that tell a browser who may read it; without `Origin` there is nobody to tell.
-pub(crate) fn headers(config: &Config, request: &HeaderMap, mut reply: Reply) -> Reply {
-    if let Some(origin) = request.get(header::ORIGIN) {
-        let headers = reply.headers_mut();
-        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-        if is_allowed(config, origin) {
-            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            // Beside what else the reply varies by; a preflight reply says this already.
-            let origin = HeaderValue::from_static("Origin");
-            if headers.get_all(header::VARY).iter().all(|value| value != origin) {
-                headers.append(header::VARY, origin);
-            }
-        }
+/// Adds the headers that let scripts of allowed origins read `reply`.
+pub(crate) fn add_headers(config: &Config, request: &HeaderMap, reply: &mut Reply) {
+    let Some(origin) = request.get(header::ORIGIN) else { return };
+    let headers = reply.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    if !is_allowed(config, origin) {
+        return;
     }
-    reply
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    // A preflight reply has it already.
+    let vary = HeaderValue::from_static("Origin");
+    if headers.get_all(header::VARY).iter().all(|value| value != vary) {
+        headers.append(header::VARY, vary);
+    }
 }
 
 fn is_allowed(config: &Config, origin: &HeaderValue) -> bool {

@@ -1,79 +1,117 @@
-//! Errors to replies: the one place where the domain's errors meet HTTP status codes.
+//! Errors, and their replies: the one place that knows the HTTP status of an error.
 
 use http::{HeaderValue, StatusCode, header};
-use lanterne_core::error::Error;
+use lanterne_core::error::{AccessTokenError, Error as DomainError, RefreshTokenError};
+use lanterne_database as db;
 
+use crate::input::FieldError;
 use crate::reply::{Reply, invalid, problem};
 
-/// The reply to an error of the domain.
-pub(crate) fn reply(error: Error) -> Reply {
-    let status = match &error {
-        Error::Unparseable | Error::EmailTaken | Error::WrongPassword => StatusCode::BAD_REQUEST,
-        Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::BadCredentials | Error::Denied(_) | Error::RefreshRefused(_) => StatusCode::UNAUTHORIZED,
-        Error::AccountInactive | Error::NotAdmin => StatusCode::FORBIDDEN,
-        Error::NoUser | Error::NoSession => StatusCode::NOT_FOUND,
-        Error::LastAdmin => StatusCode::CONFLICT,
-        Error::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
-        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    // A refresh token comes in the body, about which HTTP's authentication says nothing.
-    let challenge = matches!(error, Error::BadCredentials | Error::Denied(_));
-    let retry_after = match &error {
-        Error::Throttled(seconds) => Some(HeaderValue::from(*seconds)),
-        _ => None,
-    };
-    let mut reply = match error {
-        Error::Invalid(faults) => invalid(status, faults),
-        error => problem(status, error.to_string()),
-    };
-    if challenge {
-        reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    if let Some(seconds) = retry_after {
-        reply.headers_mut().insert(header::RETRY_AFTER, seconds);
-    }
-    reply
+/// The largest body that is read, in bytes: a hundred times what any route needs.
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Why a request fails.
+#[derive(Debug)]
+pub(crate) enum Error {
+    /// There is no such path.
+    NotFound,
+    /// The path has only these methods.
+    MethodNotAllowed(String),
+    /// The body is larger than [`BODY_BYTES_MAX`].
+    BodyTooLarge,
+    /// The body broke off, is not UTF-8, or is nested too deeply.
+    UnreadableBody,
+    /// The input breaks these rules.
+    Invalid(Vec<FieldError>),
+    /// The configuration is invalid.
+    NotConfigured,
+    /// An error of the domain.
+    Domain(DomainError),
 }
 
-/// What the log is to know of an error: its cause if it is the server's own, nothing if it is the client's.
-pub(crate) fn cause(error: &Error) -> Option<String> {
+impl Error {
+    /// Returns what the log must know: the cause of a fault of the server.
+    pub(crate) fn cause(&self) -> Option<String> {
+        match self {
+            Self::Domain(DomainError::Internal(cause)) => Some(format!("{cause:#}")),
+            _ => None,
+        }
+    }
+
+    /// Returns the reply.
+    pub(crate) fn into_reply(self) -> Reply {
+        match self {
+            Self::NotFound => problem(StatusCode::NOT_FOUND, "Not Found"),
+            // RFC 9110, section 15.5.6.
+            Self::MethodNotAllowed(methods) => {
+                let reply = problem(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+                with_header(reply, header::ALLOW, HeaderValue::from_str(&methods).ok())
+            }
+            Self::BodyTooLarge => problem(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("Request body too large, at most {BODY_BYTES_MAX} bytes are read"),
+            ),
+            Self::UnreadableBody => problem(StatusCode::BAD_REQUEST, "There was an error parsing the body"),
+            Self::Invalid(faults) => invalid(faults),
+            Self::NotConfigured => problem(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The server is not configured, its log says why",
+            ),
+            Self::Domain(error) => domain_reply(&error),
+        }
+    }
+}
+
+fn domain_reply(error: &DomainError) -> Reply {
+    let status = match error {
+        DomainError::EmailTaken | DomainError::WrongPassword => StatusCode::BAD_REQUEST,
+        DomainError::InvalidCredentials | DomainError::AccessToken(_) | DomainError::RefreshToken(_) => {
+            StatusCode::UNAUTHORIZED
+        }
+        DomainError::AccountInactive | DomainError::AdminRequired => StatusCode::FORBIDDEN,
+        DomainError::UserNotFound | DomainError::SessionNotFound => StatusCode::NOT_FOUND,
+        DomainError::LastAdmin => StatusCode::CONFLICT,
+        DomainError::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
+        DomainError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let reply = problem(status, error.to_string());
     match error {
-        Error::Internal(cause) => Some(format!("{cause:#}")),
-        _ => None,
+        // No challenge for a refresh token: it comes in the body, not in `Authorization`.
+        DomainError::InvalidCredentials | DomainError::AccessToken(_) => {
+            with_header(reply, header::WWW_AUTHENTICATE, Some(HeaderValue::from_static("Bearer")))
+        }
+        DomainError::Throttled(seconds) => with_header(reply, header::RETRY_AFTER, Some(HeaderValue::from(*seconds))),
+        _ => reply,
     }
 }
 
-/// 404: no such path.
-pub(crate) fn not_found() -> Reply {
-    problem(StatusCode::NOT_FOUND, "Not Found")
-}
-
-/// 405 with the methods that the path does have (RFC 9110, section 15.5.6).
-pub(crate) fn method_not_allowed(allowed: &str) -> Reply {
-    let mut reply = problem(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
-    if let Ok(allowed) = HeaderValue::from_str(allowed) {
-        reply.headers_mut().insert(header::ALLOW, allowed);
+fn with_header(mut reply: Reply, name: header::HeaderName, value: Option<HeaderValue>) -> Reply {
+    if let Some(value) = value {
+        reply.headers_mut().insert(name, value);
     }
     reply
 }
 
-/// 400: the body did not arrive whole.
-pub(crate) fn unparseable() -> Reply {
-    reply(Error::Unparseable)
+impl From<DomainError> for Error {
+    fn from(error: DomainError) -> Self {
+        Self::Domain(error)
+    }
 }
 
-/// 413: more body than is read.
-pub(crate) fn too_large() -> Reply {
-    problem(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large, at most 65536 bytes are read")
+impl From<AccessTokenError> for Error {
+    fn from(error: AccessTokenError) -> Self {
+        Self::Domain(error.into())
+    }
 }
 
-/// 500 as the client sees every fault of the server's own.
-pub(crate) fn internal() -> Reply {
-    problem(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+impl From<RefreshTokenError> for Error {
+    fn from(error: RefreshTokenError) -> Self {
+        Self::Domain(error.into())
+    }
 }
 
-/// 500 of a server whose variables are not as they should be; which ones, only its log says.
-pub(crate) fn not_configured() -> Reply {
-    problem(StatusCode::INTERNAL_SERVER_ERROR, "The server is not configured, its log says why")
+impl From<db::Error> for Error {
+    fn from(error: db::Error) -> Self {
+        Self::Domain(error.into())
+    }
 }

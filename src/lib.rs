@@ -1,30 +1,27 @@
-//! The API component of Lanterne Rouge: every route of the REST API, as one WebAssembly component for Spin.
+//! The REST API: accounts, tokens and sessions over HTTP, as one WebAssembly component.
 //!
-//! A request goes one way, read from top to bottom in [`pipeline`]: it finds its line in the table of [`routes`], is
-//! handed to a function in [`handlers`] as a [`call::Call`], and comes back as a [`reply::Reply`]. What the handlers
-//! decide with is not here: accounts, tokens, passwords and all SQL live in `lanterne-core`.
+//! [`pipeline`] handles a request from top to bottom: it finds a line in the table of [`routes`] and calls its handler in
+//! `api` with a `Call`, which parses its input (`input`) and returns a reply. The rules and all SQL are in `lanterne-core`.
+//! The same table makes the OpenAPI document and the pages of `docs`.
 //!
-//! The same table makes the document of [`openapi`], which the [`pages`] show to people.
+//! The crate compiles natively as well, without `spin`: tests implement [`app::Host`] on an SQLite file.
 
-mod pipeline;
+pub mod app;
+pub mod pipeline;
+
 mod routes;
 
-mod handlers;
-mod openapi;
-mod pages;
+mod api;
+mod docs;
+mod input;
 
 mod call;
 mod cors;
 mod error;
 mod reply;
 
-mod database;
-mod memory;
-mod settings;
+#[cfg(target_family = "wasm")]
+mod spin;
 
-use spin_sdk::http::{IntoResponse, Request};
-
-#[spin_sdk::http_service]
-async fn serve(request: Request) -> impl IntoResponse {
-    pipeline::serve(request).await
-}
+#[cfg(test)]
+mod tests;

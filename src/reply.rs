@@ -1,73 +1,67 @@
-//! Replies: JSON with its length, the error shape, and replies without a body.
+//! Replies with a complete body.
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use lanterne_core::validation::FieldError;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::input::FieldError;
 
 /// A reply whose body is complete.
 pub(crate) type Reply = http::Response<Bytes>;
 
-/// `value` as compact JSON. Not to be cached: what this API says is about one client, or about this moment.
+/// An error.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Problem {
+    /// The reason. The wording of each is stable, so that programs can compare it.
+    #[schema(examples("Incorrect email or password"))]
+    detail: String,
+}
+
+/// Invalid input.
+#[derive(Serialize, ToSchema)]
+#[schema(as = HTTPValidationError)]
+pub(crate) struct Invalid {
+    /// All faults, in the order of the fields.
+    detail: Vec<FieldError>,
+}
+
+/// Returns `value` as compact JSON, which must not be cached: it is about one client, or about this moment.
 pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Reply {
-    // What we serialise are maps with text keys, which cannot fail.
+    // Replies are structs with string keys: this cannot fail.
     let body = serde_json::to_vec(value).unwrap_or_default();
     let mut reply = with_body(status, "application/json", body.into());
     reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply
 }
 
-/// What went wrong, in one sentence.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Problem)]
-pub(crate) struct Problem {
-    /// The sentence. Each is always written in the same way, so that programs can compare it.
-    #[schema(examples("Incorrect email or password"))]
-    detail: String,
-}
-
-/// Everything that is wrong with a request.
-#[derive(Serialize, ToSchema)]
-#[schema(as = HTTPValidationError)]
-pub(crate) struct Invalid {
-    /// One entry a fault, in the order of the fields.
-    detail: Vec<FieldError>,
-}
-
-/// `{"detail": ...}` with a sentence.
+/// Returns `{"detail": ...}` with a sentence.
 pub(crate) fn problem(status: StatusCode, detail: impl Into<String>) -> Reply {
     json(status, &Problem { detail: detail.into() })
 }
 
-/// `{"detail": ...}` with the list of faults of a 422.
-pub(crate) fn invalid(status: StatusCode, detail: Vec<FieldError>) -> Reply {
-    json(status, &Invalid { detail })
+/// Returns `{"detail": ...}` with the faults of a 422.
+pub(crate) fn invalid(detail: Vec<FieldError>) -> Reply {
+    json(StatusCode::UNPROCESSABLE_ENTITY, &Invalid { detail })
 }
 
-/// Plain text.
-pub(crate) fn text(status: StatusCode, text: &'static str) -> Reply {
-    with_body(status, "text/plain; charset=utf-8", text.into())
-}
-
-/// No body at all.
+/// Returns a reply without a body.
 pub(crate) fn empty(status: StatusCode) -> Reply {
     let mut reply = Reply::new(Bytes::new());
     *reply.status_mut() = status;
-    reply.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(0));
     reply
 }
 
-/// 204: done, and nothing to say. Such a reply has no length either (RFC 9110, section 8.6).
-pub(crate) fn done() -> Reply {
-    let mut reply = Reply::new(Bytes::new());
-    *reply.status_mut() = StatusCode::NO_CONTENT;
+/// Returns 204, without a length (RFC 9110, section 8.6).
+pub(crate) fn no_content() -> Reply {
+    let mut reply = empty(StatusCode::NO_CONTENT);
     reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply
 }
 
-/// Without `Content-Length` the reply would go out in chunks, the last of which waits for the client's delayed
-/// acknowledgement: 40 ms more on every request.
+/// Returns a body with its length. Without `Content-Length` the reply is chunked, and its last chunk waits 40 ms for a
+/// delayed acknowledgement.
 pub(crate) fn with_body(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
     let length = HeaderValue::from(body.len());
     let mut reply = Reply::new(body);

@@ -1,132 +1,111 @@
-//! The one table of routes: who must be asking, method, path, handler, and what the route is to its reader.
+//! The table of routes: who may call, method, path, handler and description.
 
 use std::borrow::Cow;
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::OnceLock;
 
 use http::{HeaderValue, Method, StatusCode, header};
 use lanterne_core::accounts::access::Caller;
 use lanterne_core::audit::Action;
-use lanterne_core::error::Error;
+use lanterne_core::config::Config;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
+use crate::api::{admin, auth, health, me};
 use crate::call::Call;
-use crate::handlers::{admin, auth, docs, health, me};
-use crate::openapi::{self, Operation};
+use crate::docs::{self, Operation};
+use crate::error::Error;
 use crate::reply::{Reply, empty};
 
-/// The path that answers even when nothing is configured.
+/// Answers even without a valid configuration.
 pub(crate) const HEALTH: &str = "/healthz";
-/// The interactive page.
+/// Swagger UI.
 pub(crate) const DOCS: &str = "/docs";
-/// The reference to read.
+/// The reference.
 pub(crate) const REDOC: &str = "/redoc";
-/// The document that both are made from.
+/// The OpenAPI document.
 pub(crate) const OPENAPI: &str = "/openapi.json";
 
-/// One line of the table.
+/// A line of the table.
 pub(crate) struct Route {
     method: Method,
     path: &'static str,
     handler: Handler,
-    reader: Reader,
+    /// Describes a route of the API. A page (`None`) is not described, disappears with `docs=off`, and answers `HEAD`.
+    describe: Option<fn(&Config) -> Operation>,
 }
 
-/// What a route is to somebody who reads about the API.
-enum Reader {
-    /// A part of the API, described by this function.
-    Api(Describe),
-    /// Reading matter itself: not in the document, gone with `docs=off`, and the only kind that answers `HEAD`.
-    Page,
-}
-
-/// What answers a route, and who must be asking: a handler that is given a caller cannot be reached without one.
-#[derive(Clone, Copy)]
+/// A handler and who may call it: one that takes a [`Caller`] cannot be reached without authentication.
 enum Handler {
-    /// Anybody.
+    /// Everybody.
     Public(for<'a> fn(&'a Call<'a>) -> Answer<'a>),
-    /// Somebody with an access token.
-    Account(ForCaller),
-    /// Such a one who is an administrator. If it changes anything, this is what a refused attempt is called in the audit
-    /// log.
-    Admin(ForCaller, Option<Action>),
+    /// Bearers of an access token.
+    Account(AccountHandler),
+    /// Administrators. The refusal of the action, if there is one, is audited.
+    Admin(AccountHandler, Option<Action>),
 }
 
-type ForCaller = for<'a> fn(&'a Call<'a>, &'a Caller) -> Answer<'a>;
+type AccountHandler = for<'a> fn(&'a Call<'a>, &'a Caller) -> Answer<'a>;
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + 'a>>;
-type Describe = fn() -> Operation;
-/// The pieces of a path that stand for the names in braces.
+/// The parameters of a path.
 pub(crate) type Params<'a> = matchit::Params<'static, 'a>;
 
-/// A line of the API: who reaches its handler (and what it does, where others are not even to try), method, path, and
-/// the name of handler and description.
-macro_rules! api {
-    (Public $method:ident $path:expr, $group:ident::$name:ident) => {
-        api!(@ $method $path, Handler::Public(|call| Box::pin($group::$name(call))), openapi::$group::$name)
+/// Makes a line of the table: `route!(Access METHOD path, handler, describe)`.
+macro_rules! route {
+    (Public $method:ident $path:expr, $handler:path, $describe:path) => {
+        route!(@ $method $path, Handler::Public(|call| Box::pin($handler(call))), Some($describe))
     };
-    (Account $method:ident $path:expr, $group:ident::$name:ident) => {
-        api!(@ $method $path, Handler::Account(|call, caller| Box::pin($group::$name(call, caller))), openapi::$group::$name)
+    (Page $path:expr, $handler:path) => {
+        route!(@ GET $path, Handler::Public(|call| Box::pin($handler(call))), None)
     };
-    (Admin $(($action:ident))? $method:ident $path:expr, $group:ident::$name:ident) => {
-        api!(
+    (Account $method:ident $path:expr, $handler:path, $describe:path) => {
+        route!(@ $method $path, Handler::Account(|call, caller| Box::pin($handler(call, caller))), Some($describe))
+    };
+    (Admin $method:ident $path:expr, $handler:path, $describe:path) => {
+        route!(@ $method $path, Handler::Admin(|call, caller| Box::pin($handler(call, caller)), None), Some($describe))
+    };
+    (Admin($action:ident) $method:ident $path:expr, $handler:path, $describe:path) => {
+        route!(
             @ $method $path,
-            Handler::Admin(|call, caller| Box::pin($group::$name(call, caller)), api!(@action $($action)?)),
-            openapi::$group::$name
+            Handler::Admin(|call, caller| Box::pin($handler(call, caller)), Some(Action::$action)),
+            Some($describe)
         )
     };
-    (@action) => {
-        None
-    };
-    (@action $action:ident) => {
-        Some(Action::$action)
-    };
     (@ $method:ident $path:expr, $handler:expr, $describe:expr) => {
-        Route { method: Method::$method, path: $path, handler: $handler, reader: Reader::Api($describe) }
+        Route { method: Method::$method, path: $path, handler: $handler, describe: $describe }
     };
 }
 
-/// A page.
-macro_rules! page {
-    ($path:expr, $name:ident) => {
-        Route {
-            method: Method::GET,
-            path: $path,
-            handler: Handler::Public(|call| Box::pin(docs::$name(call))),
-            reader: Reader::Page,
-        }
-    };
-}
-
-static ROUTES: [Route; 24] = [
-    api!(Public GET "/", health::root),
-    api!(Public GET HEALTH, health::health),
-    api!(Public POST "/auth/register", auth::register),
-    api!(Public POST "/auth/login", auth::login),
-    api!(Public POST "/auth/refresh", auth::refresh),
-    api!(Account POST "/auth/logout", auth::logout),
-    api!(Account POST "/auth/logout-all", auth::logout_all),
-    api!(Account GET "/users/me", me::show),
-    api!(Account PATCH "/users/me", me::change_email),
-    api!(Account DELETE "/users/me", me::delete),
-    api!(Account POST "/users/me/password", me::change_password),
-    api!(Account GET "/users/me/sessions", me::list_sessions),
-    api!(Account DELETE "/users/me/sessions/{id}", me::end_session),
-    api!(Admin GET "/admin/users", admin::list_users),
-    api!(Admin(UserCreate) POST "/admin/users", admin::create_user),
-    api!(Admin GET "/admin/users/{id}", admin::show_user),
-    api!(Admin(UserUpdate) PATCH "/admin/users/{id}", admin::update_user),
-    api!(Admin(UserDelete) DELETE "/admin/users/{id}", admin::delete_user),
-    api!(Admin(SessionsRevoke) DELETE "/admin/users/{id}/sessions", admin::end_sessions),
-    api!(Admin GET "/admin/audit-logs", admin::list_audit_logs),
-    page!(OPENAPI, openapi),
-    page!(DOCS, swagger_ui),
-    page!(REDOC, reference),
-    page!("/docs/assets/{version}/{name}", asset),
+static ROUTES: &[Route] = &[
+    route!(Public GET "/", health::root, health::describe_root),
+    route!(Public GET HEALTH, health::health, health::describe_health),
+    route!(Public POST "/auth/register", auth::register, auth::describe_register),
+    route!(Public POST "/auth/login", auth::login, auth::describe_login),
+    route!(Public POST "/auth/refresh", auth::refresh, auth::describe_refresh),
+    route!(Account POST "/auth/logout", auth::logout, auth::describe_logout),
+    route!(Account POST "/auth/logout-all", auth::logout_all, auth::describe_logout_all),
+    route!(Account GET "/users/me", me::show, me::describe_show),
+    route!(Account PATCH "/users/me", me::change_email, me::describe_change_email),
+    route!(Account DELETE "/users/me", me::delete, me::describe_delete),
+    route!(Account POST "/users/me/password", me::change_password, me::describe_change_password),
+    route!(Account GET "/users/me/sessions", me::list_sessions, me::describe_list_sessions),
+    route!(Account DELETE "/users/me/sessions/{id}", me::end_session, me::describe_end_session),
+    route!(Admin GET "/admin/users", admin::list_users, admin::describe_list_users),
+    route!(Admin(UserCreate) POST "/admin/users", admin::create_user, admin::describe_create_user),
+    route!(Admin GET "/admin/users/{id}", admin::show_user, admin::describe_show_user),
+    route!(Admin(UserUpdate) PATCH "/admin/users/{id}", admin::update_user, admin::describe_update_user),
+    route!(Admin(UserDelete) DELETE "/admin/users/{id}", admin::delete_user, admin::describe_delete_user),
+    route!(
+        Admin(UserSessionsRevoke) DELETE "/admin/users/{id}/sessions", admin::end_sessions, admin::describe_end_sessions
+    ),
+    route!(Admin GET "/admin/audit-logs", admin::list_audit_logs, admin::describe_list_audit_logs),
+    route!(Page OPENAPI, docs::openapi),
+    route!(Page DOCS, docs::swagger_ui),
+    route!(Page REDOC, docs::reference),
+    route!(Page "/docs/assets/{version}/{name}", docs::asset),
 ];
 
 impl Route {
-    /// The handler's reply, to whom may have one: who is asking comes before what for.
+    /// Authenticates and authorizes the caller, then calls the handler.
     pub(crate) async fn answer(&self, call: &Call<'_>) -> Result<Reply, Error> {
         match self.handler {
             Handler::Public(handler) => handler(call).await,
@@ -136,10 +115,10 @@ impl Route {
     }
 
     fn is_page(&self) -> bool {
-        matches!(self.reader, Reader::Page)
+        self.describe.is_none()
     }
 
-    /// The host leaves the body out of what answers `HEAD`.
+    /// Returns whether the route answers `method`. The host drops the body of a reply to `HEAD`.
     fn answers(&self, method: &Method) -> bool {
         self.method == *method || (self.is_page() && *method == Method::HEAD)
     }
@@ -149,76 +128,81 @@ impl Route {
     }
 }
 
-/// The routes of the API for those who read about it: method, path and description.
-pub(crate) fn documented() -> impl Iterator<Item = (&'static Method, &'static str, Operation)> {
-    ROUTES.iter().filter_map(|route| match route.reader {
-        Reader::Api(describe) => {
-            let operation = match route.handler {
-                Handler::Public(_) => describe(),
-                Handler::Account(_) => describe().needs_login(),
-                Handler::Admin(..) => describe().needs_admin(),
-            };
-            Some((&route.method, route.path, operation))
-        }
-        Reader::Page => None,
+/// Returns method, path and description of the routes of the API.
+pub(crate) fn described(config: &Config) -> impl Iterator<Item = (&'static Method, &'static str, Operation)> {
+    ROUTES.iter().filter_map(|route| {
+        let operation = (route.describe?)(config);
+        let operation = match route.handler {
+            Handler::Public(_) => operation,
+            Handler::Account(_) => operation.requires_token(),
+            Handler::Admin(..) => operation.requires_admin(),
+        };
+        Some((&route.method, route.path, operation))
     })
 }
 
-/// What the table says of a request.
+/// The result of a look-up.
 pub(crate) enum Match<'a> {
-    /// This line is for it, with these pieces of its path.
+    /// This route, with the parameters of its path.
     Route(&'static Route, Params<'a>),
-    /// The path is there, with these methods only.
-    OtherMethods(String),
-    /// The path is there with a slash more or less at its end.
-    OtherSlash(String),
-    /// No such path.
-    Nothing,
+    /// There is a route for this path, which has other slashes at its end.
+    OtherSlashes(String),
 }
 
-/// Looks a request up; `path` is decoded, and `pages` says whether there are any.
-pub(crate) fn find<'a>(method: &Method, path: &'a str, pages: bool) -> Match<'a> {
-    if let Some((lines, params)) = lines(path, pages) {
-        return match lines.iter().find(|route| route.answers(method)) {
-            Some(route) => Match::Route(route, params),
-            None => Match::OtherMethods(lines.iter().map(|route| route.methods()).collect::<Vec<_>>().join(", ")),
+/// Looks up a decoded path; `pages` tells whether pages exist.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::MethodNotAllowed`].
+pub(crate) fn find<'a>(method: &Method, path: &'a str, pages: bool) -> Result<Match<'a>, Error> {
+    if let Some((routes, params)) = routes_at(path, pages) {
+        return match routes.iter().find(|route| route.answers(method)) {
+            Some(route) => Ok(Match::Route(route, params)),
+            None => {
+                let methods: Vec<_> = routes.iter().map(|route| route.methods()).collect();
+                Err(Error::MethodNotAllowed(methods.join(", ")))
+            }
         };
     }
-    let other = path.strip_suffix('/').map_or_else(|| format!("{path}/"), str::to_owned);
-    if lines(&other, pages).is_some() { Match::OtherSlash(other) } else { Match::Nothing }
+    // As Starlette redirects.
+    let other = match path.ends_with('/') {
+        true => path.trim_end_matches('/').to_owned(),
+        false => format!("{path}/"),
+    };
+    if routes_at(&other, pages).is_some() { Ok(Match::OtherSlashes(other)) } else { Err(Error::NotFound) }
 }
 
-/// The lines of one path, for every method that it has.
-fn lines(path: &str, pages: bool) -> Option<(&'static [&'static Route], Params<'_>)> {
+/// Returns the routes of a path, one per method.
+fn routes_at(path: &str, pages: bool) -> Option<(&'static [&'static Route], Params<'_>)> {
     static ROUTER: OnceLock<matchit::Router<Vec<&'static Route>>> = OnceLock::new();
     let router = ROUTER.get_or_init(|| {
         let mut router = matchit::Router::new();
-        for route in &ROUTES {
-            let lines = ROUTES.iter().filter(|other| other.path == route.path).collect();
-            // A path that is already in is one with several methods; all its lines went in with the first.
-            let _ = router.insert(route.path, lines);
+        for route in ROUTES {
+            let routes = ROUTES.iter().filter(|other| other.path == route.path).collect();
+            // Fails for the second method of a path, which was inserted with the first.
+            let _ = router.insert(route.path, routes);
         }
         router
     });
     let found = router.at(path).ok()?;
-    let there = pages || found.value.iter().any(|route| !route.is_page());
-    there.then_some((found.value.as_slice(), found.params))
+    let exists = pages || found.value.iter().any(|route| !route.is_page());
+    exists.then_some((found.value.as_slice(), found.params))
 }
 
-/// A path as the table has it. Servers in Python route on the decoded path, and so must we.
+/// Decodes a path. Like the Python server, the table matches decoded paths.
 pub(crate) fn decode(path: &str) -> Cow<'_, str> {
     percent_decode_str(path).decode_utf8_lossy()
 }
 
-/// What a decoded path has that stands in a URL for something else, or not at all (RFC 3986, section 3.3).
-const NOT_IN_PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?');
+/// The characters of a decoded path that are encoded in a URL (RFC 3986, section 3.3).
+const ENCODED_IN_PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?');
 
-/// 307 to the same path with the slash as the table has it, query kept. Relative, since an absolute one would repeat
-/// whatever the client wrote into `Host` (RFC 9110, section 10.2.2, allows both).
+/// Redirects with 307 to a decoded path and the same query. The location is relative (RFC 9110, section 10.2.2): an
+/// absolute one would repeat the client's `Host`.
 pub(crate) fn redirect(path: &str, query: Option<&str>) -> Reply {
-    let path = utf8_percent_encode(path, NOT_IN_PATH);
+    let path = utf8_percent_encode(path, ENCODED_IN_PATH);
     let location = query.map_or_else(|| path.to_string(), |query| format!("{path}?{query}"));
     let mut reply = empty(StatusCode::TEMPORARY_REDIRECT);
+    reply.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(0));
     if let Ok(location) = HeaderValue::from_str(&location) {
         reply.headers_mut().insert(header::LOCATION, location);
     }

@@ -1,141 +1,140 @@
-//! The table `audit_logs`: who did what, when and from where, written in the transaction of what it records.
+//! The table `audit_logs`: who did what, when and from where, written in the transaction that it records.
 //!
-//! A row outlives the account that it speaks of: `user_id` refers to no table, and ids are never given out again.
+//! A row outlives its account: `user_id` references no table, and ids are never reused.
+
+use lanterne_database::{Connection, Error, Row, Timestamp, params};
 
 use crate::client::{Client, printable};
 use crate::conditions::Conditions;
-use lanterne_database::Timestamp;
-use lanterne_database::params;
-use lanterne_database::{Connection, Error, Row};
 
-/// The longest `details` that is kept, in characters.
-const DETAILS_MAX: usize = 1000;
+/// The most characters of `details` that are stored.
+const DETAILS_CHARS_MAX: usize = 1000;
 
-/// What happened, or was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Somebody made an account.
-    Register,
-    /// A session was opened with a password.
-    Login,
-    /// A password was refused.
-    LoginFailed,
-    /// Too many passwords were tried.
-    LoginThrottled,
-    /// A refresh token was exchanged.
-    Refresh,
-    /// A refresh token came back long after it was exchanged: it was stolen, before or after.
-    RefreshReuse,
-    /// A session was ended by itself.
-    Logout,
-    /// All sessions of an account were ended by one of them.
-    LogoutAll,
-    /// An account got another password.
-    PasswordChange,
-    /// An account got another address.
-    EmailChange,
-    /// An account was deleted by its owner.
-    AccountDelete,
-    /// A session was ended by another one.
-    SessionRevoke,
-    /// Those of an account were ended by an administrator.
-    SessionsRevoke,
-    /// An administrator made an account.
-    UserCreate,
-    /// An administrator changed an account.
-    UserUpdate,
-    /// An administrator deleted an account.
-    UserDelete,
-}
-
-impl Action {
-    /// The action's name, and the kind of thing it was done to.
-    fn columns(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Register => ("register", "user"),
-            Self::Login => ("login", "session"),
-            Self::LoginFailed => ("login_failed", "session"),
-            Self::LoginThrottled => ("login_throttled", "session"),
-            Self::Refresh => ("refresh", "session"),
-            Self::RefreshReuse => ("refresh_reuse", "session"),
-            Self::Logout => ("logout", "session"),
-            Self::LogoutAll => ("logout_all", "session"),
-            Self::PasswordChange => ("password_change", "user"),
-            Self::EmailChange => ("email_change", "user"),
-            Self::AccountDelete => ("account_delete", "user"),
-            Self::SessionRevoke => ("session_revoke", "session"),
-            Self::SessionsRevoke => ("session_revoke", "user"),
-            Self::UserCreate => ("user_create", "user"),
-            Self::UserUpdate => ("user_update", "user"),
-            Self::UserDelete => ("user_delete", "user"),
+/// Declares [`Action`] with the columns `action` and `resource` of each variant.
+macro_rules! actions {
+    ($($(#[$about:meta])* $action:ident = $name:literal on $resource:literal,)*) => {
+        /// What was done, or refused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Action {
+            $($(#[$about])* $action,)*
         }
-    }
+
+        impl Action {
+            /// Every action, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$action,)*];
+
+            /// The action's name in the log; two actions may share one.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$action => $name,)* }
+            }
+
+            /// The kind of thing that `resource_id` identifies.
+            fn resource(self) -> &'static str {
+                match self { $(Self::$action => $resource,)* }
+            }
+        }
+    };
 }
 
-/// A new line of the log.
-#[derive(Debug)]
+actions! {
+    /// An account was registered.
+    Register = "register" on "user",
+    /// A session was opened with a password.
+    Login = "login" on "session",
+    /// A login was refused.
+    LoginFailed = "login_failed" on "session",
+    /// A login was refused without checking the password.
+    LoginThrottled = "login_throttled" on "session",
+    /// A refresh token was exchanged.
+    Refresh = "refresh" on "session",
+    /// A refresh token came back after its use; its session was ended.
+    RefreshReuse = "refresh_reuse" on "session",
+    /// A session ended itself.
+    Logout = "logout" on "session",
+    /// An account ended all its sessions.
+    LogoutAll = "logout_all" on "session",
+    /// An account changed its password.
+    PasswordChange = "password_change" on "user",
+    /// An account changed its address.
+    EmailChange = "email_change" on "user",
+    /// An account deleted itself.
+    AccountDelete = "account_delete" on "user",
+    /// An account ended one of its sessions.
+    SessionRevoke = "session_revoke" on "session",
+    /// An administrator ended all sessions of an account.
+    UserSessionsRevoke = "session_revoke" on "user",
+    /// An administrator created an account.
+    UserCreate = "user_create" on "user",
+    /// An administrator changed an account.
+    UserUpdate = "user_update" on "user",
+    /// An administrator deleted an account.
+    UserDelete = "user_delete" on "user",
+}
+
+/// A row to write.
+#[derive(Clone, Debug)]
 pub struct Entry {
-    /// What happened.
+    /// What was done.
     pub action: Action,
-    /// Who did it, if an account is known.
+    /// The account that did it, if known.
     pub user_id: Option<i64>,
-    /// The id of what it was done to.
+    /// What it was done to, if known.
     pub resource_id: Option<i64>,
-    /// A sentence for a person. No password, token or secret.
+    /// A sentence for a person, without passwords, tokens or secrets.
     pub details: String,
 }
 
-/// A line of the log as it is kept.
+/// A stored row.
 #[derive(Debug)]
 pub struct Record {
-    /// Its number: a later line has a greater one.
+    /// Grows with every row.
     pub id: i64,
-    /// Who did it, if an account is known.
+    /// The account that did it, if known.
     pub user_id: Option<i64>,
-    /// What happened.
+    /// The name of an [`Action`], or one that the Python server wrote.
     pub action: String,
-    /// The kind of thing it was done to.
+    /// The kind of thing that `resource_id` identifies.
     pub resource: String,
-    /// The id of what it was done to.
+    /// What it was done to, if known.
     pub resource_id: Option<String>,
     /// A sentence for a person.
     pub details: Option<String>,
-    /// Where it came from.
+    /// Where the request came from.
     pub client: Client,
-    /// When it was asked for.
+    /// When the request arrived.
     pub created_at: Timestamp,
 }
 
-/// Which lines to show; `None` shows all.
+/// Which rows to list; `None` does not restrict.
 #[derive(Clone, Debug, Default)]
-pub struct Filters {
-    /// Those of what this account did, or of who tried to log in to it.
+pub struct Filter {
+    /// Rows of this account.
     pub user_id: Option<i64>,
-    /// Those of this action.
+    /// Rows of this action.
     pub action: Option<String>,
-    /// Those from this time on.
+    /// Rows from this time on.
     pub since: Option<Timestamp>,
-    /// Those from before this time.
+    /// Rows before this time.
     pub until: Option<Timestamp>,
-    /// Those with a smaller id.
+    /// Rows with a smaller id.
     pub before: Option<i64>,
 }
 
-/// Writes one line, with the client's address and agent.
-pub async fn record(db: &impl Connection, entry: Entry, client: &Client, now: Timestamp) -> Result<(), Error> {
-    let (action, resource) = entry.action.columns();
+/// Inserts one row.
+pub async fn insert(db: &dyn Connection, entry: &Entry, client: &Client, now: Timestamp) -> Result<(), Error> {
     db.query(
         "INSERT INTO audit_logs
            (user_id, action, resource, resource_id, details, ip_address, user_agent, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             entry.user_id,
-            action,
-            resource,
+            entry.action.name(),
+            entry.action.resource(),
             entry.resource_id.map(|id| id.to_string()),
-            printable(&entry.details, DETAILS_MAX),
+            printable(&entry.details, DETAILS_CHARS_MAX),
             client.address.clone(),
-            client.agent.clone(),
+            client.user_agent.clone(),
             now
         ],
     )
@@ -143,10 +142,10 @@ pub async fn record(db: &impl Connection, entry: Entry, client: &Client, now: Ti
     Ok(())
 }
 
-/// At most `limit` lines, the newest first. The log is read back from its end, or by the index of an account or an action,
-/// until there are enough: for a time long ago that is most of it.
-pub async fn page(db: &impl Connection, filters: &Filters, limit: i64) -> Result<Vec<Record>, Error> {
-    let Filters { user_id, action, since, until, before } = filters.clone();
+/// Lists at most `limit` rows, newest first. Reads backwards from the newest row, or along the index of an account or an
+/// action: a page of long ago costs reading all that is newer.
+pub async fn list(db: &dyn Connection, filter: &Filter, limit: i64) -> Result<Vec<Record>, Error> {
+    let Filter { user_id, action, since, until, before } = filter.clone();
     let (conditions, mut params) = Conditions::default()
         .and("user_id = ?", user_id)
         .and("action = ?", action)
@@ -172,7 +171,7 @@ impl Record {
             resource: row.get(3)?,
             resource_id: row.get(4)?,
             details: row.get(5)?,
-            client: Client { address: row.get(6)?, agent: row.get(7)? },
+            client: Client { address: row.get(6)?, user_agent: row.get(7)? },
             created_at: row.get(8)?,
         })
     }

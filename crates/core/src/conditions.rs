@@ -1,9 +1,9 @@
-//! The conditions of a list, those that were asked for only: each of them is one that an index serves, as
-//! `?1 IS NULL OR column = ?1` is not.
+//! The WHERE clause of a list: only the conditions that were asked for, since SQLite cannot use an index for
+//! `?1 IS NULL OR column = ?1`.
 
 use lanterne_database::Value;
 
-/// Conditions that must all hold, with the values of their `?`, in order.
+/// Conditions joined by AND, with the values of their `?`.
 #[derive(Default)]
 pub(crate) struct Conditions {
     sql: Vec<&'static str>,
@@ -11,7 +11,7 @@ pub(crate) struct Conditions {
 }
 
 impl Conditions {
-    /// Adds the condition `sql`, which has one `?`, if there is a value for it.
+    /// Adds `sql`, which has one `?`, if there is a value for it.
     pub(crate) fn and(mut self, sql: &'static str, value: Option<impl Into<Value>>) -> Self {
         if let Some(value) = value {
             self.sql.push(sql);
@@ -20,8 +20,8 @@ impl Conditions {
         self
     }
 
-    /// WHERE and what stands behind it, and the values. Nothing if there is no condition: SQLite counts a whole table much
-    /// faster than the rows of it for which something is true.
+    /// Returns the WHERE clause and its values. Without conditions the clause is empty: SQLite counts a whole table much
+    /// faster than rows that match.
     pub(crate) fn build(self) -> (String, Vec<Value>) {
         let sql = if self.sql.is_empty() { String::new() } else { format!("WHERE {}", self.sql.join(" AND ")) };
         (sql, self.params)

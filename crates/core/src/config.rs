@@ -1,4 +1,4 @@
-//! The variables of the app, read once and checked whole: a bad value is named before the first request is served.
+//! The configuration: the app's variables, checked as a whole before the first request.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,10 +7,10 @@ use std::time::Duration;
 use crate::password::Cost;
 use crate::token::Keys;
 
-/// The shortest signing key: as long as the hash, 256 bits (RFC 7518, section 3.2).
+/// The shortest signing key, as long as the hash (RFC 7518, section 3.2).
 pub const SECRET_BYTES_MIN: usize = 32;
 
-/// Keys that stand in tutorials, examples and the Python server's own default: no secret to anybody.
+/// Parts of well-known keys: of tutorials, of examples, and the Python server's default.
 const PLACEHOLDERS: [&str; 5] = [
     "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
     "your-secret-key",
@@ -19,7 +19,7 @@ const PLACEHOLDERS: [&str; 5] = [
     "secret-key-here",
 ];
 
-/// The names that [`Config::from_lookup`] asks for.
+/// The names of all variables.
 pub const VARIABLES: [&str; 11] = [
     "secret_key",
     "secret_key_previous",
@@ -36,35 +36,35 @@ pub const VARIABLES: [&str; 11] = [
 
 /// The checked configuration of one server.
 pub struct Config {
-    /// What signs and verifies tokens.
+    /// The keys of tokens.
     pub keys: Keys,
-    /// More log; never changes what a client sees.
+    /// Logs more; never changes a response.
     pub debug: bool,
-    /// How long an access token is valid.
+    /// The lifetime of an access token.
     pub access_ttl: Duration,
-    /// How long a refresh token is valid, and so a session that is not used.
+    /// The lifetime of a refresh token, and so of an unused session.
     pub refresh_ttl: Duration,
-    /// How long a chain of refreshes may last from its login.
+    /// The lifetime of a session, however often it is refreshed.
     pub session_absolute: Duration,
-    /// The web origins that browsers may call from.
+    /// The origins that browsers may send requests from.
     pub cors_origins: Vec<String>,
     /// The work factor of new password hashes.
     pub bcrypt_cost: Cost,
-    /// Whether repeated login failures are slowed.
+    /// Whether failed logins are limited.
     pub throttle: bool,
-    /// The header in which a trusted proxy says who the client is, in lower case.
+    /// The header in which a trusted proxy passes the client's address, in lower case.
     pub client_ip_header: Option<String>,
     /// Whether /docs, /redoc and /openapi.json exist.
     pub docs: bool,
 }
 
-/// Every variable that is not as it should be.
+/// All invalid variables.
 #[derive(Debug, PartialEq, Eq)]
-pub struct ConfigErrors(Vec<Fault>);
+pub struct ConfigErrors(Vec<InvalidVariable>);
 
-/// One variable, what is wrong with its value, and what is allowed. Secrets are never repeated.
+/// A variable, the fault of its value, and what is allowed. Never contains a secret.
 #[derive(Debug, PartialEq, Eq)]
-struct Fault {
+struct InvalidVariable {
     variable: &'static str,
     fault: String,
     allowed: &'static str,
@@ -72,7 +72,7 @@ struct Fault {
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, Fault { variable, fault, allowed }) in self.0.iter().enumerate() {
+        for (index, InvalidVariable { variable, fault, allowed }) in self.0.iter().enumerate() {
             let separator = if index == 0 { "" } else { "\n" };
             write!(f, "{separator}{variable} {fault}; allowed: {allowed}")?;
         }
@@ -83,13 +83,13 @@ impl fmt::Display for ConfigErrors {
 impl std::error::Error for ConfigErrors {}
 
 impl Config {
-    /// Reads all variables through `lookup` (a variable's name in lower case to its value, if it has one); a missing
-    /// or empty one has its default, except that the secret has none and that no origins is a choice.
+    /// Reads all variables through `lookup`, which maps a name of [`VARIABLES`] to its value. A missing or empty variable has
+    /// its default; the secret has none, and empty `cors_origins` allow no origin.
     ///
     /// # Errors
-    /// All faults at once.
+    /// All invalid variables at once.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
-        let mut reader = Reader { lookup: &lookup, faults: Vec::new() };
+        let mut reader = VariableReader { lookup: &lookup, faults: Vec::new() };
         let config = Self {
             keys: reader.keys(),
             debug: reader.flag("debug", false),
@@ -114,20 +114,20 @@ fn days(count: u64) -> Duration {
     Duration::from_secs(count * 24 * 60 * 60)
 }
 
-/// Reads variables and collects what is wrong with them; a faulty one reads as its default.
-struct Reader<'a> {
+/// Reads variables and collects their faults; an invalid one reads as its default.
+struct VariableReader<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
-    faults: Vec<Fault>,
+    faults: Vec<InvalidVariable>,
 }
 
-impl Reader<'_> {
+impl VariableReader<'_> {
     fn text(&self, variable: &str) -> Option<String> {
         let value = (self.lookup)(variable)?.trim().to_owned();
         (!value.is_empty()).then_some(value)
     }
 
     fn refuse(&mut self, variable: &'static str, fault: impl Into<String>, allowed: &'static str) {
-        self.faults.push(Fault { variable, fault: fault.into(), allowed });
+        self.faults.push(InvalidVariable { variable, fault: fault.into(), allowed });
     }
 
     fn flag(&mut self, variable: &'static str, default: bool) -> bool {
@@ -221,8 +221,8 @@ impl Reader<'_> {
     }
 }
 
-/// Whether a browser could send this as `Origin` (RFC 6454, section 6.2): scheme, host and perhaps port, no path.
-/// `*` is refused: with credentials, which this API allows, browsers would not take it.
+/// Returns whether a browser could send this as `Origin` (RFC 6454, section 6.2): scheme, host and perhaps port, no path.
+/// Refuses `*`, which browsers do not accept from an API that allows credentials.
 fn is_origin(origin: &str) -> bool {
     let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
     rest.is_some_and(|host| {
@@ -231,78 +231,4 @@ fn is_origin(origin: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECRET: &str = "0123456789abcdef0123456789abcdef";
-
-    fn read(variables: &[(&str, &str)]) -> Result<Config, String> {
-        let lookup = |name: &str| {
-            let found = variables.iter().find(|(variable, _)| *variable == name);
-            found.map(|(_, value)| (*value).to_owned()).or_else(|| (name == "secret_key").then(|| SECRET.to_owned()))
-        };
-        Config::from_lookup(lookup).map_err(|errors| errors.to_string())
-    }
-
-    fn accepted(variables: &[(&str, &str)]) -> Config {
-        read(variables).unwrap_or_else(|errors| panic!("{errors}"))
-    }
-
-    #[test]
-    fn defaults_are_the_documented_ones() {
-        let config = accepted(&[]);
-        assert_eq!(config.access_ttl.as_secs(), 30 * 60);
-        assert_eq!(config.refresh_ttl.as_secs(), 7 * 86_400);
-        assert_eq!(config.session_absolute.as_secs(), 90 * 86_400);
-        assert_eq!(config.cors_origins, ["http://localhost:3000", "http://localhost:8000"]);
-        assert_eq!(config.bcrypt_cost, Cost::default());
-        assert!(config.throttle && config.docs && !config.debug && config.client_ip_header.is_none());
-    }
-
-    #[test]
-    fn origins_come_with_commas_or_as_json() {
-        for value in ["https://a.example, http://b.example:81", r#"["https://a.example","http://b.example:81"]"#] {
-            let config = accepted(&[("cors_origins", value)]);
-            assert_eq!(config.cors_origins, ["https://a.example", "http://b.example:81"]);
-        }
-        assert!(read(&[("cors_origins", "")]).is_ok_and(|config| config.cors_origins.is_empty()));
-    }
-
-    #[test]
-    fn each_bad_value_is_named_with_its_fault_and_what_is_allowed() {
-        for (variable, value, line) in [
-            ("secret_key", "", "secret_key is not set; allowed: at least 32 bytes"),
-            ("secret_key", "short", "secret_key has only 5 bytes; allowed: at least 32 bytes"),
-            ("secret_key", "your-secret-key-here-your-secret-key-here", "secret_key is a placeholder"),
-            ("secret_key", PLACEHOLDERS[0], "secret_key is a placeholder"),
-            ("secret_key_previous", "short", "secret_key_previous has only 5 bytes"),
-            ("debug", "maybe", "debug is \"maybe\"; allowed: on or off"),
-            (
-                "access_token_expire_minutes",
-                "0",
-                "access_token_expire_minutes is \"0\"; allowed: whole minutes, 1 to 1440",
-            ),
-            ("refresh_token_expire_days", "7.5", "refresh_token_expire_days is \"7.5\"; allowed: whole days"),
-            ("session_absolute_days", "-1", "session_absolute_days is \"-1\"; allowed: whole days"),
-            ("cors_origins", "*", "cors_origins has \"*\"; allowed: origins like"),
-            ("cors_origins", "https://a.example/", "cors_origins has \"https://a.example/\""),
-            ("cors_origins", "[1]", "cors_origins is no JSON list"),
-            ("bcrypt_cost", "9", "bcrypt_cost is \"9\"; allowed: a whole number, 10 to 15"),
-            ("throttle", "2", "throttle is \"2\"; allowed: on or off"),
-            ("client_ip_header", "x forwarded", "client_ip_header is \"x forwarded\"; allowed: the name of one header"),
-            ("docs", "?", "docs is \"?\"; allowed: on or off"),
-        ] {
-            let Err(message) = read(&[(variable, value)]) else { panic!("{variable}={value} was accepted") };
-            assert!(message.starts_with(line), "{message}");
-        }
-    }
-
-    #[test]
-    fn all_faults_are_told_at_once_and_no_secret_is_repeated() {
-        let Err(message) = read(&[("secret_key", "hunter2"), ("docs", "x"), ("debug", "y")]) else {
-            panic!("accepted")
-        };
-        assert_eq!(message.lines().count(), 3);
-        assert!(!message.contains("hunter2"));
-    }
-}
+mod tests;

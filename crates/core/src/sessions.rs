@@ -1,21 +1,20 @@
-//! The table `sessions`: one row for every pair of tokens, valid until it is used, ended or over.
+//! The table `sessions`: one row per pair of tokens.
 //!
-//! To its owner a session is a **chain** of rows: the login's, and one for each refresh after it. Its id is that of the
-//! first row, whose own `chain_id` is NULL; so a row of the Python server, which knows no chains, is one by itself. At most
-//! one row of a chain is valid, and while one is, the access tokens of all of them are good until they expire.
+//! A session, as its owner sees it, is a **chain** of rows: that of the login and one per refresh. Its id is that of the
+//! first row, whose own `chain_id` is NULL; so a row of the Python server, which has no chains, is a chain by itself. At
+//! most one row of a chain is valid. While one is, the access tokens of all its rows are accepted until they expire.
+
+use lanterne_database::{Connection, Error, Row, Timestamp, params};
 
 use crate::client::Client;
-use lanterne_database::Timestamp;
-use lanterne_database::params;
-use lanterne_database::{Connection, Error, Row};
 
-/// What a new row is made of.
+/// The columns of a new row.
 pub struct NewSession<'a> {
-    /// Whose it is.
+    /// The account.
     pub user_id: i64,
-    /// The chain that it goes on; `None`: it begins one.
+    /// The chain that the row continues; `None` begins one.
     pub chain_id: Option<i64>,
-    /// When the chain began.
+    /// The time of the login.
     pub started_at: Timestamp,
     /// The `jti` of its access token.
     pub access_jti: &'a str,
@@ -25,45 +24,45 @@ pub struct NewSession<'a> {
     pub expires_at: Timestamp,
 }
 
-/// The row of a refresh token that was used up.
-pub struct Taken {
-    /// Its chain.
+/// A row whose refresh token was used just now.
+pub struct Rotated {
+    /// The chain.
     pub chain_id: i64,
-    /// When the chain began.
+    /// The time of the login.
     pub started_at: Timestamp,
-    /// Whether its time had passed, so that it buys nothing.
-    pub is_over: bool,
+    /// Whether the row or its chain had expired.
+    pub is_expired: bool,
 }
 
-/// The row of a refresh token that buys nothing.
+/// The row of a refresh token that is not valid any more.
 pub struct Spent {
-    /// Its chain.
+    /// The chain.
     pub chain_id: i64,
-    /// When it was traded for the next; `None` if it was ended before.
+    /// When the token was used; `None` if the session was ended before.
     pub rotated_at: Option<Timestamp>,
 }
 
-/// A chain that is still valid, as its owner sees it.
+/// A valid session.
 #[derive(Debug)]
 pub struct Session {
-    /// The id of the chain.
+    /// The chain's id.
     pub id: i64,
-    /// When it began.
+    /// The time of the login.
     pub started_at: Timestamp,
-    /// When it was last refreshed, or began.
+    /// The time of the last refresh, or of the login.
     pub last_used_at: Timestamp,
-    /// When it ends if it is not refreshed.
+    /// When it expires unless refreshed.
     pub expires_at: Timestamp,
-    /// Where that came from.
+    /// The client of the last refresh, or of the login.
     pub client: Client,
 }
 
-/// The most sessions that are listed.
+/// The most sessions that [`list`] returns.
 const LISTED_MAX: i64 = 1000;
 
-/// Makes a valid row.
+/// Inserts a valid row.
 pub async fn insert(
-    db: &impl Connection,
+    db: &dyn Connection,
     session: NewSession<'_>,
     client: &Client,
     now: Timestamp,
@@ -82,26 +81,26 @@ pub async fn insert(
             now,
             session.expires_at,
             client.address.clone(),
-            client.agent.clone()
+            client.user_agent.clone()
         ],
     )
     .await?;
     Ok(())
 }
 
-/// Uses up the valid row of a refresh token; `None` if there is none. Of any number of simultaneous uses this one
-/// statement lets exactly one through. One that has expired, or whose chain began before `oldest_start`, is over: it is
-/// ended, and not marked as traded.
+/// Invalidates the valid row of a refresh token; `None` if there is none. One statement, so that exactly one of any number
+/// of simultaneous uses succeeds. A row that has expired, or whose chain began before `oldest_start`, is not marked as
+/// rotated.
 ///
-/// A row of the Python server does not say when its chain began: it counts from the row, or from now if the row alone is
-/// older than a chain may be, since that server had no such limit.
-pub async fn take(
-    db: &impl Connection,
+/// A row of the Python server has no start of a chain: the row's own time counts, or `now` if that is before
+/// `oldest_start`, since that server did not limit chains.
+pub async fn rotate(
+    db: &dyn Connection,
     user_id: i64,
     refresh_jti: &str,
     oldest_start: Timestamp,
     now: Timestamp,
-) -> Result<Option<Taken>, Error> {
+) -> Result<Option<Rotated>, Error> {
     let rows = db
         .query(
             "UPDATE sessions
@@ -114,12 +113,12 @@ pub async fn take(
             params![refresh_jti, user_id, now, oldest_start],
         )
         .await?;
-    let taken = |row: &Row| Ok(Taken { chain_id: row.get(0)?, started_at: row.get(1)?, is_over: row.get(2)? });
-    rows.first().map(taken).transpose()
+    let rotated = |row: &Row| Ok(Rotated { chain_id: row.get(0)?, started_at: row.get(1)?, is_expired: row.get(2)? });
+    rows.first().map(rotated).transpose()
 }
 
-/// The row of a refresh token, valid or not.
-pub async fn find_spent(db: &impl Connection, user_id: i64, refresh_jti: &str) -> Result<Option<Spent>, Error> {
+/// Finds the row of a refresh token, valid or not.
+pub async fn find_spent(db: &dyn Connection, user_id: i64, refresh_jti: &str) -> Result<Option<Spent>, Error> {
     let rows = db
         .query(
             "SELECT coalesce(chain_id, id), rotated_at FROM sessions WHERE refresh_token_jti = ?1 AND user_id = ?2",
@@ -129,8 +128,8 @@ pub async fn find_spent(db: &impl Connection, user_id: i64, refresh_jti: &str) -
     rows.first().map(|row| Ok(Spent { chain_id: row.get(0)?, rotated_at: row.get(1)? })).transpose()
 }
 
-/// The chains of an account that are valid, the one that began last first; the latest thousand if there are more.
-pub async fn list(db: &impl Connection, user_id: i64, now: Timestamp) -> Result<Vec<Session>, Error> {
+/// Lists the valid sessions of an account, latest login first, at most the latest 1000.
+pub async fn list(db: &dyn Connection, user_id: i64, now: Timestamp) -> Result<Vec<Session>, Error> {
     let rows = db
         .query(
             "SELECT coalesce(chain_id, id), coalesce(started_at, created_at), created_at, expires_at,
@@ -148,14 +147,14 @@ pub async fn list(db: &impl Connection, user_id: i64, now: Timestamp) -> Result<
             started_at: row.get(1)?,
             last_used_at: row.get(2)?,
             expires_at: row.get(3)?,
-            client: Client { address: row.get(4)?, agent: row.get(5)? },
+            client: Client { address: row.get(4)?, user_agent: row.get(5)? },
         })
     };
     rows.iter().map(session).collect()
 }
 
-/// Ends a chain of the account; whether there was one to end.
-pub async fn end(db: &impl Connection, user_id: i64, chain_id: i64, now: Timestamp) -> Result<bool, Error> {
+/// Ends a session of the account; returns whether it was valid.
+pub async fn end(db: &dyn Connection, user_id: i64, chain_id: i64, now: Timestamp) -> Result<bool, Error> {
     let rows = db
         .query(
             "UPDATE sessions SET is_valid = 0
@@ -167,8 +166,8 @@ pub async fn end(db: &impl Connection, user_id: i64, chain_id: i64, now: Timesta
     Ok(!rows.is_empty())
 }
 
-/// Ends all chains of the account, but the one to `keep`; returns how many.
-pub async fn end_all(db: &impl Connection, user_id: i64, keep: Option<i64>) -> Result<usize, Error> {
+/// Ends all sessions of the account except `keep`; returns how many.
+pub async fn end_all(db: &dyn Connection, user_id: i64, keep: Option<i64>) -> Result<usize, Error> {
     let rows = db
         .query(
             "UPDATE sessions SET is_valid = 0
@@ -180,8 +179,8 @@ pub async fn end_all(db: &impl Connection, user_id: i64, keep: Option<i64>) -> R
     Ok(rows.len())
 }
 
-/// Deletes what there is of an account's sessions.
-pub async fn delete_all(db: &impl Connection, user_id: i64) -> Result<(), Error> {
+/// Deletes all rows of the account.
+pub async fn delete_all(db: &dyn Connection, user_id: i64) -> Result<(), Error> {
     db.query("DELETE FROM sessions WHERE user_id = ?1", params![user_id]).await?;
     Ok(())
 }

@@ -1,187 +1,185 @@
-//! Slowing down whoever guesses passwords (ASVS 5.0, 6.3.1), without letting them lock anybody out.
+//! Rate limiting of password guesses (ASVS 5.0, 6.3.1) that cannot lock an owner out.
 //!
-//! An attempt is counted before the password is looked at, so that many at once count as many, and uncounted if it was
-//! right. Ten wrong passwords for one account from one address cost a pause, and so do a hundred from one address within
-//! a quarter of an hour; each one after a pause doubles it. An account that many addresses guess at is not closed: but
-//! an address that was wrong there once has to wait some seconds, and its owner, who is right at once, does not notice.
+//! An attempt is counted before the password is checked, so that simultaneous guesses count, and taken back if the
+//! password was right. Three counters apply, each with its [`Limit`]: account and network together, the network, and the
+//! account. The first two pause further attempts, and every failure after a pause doubles it. The third never blocks an
+//! account: a network that has failed there itself waits longer, the owner's network does not.
 //!
-//! What is counted stands under keyed hashes: neither addresses of mail nor of machines can be read off them.
+//! Counters are stored under keyed hashes, which reveal neither e-mail nor IP addresses.
 
 mod counter;
 
 use std::net::IpAddr;
 
-use self::counter::{ACCOUNT, ADDRESS, Counter, PAIR, Rule};
-use crate::accounts::Context;
 use lanterne_database::Timestamp;
 
-pub use self::counter::Pause;
+use self::counter::Counter;
+pub use self::counter::{ACCOUNT, ADDRESS, Limit, PAIR, Pause};
+use crate::token::Keys;
 
-/// Where the counters are kept, for all instances of the server together.
-pub trait Memory {
-    /// Replaces the value of `key` by what `change` makes of it, with no other change in between; `None` leaves it as it
-    /// is. `change` is called again if another one was faster.
+/// The prefix of all keys.
+const KEY_PREFIX: &str = "throttle/";
+
+/// A store of counters that all instances of the server share.
+pub trait CounterStore {
+    /// Replaces the value of `key` by the result of `change`, atomically; `None` keeps the value. Calls `change` again if
+    /// another change came first.
+    ///
+    /// # Errors
+    /// The store failed, which the implementation has logged.
     fn update(&self, key: &str, change: &mut Change<'_>) -> Result<(), Unavailable>;
 
-    /// Forgets `key`.
+    /// Removes `key`.
+    ///
+    /// # Errors
+    /// The store failed, which the implementation has logged.
     fn delete(&self, key: &str) -> Result<(), Unavailable>;
 }
 
-/// What becomes of a value that is there, or not.
+/// Computes a new value from the current one.
 pub type Change<'a> = dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>> + 'a;
 
-/// The counters cannot be reached. Whoever implements [`Memory`] has said so in the log: logins go on without.
+/// The store failed. Logins go on uncounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unavailable;
 
-/// What all keys of counters begin with.
-pub const KEY_PREFIX: &str = "throttle/";
-
-/// Whether what is kept under `key` is a counter that counts no more.
-#[must_use]
-pub fn is_over(key: &str, kept: &[u8], now: Timestamp) -> bool {
-    let kind = key.strip_prefix(KEY_PREFIX).and_then(|rest| rest.split('/').next());
-    let rule = match kind {
-        Some("pair") => PAIR,
-        Some("address") => ADDRESS,
-        Some("account") => ACCOUNT,
-        _ => return false,
-    };
-    Counter::read_current(kept, &rule, now.unix_millis()).is_none()
-}
-
-/// An attempt to show a password, which counts as a failure until it succeeds.
+/// A password check that counts as a failure until it succeeds.
 pub struct Attempt<'a> {
     counted: Option<Counted<'a>>,
 }
 
-/// Where an attempt was counted, and until when the pauses last that it began.
+/// The counters of an attempt, and the ends of the pauses that it began.
 struct Counted<'a> {
-    memory: &'a dyn Memory,
-    keys: Keys,
-    address_until: i64,
-    pair_until: i64,
+    store: &'a dyn CounterStore,
+    keys: CounterKeys,
+    address_paused_until: i64,
+    pair_paused_until: i64,
 }
 
-/// Why an attempt was not counted.
-enum Obstacle {
-    Pause(Pause),
-    Unavailable,
-}
-
-impl From<Unavailable> for Obstacle {
-    fn from(Unavailable: Unavailable) -> Self {
-        Self::Unavailable
-    }
-}
-
-/// Where the counters of an attempt stand.
-struct Keys {
+struct CounterKeys {
     pair: String,
     address: String,
     account: String,
 }
 
-/// Begins an attempt at the account of this normalised address, which need not exist.
-///
-/// # Errors
-/// There is a pause.
-pub fn begin<'a, C>(context: &Context<'a, C>, email: &str) -> Result<Attempt<'a>, Pause> {
-    if !context.config.throttle {
-        return Ok(Attempt { counted: None });
-    }
-    let network = network(context.client.address.as_deref());
-    let key = |kind: &str, parts: &[&str]| format!("{KEY_PREFIX}{kind}/{}", context.config.keys.fingerprint(parts));
-    let keys = Keys {
-        pair: key("pair", &[email, &network]),
-        address: key("address", &[&network]),
-        account: key("account", &[email]),
-    };
-    match Counted::new(context.memory, keys, context.now.unix_millis()) {
-        Ok(counted) => Ok(Attempt { counted: Some(counted) }),
-        Err(Obstacle::Pause(pause)) => Err(pause),
-        Err(Obstacle::Unavailable) => Ok(Attempt { counted: None }),
+/// Why an attempt was not counted.
+enum NotCounted {
+    Paused(Pause),
+    Unavailable,
+}
+
+impl From<Unavailable> for NotCounted {
+    fn from(Unavailable: Unavailable) -> Self {
+        Self::Unavailable
     }
 }
 
-// What cannot be forgotten now is so later, when its window is over; the log knows of it.
-impl Attempt<'_> {
-    /// The password was right: the account's failures are forgotten. The address keeps those for other accounts, since
-    /// one's own password is no excuse for guessing at others'.
-    pub fn succeeded(self) {
-        let Some(Counted { memory, keys, address_until, .. }) = self.counted else { return };
-        let _ = memory.delete(&keys.pair);
-        let _ = memory.delete(&keys.account);
-        let _ = take_back(memory, &keys.address, address_until);
+impl<'a> Attempt<'a> {
+    /// Counts an attempt at the account with this normalized address, which need not exist, from an IP `address`.
+    ///
+    /// # Errors
+    /// Attempts are paused.
+    pub fn begin(
+        store: &'a dyn CounterStore,
+        keys: &Keys,
+        email: &str,
+        address: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Self, Pause> {
+        let network = network(address);
+        let key = |counter: &str, parts: &[&str]| format!("{KEY_PREFIX}{counter}/{}", keys.fingerprint(parts));
+        let keys = CounterKeys {
+            pair: key("pair", &[email, &network]),
+            address: key("address", &[&network]),
+            account: key("account", &[email]),
+        };
+        match Counted::new(store, keys, now.unix_millis()) {
+            Ok(counted) => Ok(Self { counted: Some(counted) }),
+            Err(NotCounted::Paused(pause)) => Err(pause),
+            Err(NotCounted::Unavailable) => Ok(Self::uncounted()),
+        }
     }
 
-    /// Nobody knows whether the password was right: that was the server's fault, and is no failure.
-    pub fn broke_off(self) {
-        let Some(Counted { memory, keys, address_until, pair_until }) = self.counted else { return };
-        let _ = take_back(memory, &keys.pair, pair_until);
-        let _ = take_back(memory, &keys.address, address_until);
-        let _ = take_back(memory, &keys.account, 0);
+    /// Makes an attempt that is not counted, for a server without throttle.
+    #[must_use]
+    pub fn uncounted() -> Self {
+        Self { counted: None }
+    }
+
+    /// Takes the attempt back and forgets the account's failures: the password was right. The network keeps its failures at
+    /// other accounts.
+    // A counter that cannot be changed now expires later; the store has logged it.
+    pub fn succeeded(self) {
+        let Some(Counted { store, keys, address_paused_until, .. }) = self.counted else { return };
+        let _ = store.delete(&keys.pair);
+        let _ = store.delete(&keys.account);
+        let _ = take_back(store, &keys.address, address_paused_until);
+    }
+
+    /// Takes the attempt back: it was no guess, or a fault of the server left its outcome unknown.
+    pub fn cancel(self) {
+        let Some(Counted { store, keys, address_paused_until, pair_paused_until }) = self.counted else { return };
+        let _ = take_back(store, &keys.pair, pair_paused_until);
+        let _ = take_back(store, &keys.address, address_paused_until);
+        let _ = take_back(store, &keys.account, 0);
     }
 }
 
 impl<'a> Counted<'a> {
-    /// Counts an attempt in all three places, or in none.
-    fn new(memory: &'a dyn Memory, keys: Keys, now: i64) -> Result<Self, Obstacle> {
-        let address_until = count(memory, &keys.address, &ADDRESS, now, 0)?;
-        let seen = |key: &str, rule| update(memory, key, |kept| (None, Counter::read(kept, rule, now).count));
-        let is_guessed_at = seen(&keys.account, &ACCOUNT)? >= ACCOUNT.limit;
-        let pause_min = if is_guessed_at { counter::pause_by_others(seen(&keys.pair, &PAIR)?) } else { 0 };
-        let pair_until = match count(memory, &keys.pair, &PAIR, now, pause_min) {
-            Err(Obstacle::Pause(pause)) => {
-                take_back(memory, &keys.address, address_until)?;
-                return Err(Obstacle::Pause(pause));
+    /// Counts an attempt in all three counters, or in none.
+    fn new(store: &'a dyn CounterStore, keys: CounterKeys, now: i64) -> Result<Self, NotCounted> {
+        let address_paused_until = count(store, &keys.address, &ADDRESS, now, 0)?;
+        let read = |key: &str, limit| update(store, key, |stored| (None, Counter::read(stored, limit, now).count));
+        let is_guessed_at = read(&keys.account, &ACCOUNT)? >= ACCOUNT.failures;
+        let pause_min = if is_guessed_at { counter::pause_at_guessed_account(read(&keys.pair, &PAIR)?) } else { 0 };
+        let pair_paused_until = match count(store, &keys.pair, &PAIR, now, pause_min) {
+            Err(NotCounted::Paused(pause)) => {
+                take_back(store, &keys.address, address_paused_until)?;
+                return Err(NotCounted::Paused(pause));
             }
             counted => counted?,
         };
         // An account has no pause of its own.
-        update(memory, &keys.account, |kept| {
-            let mut counter = Counter::read(kept, &ACCOUNT, now);
+        update(store, &keys.account, |stored| {
+            let mut counter = Counter::read(stored, &ACCOUNT, now);
             counter.count = counter.count.saturating_add(1);
             (Some(counter.write()), ())
         })?;
-        Ok(Self { memory, keys, address_until, pair_until })
+        Ok(Self { store, keys, address_paused_until, pair_paused_until })
     }
 }
 
-/// Counts an attempt in one place; returns until when the pause lasts that it began.
-fn count(memory: &dyn Memory, key: &str, rule: &Rule, now: i64, pause_min: i64) -> Result<i64, Obstacle> {
-    let outcome = update(memory, key, |kept| {
-        let mut counter = Counter::read(kept, rule, now);
-        let outcome = counter.attempt(rule, now, pause_min);
-        let is_known = outcome.is_err_and(|pause| !pause.is_first);
-        ((!is_known).then(|| counter.write()), outcome)
+/// Counts an attempt in one counter; returns the end of the pause that it begins, 0 without one.
+fn count(store: &dyn CounterStore, key: &str, limit: &Limit, now: i64, pause_min: i64) -> Result<i64, NotCounted> {
+    let outcome = update(store, key, |stored| {
+        let mut counter = Counter::read(stored, limit, now);
+        let outcome = counter.attempt(limit, now, pause_min);
+        let is_unchanged = outcome.is_err_and(|pause| !pause.is_first_refusal);
+        ((!is_unchanged).then(|| counter.write()), outcome)
     })?;
-    outcome.map_err(Obstacle::Pause)
+    outcome.map_err(NotCounted::Paused)
 }
 
-fn take_back(memory: &dyn Memory, key: &str, until: i64) -> Result<(), Unavailable> {
-    update(memory, key, |kept| {
-        let counter = kept.and_then(|bytes| serde_json::from_slice::<Counter>(bytes).ok());
-        (counter.map(|counter| counter.take_back(until).write()), ())
-    })
+fn take_back(store: &dyn CounterStore, key: &str, paused_until: i64) -> Result<(), Unavailable> {
+    update(store, key, |stored| (Counter::parse(stored).map(|counter| counter.take_back(paused_until).write()), ()))
 }
 
-/// [`Memory::update`] with something to tell about the change that was made.
+/// Calls [`CounterStore::update`] with a change that also returns an outcome.
 fn update<T>(
-    memory: &dyn Memory,
+    store: &dyn CounterStore,
     key: &str,
     change: impl Fn(Option<&[u8]>) -> (Option<Vec<u8>>, T),
 ) -> Result<T, Unavailable> {
-    let mut told = None;
-    memory.update(key, &mut |kept| {
-        let (value, outcome) = change(kept);
-        told = Some(outcome);
+    let mut outcome = None;
+    store.update(key, &mut |stored| {
+        let (value, result) = change(stored);
+        outcome = Some(result);
         value
     })?;
-    told.ok_or(Unavailable)
+    outcome.ok_or(Unavailable)
 }
 
-/// Who counts as one: an IPv4 address; of IPv6 the network of 64 bits that a household has (RFC 6177).
+/// The network an address belongs to: an IPv4 address, or an IPv6 /64 (RFC 6177).
 fn network(address: Option<&str>) -> String {
     let Some(address) = address else { return "unknown".to_owned() };
     match address.parse::<IpAddr>().map(|address| address.to_canonical()) {

@@ -1,55 +1,51 @@
-//! The table `users`: one statement a function, its text beside the reading of its rows.
+//! The table `users`.
 
-mod listing;
+use lanterne_database::{Connection, Error, Row, Timestamp, Value, params};
 
-pub use listing::{Filters, count, page};
-
-use lanterne_database::Timestamp;
-use lanterne_database::params;
-use lanterne_database::{Connection, Error, Row};
+use crate::conditions::Conditions;
 
 /// An account.
 #[derive(Clone, Debug)]
 pub struct User {
-    /// Never changes, and is never another account's.
+    /// Never changes and is never reused.
     pub id: i64,
-    /// Normalised and unique.
+    /// Normalized and unique.
     pub email: String,
-    /// What `password::verify` reads.
+    /// In the format of [`crate::password`].
     pub hashed_password: String,
-    /// Whether it may log in.
+    /// Whether it can log in.
     pub is_active: bool,
-    /// Whether it may administer other accounts.
+    /// Whether it is an administrator.
     pub is_admin: bool,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
 }
 
-/// What a new account is made of.
+/// The columns of a new account.
 pub struct NewUser<'a> {
-    /// Normalised.
+    /// Normalized.
     pub email: &'a str,
-    /// From `password::hash`.
+    /// In the format of [`crate::password`].
     pub hashed_password: &'a str,
-    /// Whether it may log in.
+    /// Whether it can log in.
     pub is_active: bool,
-    /// Whether it may administer other accounts.
+    /// Whether it is an administrator.
     pub is_admin: bool,
 }
 
-/// What becomes of an account; `None` leaves as it is.
+/// Fields to update; `None` keeps the value.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
-    /// Normalised.
+    /// Normalized.
     pub email: Option<String>,
-    /// Whether it may log in.
+    /// Whether it can log in.
     pub is_active: Option<bool>,
-    /// Whether it may administer other accounts.
+    /// Whether it is an administrator.
     pub is_admin: Option<bool>,
 }
 
 impl User {
-    /// Reads the first six columns of a row.
+    /// Reads the first six columns: `id, email, hashed_password, is_active, is_admin, created_at`.
     fn from_row(row: &Row) -> Result<Self, Error> {
         Ok(Self {
             id: row.get(0)?,
@@ -62,8 +58,8 @@ impl User {
     }
 }
 
-/// Makes an account; `None` if the address is taken. The statement itself decides between two that try at once.
-pub async fn insert(db: &impl Connection, user: NewUser<'_>, now: Timestamp) -> Result<Option<User>, Error> {
+/// Inserts an account; `None` if the address is taken. One statement, so that one of two simultaneous attempts fails.
+pub async fn insert(db: &dyn Connection, user: NewUser<'_>, now: Timestamp) -> Result<Option<User>, Error> {
     let rows = db
         .query(
             "INSERT INTO users (email, hashed_password, is_active, is_admin, created_at, updated_at)
@@ -76,8 +72,8 @@ pub async fn insert(db: &impl Connection, user: NewUser<'_>, now: Timestamp) -> 
     rows.first().map(User::from_row).transpose()
 }
 
-/// The account with this normalised address.
-pub async fn find_by_email(db: &impl Connection, email: &str) -> Result<Option<User>, Error> {
+/// Finds the account with this normalized address.
+pub async fn find_by_email(db: &dyn Connection, email: &str) -> Result<Option<User>, Error> {
     let rows = db
         .query(
             "SELECT id, email, hashed_password, is_active, is_admin, created_at FROM users WHERE email = ?1",
@@ -87,8 +83,8 @@ pub async fn find_by_email(db: &impl Connection, email: &str) -> Result<Option<U
     rows.first().map(User::from_row).transpose()
 }
 
-/// The account with this id.
-pub async fn find_by_id(db: &impl Connection, id: i64) -> Result<Option<User>, Error> {
+/// Finds the account with this id.
+pub async fn find_by_id(db: &dyn Connection, id: i64) -> Result<Option<User>, Error> {
     let rows = db
         .query(
             "SELECT id, email, hashed_password, is_active, is_admin, created_at FROM users WHERE id = ?1",
@@ -98,10 +94,10 @@ pub async fn find_by_id(db: &impl Connection, id: i64) -> Result<Option<User>, E
     rows.first().map(User::from_row).transpose()
 }
 
-/// The account with this id, and the session that this access token of it belongs to, if that is valid: everything that
-/// is asked on every request, by three indexes.
+/// Finds an account, and the id of the valid session that its access token belongs to: all that every authenticated request
+/// needs, in one statement and by three indexes.
 pub async fn find_with_session(
-    db: &impl Connection,
+    db: &dyn Connection,
     id: i64,
     access_jti: &str,
     now: Timestamp,
@@ -122,8 +118,8 @@ pub async fn find_with_session(
     rows.first().map(|row| Ok((User::from_row(row)?, row.get(6)?))).transpose()
 }
 
-/// Changes an account; `None` if another one has the new address, or there is no such account.
-pub async fn update(db: &impl Connection, id: i64, changes: &Changes, now: Timestamp) -> Result<Option<User>, Error> {
+/// Updates an account; `None` if the new address is taken, or the account does not exist.
+pub async fn update(db: &dyn Connection, id: i64, changes: &Changes, now: Timestamp) -> Result<Option<User>, Error> {
     let rows = db
         .query(
             "UPDATE OR IGNORE users
@@ -137,28 +133,93 @@ pub async fn update(db: &impl Connection, id: i64, changes: &Changes, now: Times
     rows.first().map(User::from_row).transpose()
 }
 
-/// Gives an account another password.
-pub async fn set_password(db: &impl Connection, id: i64, hashed_password: &str, now: Timestamp) -> Result<(), Error> {
+/// Stores the hash of a new password.
+pub async fn set_password(db: &dyn Connection, id: i64, hashed_password: &str, now: Timestamp) -> Result<(), Error> {
     db.query("UPDATE users SET hashed_password = ?2, updated_at = ?3 WHERE id = ?1", params![id, hashed_password, now])
         .await?;
     Ok(())
 }
 
-/// Replaces the hash of the same password: nothing that the account's owner did, so `updated_at` stays.
-pub async fn replace_hash(db: &impl Connection, id: i64, hashed_password: &str) -> Result<(), Error> {
+/// Replaces the hash of an unchanged password, and keeps `updated_at`.
+pub async fn replace_hash(db: &dyn Connection, id: i64, hashed_password: &str) -> Result<(), Error> {
     db.query("UPDATE users SET hashed_password = ?2 WHERE id = ?1", params![id, hashed_password]).await?;
     Ok(())
 }
 
-/// Deletes an account, whose sessions must be gone.
-pub async fn delete(db: &impl Connection, id: i64) -> Result<(), Error> {
+/// Deletes an account, whose sessions must be deleted before.
+pub async fn delete(db: &dyn Connection, id: i64) -> Result<(), Error> {
     db.query("DELETE FROM users WHERE id = ?1", params![id]).await?;
     Ok(())
 }
 
-/// Whether there is an active administrator beside this account.
-pub async fn has_other_active_admin(db: &impl Connection, id: i64) -> Result<bool, Error> {
+/// Returns whether another account is an active administrator.
+pub async fn has_other_active_admin(db: &dyn Connection, id: i64) -> Result<bool, Error> {
     let rows =
         db.query("SELECT 1 FROM users WHERE is_admin = 1 AND is_active = 1 AND id <> ?1 LIMIT 1", params![id]).await?;
     Ok(!rows.is_empty())
+}
+
+/// Which accounts to list; `None` does not restrict.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Accounts whose address contains this text, ignoring the case of ASCII letters.
+    pub email_part: Option<String>,
+    /// Active accounts, or inactive ones.
+    pub is_active: Option<bool>,
+    /// Administrators, or the others.
+    pub is_admin: Option<bool>,
+}
+
+impl Filter {
+    fn conditions(&self) -> (String, Vec<Value>) {
+        Conditions::default()
+            .and("email LIKE ? ESCAPE '\\'", self.email_part.as_deref().map(containing))
+            .and("is_active = ?", self.is_active)
+            .and("is_admin = ?", self.is_admin)
+            .build()
+    }
+}
+
+/// Builds the LIKE pattern for texts that contain `part` literally. SQLite reads a pattern up to its first NUL: a NUL
+/// becomes another character that no address has.
+fn containing(part: &str) -> String {
+    let mut pattern = String::from("%");
+    for character in part.chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(if character == '\0' { '\u{1}' } else { character });
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// Lists at most `limit` accounts after the first `offset`, by id.
+pub async fn list(db: &dyn Connection, filters: &Filter, limit: i64, offset: i64) -> Result<Vec<User>, Error> {
+    let (conditions, mut params) = filters.conditions();
+    params.extend(params![limit, offset]);
+    let sql = format!(
+        "SELECT id, email, hashed_password, is_active, is_admin, created_at FROM users
+         {conditions} ORDER BY id LIMIT ? OFFSET ?"
+    );
+    db.query(&sql, params).await?.iter().map(User::from_row).collect()
+}
+
+/// Counts accounts: by an index, but for a search in addresses, which reads all of them.
+pub async fn count(db: &dyn Connection, filters: &Filter) -> Result<i64, Error> {
+    let (conditions, params) = filters.conditions();
+    let rows = db.query(&format!("SELECT count(*) FROM users {conditions}"), params).await?;
+    rows.first().map_or(Ok(0), |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::containing;
+
+    #[test]
+    fn wildcards_in_a_search_are_literal() {
+        assert_eq!(containing("a.b@c"), "%a.b@c%");
+        assert_eq!(containing(r"50%_\"), r"%50\%\_\\%");
+        assert_eq!(containing("a\0"), "%a\u{1}%");
+    }
 }

@@ -1,12 +1,13 @@
 //! An SQLite file opened directly, for tests of what needs no host.
 
+use std::future::ready;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::types::Value as SqliteValue;
 
-use crate::{Connection, Error, Row, Value};
+use crate::{BoxFuture, Connection, Error, Row, Value};
 
 crate::host_values!(SqliteValue);
 
@@ -59,7 +60,8 @@ impl SqliteFile {
 }
 
 impl Connection for SqliteFile {
-    async fn query(&self, sql: &str, params: Vec<Value>) -> Result<Vec<Row>, Error> {
-        self.query_now(sql, params).map_err(|error| Error::Host(error.to_string()))
+    fn query<'a>(&'a self, sql: &'a str, params: Vec<Value>) -> BoxFuture<'a, Result<Vec<Row>, Error>> {
+        let result = self.query_now(sql, params).map_err(|error| Error::Host(error.to_string()));
+        Box::pin(ready(result))
     }
 }

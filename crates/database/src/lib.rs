@@ -10,6 +10,7 @@ mod value;
 mod file;
 
 use std::future::Future;
+use std::pin::Pin;
 
 #[cfg(feature = "rusqlite")]
 pub use file::SqliteFile;
@@ -27,19 +28,16 @@ pub enum Error {
     Column(String),
 }
 
+/// A boxed future, so that traits with asynchronous methods can be trait objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
 /// An open database connection.
-pub trait Connection: Send + Sync {
+pub trait Connection {
     /// Runs one statement with `params` for its `?1`, `?2`, ... and returns all its rows.
     ///
     /// # Errors
     /// The host refused the statement, or reading its rows failed.
-    fn query(&self, sql: &str, params: Vec<Value>) -> impl Future<Output = Result<Vec<Row>, Error>> + Send;
-}
-
-impl<C: Connection> Connection for &C {
-    fn query(&self, sql: &str, params: Vec<Value>) -> impl Future<Output = Result<Vec<Row>, Error>> + Send {
-        (**self).query(sql, params)
-    }
+    fn query<'a>(&'a self, sql: &'a str, params: Vec<Value>) -> BoxFuture<'a, Result<Vec<Row>, Error>>;
 }
 
 /// Builds the parameters of a statement: `params![id, email, now]`.
@@ -52,7 +50,7 @@ macro_rules! params {
 ///
 /// # Errors
 /// The host refused a pragma.
-pub async fn prepare(db: &impl Connection) -> Result<(), Error> {
+pub async fn prepare(db: &dyn Connection) -> Result<(), Error> {
     db.query("PRAGMA foreign_keys = ON", vec![]).await?;
     db.query("PRAGMA busy_timeout = 5000", vec![]).await?;
     Ok(())
@@ -66,7 +64,7 @@ pub async fn prepare(db: &impl Connection) -> Result<(), Error> {
 /// # Errors
 /// That of `work`, or of BEGIN or COMMIT.
 pub async fn transaction<T, E: From<Error>>(
-    db: &impl Connection,
+    db: &dyn Connection,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
     db.query("BEGIN IMMEDIATE", vec![]).await?;

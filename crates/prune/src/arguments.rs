@@ -1,22 +1,22 @@
-//! What a user can ask for.
+//! The command line.
 
-/// The most days that can be asked for: a hundred years.
+/// The greatest number of days: a hundred years.
 const DAYS_MAX: u32 = 36_500;
 
-/// What to delete, and whether to.
+/// What to delete.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Arguments {
-    /// Sessions that were over longer ago than this many days; `None` leaves sessions alone.
+    /// Delete sessions that expired more than this many days ago.
     pub sessions_days: Option<u32>,
-    /// Audit rows older than this many days; `None` leaves them alone.
+    /// Delete audit rows older than this many days.
     pub audit_days: Option<u32>,
-    /// Counters of wrong passwords that count no more.
+    /// Delete expired throttle counters.
     pub throttle: bool,
-    /// Count, and delete nothing.
+    /// Only count.
     pub dry_run: bool,
 }
 
-/// Reads the words after the program's name; `Ok(None)` asks for help, `Err` says what is not understood.
+/// Parses the words after the program's name; `Ok(None)` asks for help.
 pub(crate) fn parse(words: &[String]) -> Result<Option<Arguments>, String> {
     if words.iter().any(|word| matches!(word.as_str(), "help" | "--help" | "-h")) {
         return Ok(None);
@@ -44,7 +44,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Option<Arguments>, String> {
         }
     }
     if arguments.sessions_days.or(arguments.audit_days).is_none() && !arguments.throttle {
-        return Err("it was not said what to delete: --sessions-days N, --audit-days N or --throttle".to_owned());
+        return Err("nothing to delete: give --sessions-days N, --audit-days N or --throttle".to_owned());
     }
     Ok(Some(arguments))
 }
@@ -81,8 +81,8 @@ mod tests {
     #[test]
     fn everything_else_is_named_and_refused() {
         for (line, words) in [
-            ("", "not said what to delete"),
-            ("--dry-run", "not said what to delete"),
+            ("", "nothing to delete"),
+            ("--dry-run", "nothing to delete"),
             ("--sessions-days", "--sessions-days needs a number"),
             ("--sessions-days 0", "--sessions-days is \"0\"; allowed"),
             ("--sessions-days -1", "\"-1\""),

@@ -1,44 +1,47 @@
-//! `prune`: deletes sessions, audit rows and counters that nobody needs any more.
+//! `prune`: deletes old sessions, old audit rows and expired throttle counters.
 //!
-//! It may run beside a busy server: what is to go is looked for by reading, which keeps nobody waiting, and goes in small
-//! pieces with a pause after each, in which logins get their turn. Ended half-way it has deleted less, and that is all.
+//! Safe beside a busy server: rows are found without a lock and deleted in small transactions, each followed by a pause for
+//! other writers. An interrupted run has deleted less.
 
 mod arguments;
+mod retention;
 
 use std::process::ExitCode;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arguments::Arguments;
 use lanterne_command::{Failure, Store, open_migrated, run, say};
-use lanterne_core::retention::Kind;
-use lanterne_core::throttle;
-use lanterne_database::Timestamp;
-use lanterne_database::{self as db, Connection};
+use lanterne_database::{self as db, Connection, Timestamp};
+use retention::Table;
+use serde::Deserialize;
 
-/// How many rows are deleted at a time: a few milliseconds' work.
-const ROWS_MAX: i64 = 500;
+/// The rows of one transaction: a few milliseconds of work.
+const BATCH_ROWS_MAX: i64 = 500;
 
 const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
 
+/// The prefix of the keys of throttle counters.
+const COUNTER_PREFIX: &str = "throttle/";
+
 const USAGE: &str = "\
-Deletes what is no longer needed, in small pieces, also beside a running server.
+Deletes old sessions, audit rows and throttle counters, also beside a running
+server.
 
 Usage: prune [--sessions-days N] [--audit-days N] [--throttle] [--dry-run]
 
 Options:
-  --sessions-days N  sessions that were over more than N days ago. One that was
-                     ended before its time is over when its refresh token would
-                     have expired: until then that token could come back, and
-                     should be recognised as used
-  --audit-days N     rows of the audit log that are older than N days
-  --throttle         counters of wrong passwords that count no more
-  --dry-run          count them, and delete nothing
-  help               show this
+  --sessions-days N  delete sessions whose refresh token expired more than N days
+                     ago; ended sessions are kept until then, so that a used
+                     token that comes back is recognized
+  --audit-days N     delete audit rows older than N days
+  --throttle         delete expired counters of failed logins
+  --dry-run          only count, delete nothing
+  help               show this text
 
-N is a whole number from 1. There is no default: what is not named is kept.
+N is a whole number from 1. What is not named is kept.
 
-Exit status: 0; 1 if it failed; 2 if what it was given is wrong (on Spin: 1).
+Exit status: 0 on success, 1 on failure, 2 on a usage error (1 on Spin).
 
 Run it with:
   cargo lanterne prune --sessions-days 30 --audit-days 365 --throttle
@@ -58,7 +61,7 @@ fn main() -> ExitCode {
         }
         if arguments.throttle {
             let count = forget_counters(&Store::open()?, arguments.dry_run, now)?;
-            say(format!("{} {count} counters of wrong passwords that count no more", verb(&arguments)));
+            say(format!("{} {count} expired counters of failed logins", verb(&arguments)));
         }
         Ok(())
     })
@@ -68,39 +71,51 @@ fn verb(arguments: &Arguments) -> &'static str {
     if arguments.dry_run { "Would delete" } else { "Deleted" }
 }
 
-async fn prune(db: &impl Connection, arguments: &Arguments, now: Timestamp) -> Result<(), Failure> {
-    for (kind, days, what) in [
-        (Kind::Sessions, arguments.sessions_days, "sessions that were over more than"),
-        (Kind::AuditRows, arguments.audit_days, "audit rows that were written more than"),
+async fn prune(db: &dyn Connection, arguments: &Arguments, now: Timestamp) -> Result<(), Failure> {
+    for (table, days, what) in [
+        (Table::Sessions, arguments.sessions_days, "sessions that expired more than"),
+        (Table::AuditLogs, arguments.audit_days, "audit rows that were written more than"),
     ] {
         let Some(days) = days else { continue };
         let cutoff = days_before(now, days)?;
         let count = match arguments.dry_run {
-            true => kind.count(db, cutoff).await?,
-            false => delete(db, kind, cutoff).await?,
+            true => table.count(db, cutoff).await?,
+            false => delete(db, table, cutoff).await?,
         };
         say(format!("{} {count} {what} {} ago", verb(arguments), spelled(days)));
     }
     Ok(())
 }
 
-/// Deletes what is older than `cutoff`, in transactions so short that nobody waits for one.
-async fn delete(db: &impl Connection, kind: Kind, cutoff: Timestamp) -> Result<i64, db::Error> {
+/// Deletes the rows older than `cutoff`, in short transactions; returns their number.
+async fn delete(db: &dyn Connection, table: Table, cutoff: Timestamp) -> Result<i64, db::Error> {
     let (mut after, mut count) = (i64::MIN, 0);
-    while let Some(last) = kind.next(db, cutoff, after, ROWS_MAX).await? {
-        let start = Instant::now();
-        count += i64::try_from(kind.delete(db, cutoff, after, last).await?).unwrap_or(0);
+    while let Some(last) = table.next_batch(db, cutoff, after, BATCH_ROWS_MAX).await? {
+        let started = Instant::now();
+        count += i64::try_from(table.delete(db, cutoff, after, last).await?).unwrap_or(0);
         after = last;
-        give_way(start.elapsed());
+        // SQLite has no queue: leave the write lock free for as long as it was held.
+        thread::sleep(started.elapsed());
     }
     Ok(count)
 }
 
-/// Deletes the counters that count no more. One that begins to count again in this very moment loses what it counted.
+/// A counter as the API stores it (`throttle::Counter` in `lanterne-core`), as far as pruning needs it.
+#[derive(Deserialize)]
+struct Counter {
+    /// Unix time in milliseconds.
+    expires_at: i64,
+}
+
+/// Deletes expired throttle counters; returns their number. An attempt that is counted at the same moment may be lost.
 fn forget_counters(store: &Store, dry_run: bool, now: Timestamp) -> Result<i64, Failure> {
     let mut count = 0;
-    for key in store.keys()?.iter().filter(|key| key.starts_with(throttle::KEY_PREFIX)) {
-        if store.get(key)?.is_some_and(|kept| throttle::is_over(key, &kept, now)) {
+    for key in store.keys()?.iter().filter(|key| key.starts_with(COUNTER_PREFIX)) {
+        // An unreadable counter counts nothing.
+        let is_current = |value: Vec<u8>| {
+            serde_json::from_slice::<Counter>(&value).is_ok_and(|counter| counter.expires_at > now.unix_millis())
+        };
+        if store.get(key)?.is_some_and(|value| !is_current(value)) {
             if !dry_run {
                 store.delete(key)?;
             }
@@ -108,11 +123,6 @@ fn forget_counters(store: &Store, dry_run: bool, now: Timestamp) -> Result<i64, 
         }
     }
     Ok(count)
-}
-
-/// Leaves the write lock free for as long as it was held: SQLite has no queue, whoever waits looks again now and then.
-fn give_way(held: Duration) {
-    thread::sleep(held);
 }
 
 fn days_before(now: Timestamp, days: u32) -> Result<Timestamp, Failure> {

@@ -1,4 +1,4 @@
-//! Accounts to create, if they are not there.
+//! Creating accounts that do not exist yet.
 
 use lanterne_command::Failure;
 use lanterne_core::audit::{self, Action, Entry};
@@ -10,35 +10,31 @@ use lanterne_database::{self as db, Connection, transaction};
 
 /// An account to create.
 pub(crate) struct Account<'a> {
-    /// Normalised, as the table wants it.
+    /// Normalized.
     pub email: &'a str,
     /// In plain text.
     pub password: &'a str,
-    /// Whether it may administer other accounts.
+    /// Whether it is an administrator.
     pub is_admin: bool,
 }
 
-/// Those that the Python server's `scripts/seed_database.py` creates, with passwords that everybody can read.
+/// The accounts that the Python server's `scripts/seed_database.py` creates, with public passwords.
 pub(crate) const DOCUMENTED: &[Account<'_>] = &[
     Account { email: "admin@lanterne-rouge.com", password: "admin_password_123", is_admin: true },
     Account { email: "tester@lanterne-rouge.com", password: "tester_password_123", is_admin: false },
 ];
 
-/// What became of an account.
+/// The outcome for one account.
 pub(crate) enum Outcome {
-    /// It was made.
+    /// It was created.
     Created,
-    /// It was there, like this, and is left as it is.
+    /// It exists, and is left unchanged.
     Found(User),
 }
 
-/// Creates those of `accounts` that are missing, all of them or none, and says what became of each.
-pub(crate) async fn create(
-    db: &impl Connection,
-    accounts: &[Account<'_>],
-    cost: Cost,
-) -> Result<Vec<Outcome>, Failure> {
-    // Hashing takes its time: done first, so that no server waits for the write lock meanwhile.
+/// Creates the missing ones of `accounts`, all or none; returns the outcome for each.
+pub(crate) async fn create(db: &dyn Connection, accounts: &[Account<'_>], cost: Cost) -> Result<Vec<Outcome>, Failure> {
+    // Hash before the transaction: a server would wait for the write lock meanwhile.
     let mut hashes = Vec::with_capacity(accounts.len());
     for account in accounts {
         hashes.push(missing_hash(db, account, cost).await?);
@@ -54,8 +50,8 @@ pub(crate) async fn create(
     Ok(outcomes.await?)
 }
 
-/// The hash for an account that has to be created; `None` if it is there.
-async fn missing_hash(db: &impl Connection, account: &Account<'_>, cost: Cost) -> Result<Option<String>, Failure> {
+/// Hashes the password of an account; `None` if the account exists.
+async fn missing_hash(db: &dyn Connection, account: &Account<'_>, cost: Cost) -> Result<Option<String>, Failure> {
     if users::find_by_email(db, account.email).await?.is_some() {
         return Ok(None);
     }
@@ -64,7 +60,7 @@ async fn missing_hash(db: &impl Connection, account: &Account<'_>, cost: Cost) -
 }
 
 async fn insert(
-    db: &impl Connection,
+    db: &dyn Connection,
     account: &Account<'_>,
     hashed_password: Option<&str>,
     now: Timestamp,
@@ -81,13 +77,13 @@ async fn insert(
     found.map(Outcome::Found).ok_or_else(|| db::Error::Host(format!("{email} was deleted meanwhile: try again")))
 }
 
-/// Whoever can run this command has no account that could be named.
-async fn record(db: &impl Connection, user: &User, now: Timestamp) -> Result<(), db::Error> {
+/// Writes the audit row. A command has no account that acts.
+async fn record(db: &dyn Connection, user: &User, now: Timestamp) -> Result<(), db::Error> {
     let entry = Entry {
         action: Action::UserCreate,
         user_id: None,
         resource_id: Some(user.id),
         details: format!("User created by the command seed: {}, admin: {}", user.email, user.is_admin),
     };
-    audit::record(db, entry, &Client::default(), now).await
+    audit::insert(db, &entry, &Client::default(), now).await
 }

@@ -1,24 +1,24 @@
-//! What a user can ask for.
+//! The command line.
 
 use lanterne_core::email::Email;
 
-/// Whom to create.
+/// Which accounts to create.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     /// The two documented accounts.
     Documented,
-    /// A real administrator.
+    /// An administrator.
     Admin {
-        /// Normalised.
+        /// The address.
         email: Email,
-        /// Whether the password comes on standard input; if not, a random one is made.
+        /// Whether to read the password from standard input instead of generating one.
         password_from_stdin: bool,
     },
     /// Show the usage text.
     Help,
 }
 
-/// Reads the words after the program's name; `Err` says which of them is not understood.
+/// Parses the words after the program's name.
 pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
     if words.iter().any(|word| matches!(word.as_str(), "help" | "--help" | "-h")) {
         return Ok(Command::Help);

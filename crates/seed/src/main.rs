@@ -1,7 +1,6 @@
-//! `seed`: creates the two documented accounts, or a real administrator.
+//! `seed`: creates the two documented accounts for development, or an administrator.
 //!
-//! The documented passwords are for development. An account that exists is left as it is, so that seeding again never
-//! brings a documented password back.
+//! Existing accounts are left unchanged, so that seeding again never restores a documented password.
 
 mod accounts;
 mod arguments;
@@ -20,29 +19,29 @@ Creates the two documented accounts, with passwords FOR DEVELOPMENT:
   admin@lanterne-rouge.com   admin_password_123   administrator
   tester@lanterne-rouge.com  tester_password_123
 
-or a real administrator instead. Accounts that exist are left as they are.
+or an administrator instead. Existing accounts are left unchanged.
 
 Usage: seed [--admin-email ADDRESS [--admin-password-stdin]]
 
 Options:
-  --admin-email ADDRESS   create this administrator, and nobody else
-  --admin-password-stdin  with the password on standard input, one line of 8 to
-                          100 characters; without this option a random password
-                          is made, and shown once
-  help                    show this
+  --admin-email ADDRESS   create only this administrator
+  --admin-password-stdin  read the password from standard input, one line of 8 to
+                          100 characters, instead of generating one that is
+                          printed once
+  help                    show this text
 
 Variables:
   lanterne_env  production: the documented accounts are refused [development]
   bcrypt_cost   the work factor of the password hashes, 10 to 15 [12]
 
-Exit status: 0; 1 if it failed; 2 if what it was given is wrong (on Spin: 1).
+Exit status: 0 on success, 1 on failure, 2 on a usage error (1 on Spin).
 
 Run it with:
   cargo lanterne seed
   cargo lanterne seed --admin-email you@example.com
   spin up -f spin.commands.toml -c seed -- --admin-email you@example.com";
 
-/// What people call the environment where public passwords have no place.
+/// The values of `lanterne_env` that refuse accounts with public passwords.
 const PRODUCTION: [&str; 2] = ["production", "prod"];
 
 fn main() -> ExitCode {
@@ -85,8 +84,8 @@ async fn seed_documented() -> Result<(), Failure> {
 
 async fn seed_admin(email: &str, password_from_stdin: bool) -> Result<(), Failure> {
     let random = || Failure::Failed("no randomness for a password".to_owned());
-    // Before the database: a password that is refused should not have made its file.
-    let (password, is_made) = match password_from_stdin {
+    // Before the database is opened: a refused password must not create its file.
+    let (password, is_generated) = match password_from_stdin {
         true => (secret::read(std::io::stdin().lock()).map_err(Failure::Usage)?.expose().to_owned(), false),
         false => (secret::generate(getrandom::fill).map_err(|_| random())?, true),
     };
@@ -104,7 +103,7 @@ async fn seed_admin(email: &str, password_from_stdin: bool) -> Result<(), Failur
         }
         Some(Outcome::Created) | None => {
             say(format!("{email}: created"));
-            if is_made {
+            if is_generated {
                 say(format!("Its password, shown this once: {password}"));
             }
             Ok(())

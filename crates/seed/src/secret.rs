@@ -1,20 +1,19 @@
-//! The password of a real administrator: read, or made.
+//! The password of an administrator: read from standard input, or generated.
 
 use std::io::Read;
 
-use lanterne_core::json::Json;
-use lanterne_core::validation::{Field as _, NewPassword};
+use lanterne_core::secret::NewPassword;
 
-/// More than the longest password has, in bytes; whatever is longer need not be read to its end.
+/// More than the longest password, in bytes.
 const INPUT_BYTES_MAX: u64 = 4096;
-/// 24 of these are 142 bits: nobody guesses that, and nobody has to type it twice.
+/// 24 of these are 142 bits.
 const CHARACTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const LENGTH: usize = 24;
 
-/// Reads a password: all of `input` but for one end of line after it, by the rules of `POST /auth/register`.
+/// Reads a password: all of `input`, without one line ending at its end.
 ///
 /// # Errors
-/// It is none; the message does not repeat what was read.
+/// It is refused by the rules of `POST /auth/register`; the message does not repeat it.
 pub(crate) fn read(input: impl Read) -> Result<NewPassword, String> {
     let mut bytes = Vec::new();
     let read = input.take(INPUT_BYTES_MAX).read_to_end(&mut bytes);
@@ -24,26 +23,25 @@ pub(crate) fn read(input: impl Read) -> Result<NewPassword, String> {
     if password.is_empty() {
         return Err("there is no password on standard input".to_owned());
     }
-    // Two lines are more likely two passwords, or somebody else's file, than one.
+    // Two lines are probably not one password.
     if password.contains(['\n', '\r', '\0']) {
         return Err("the password on standard input should be one line".to_owned());
     }
-    NewPassword::parse(&Json::String(password.to_owned()))
-        .map_err(|fault| format!("the password on standard input is refused: {fault}"))
+    NewPassword::parse(password).map_err(|fault| format!("the password on standard input is refused: {fault}"))
 }
 
-/// A random password of letters and digits; `fill` fills it with random bytes.
+/// Generates a password of letters and digits from the random bytes of `fill`.
 ///
 /// # Errors
-/// There is no randomness.
+/// That of `fill`.
 pub(crate) fn generate<E>(mut fill: impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<String, E> {
     let mut password = String::with_capacity(LENGTH);
     let mut bytes = [0; 2 * LENGTH];
     while password.len() < LENGTH {
         fill(&mut bytes)?;
-        // The last bytes have no whole turn of the 62 characters: taken, they would favour the first ones.
-        let fair = bytes.iter().filter(|byte| **byte < 248);
-        let characters = fair.map(|byte| char::from(CHARACTERS[usize::from(byte % 62)]));
+        // 248 is the greatest multiple of 62 in a byte: the bytes beyond would favour the first characters.
+        let unbiased = bytes.iter().filter(|byte| **byte < 248);
+        let characters = unbiased.map(|byte| char::from(CHARACTERS[usize::from(byte % 62)]));
         password.extend(characters.take(LENGTH - password.len()));
     }
     Ok(password)

@@ -1,113 +1,98 @@
 //! Opening a session with a password.
 
-use super::recorded::Attempt;
-use super::{Chain, Context, TokenPair, hash, open_session};
-use crate::audit::{self, Action, Entry};
+use lanterne_database::transaction;
+
+use super::event::Event;
+use super::{AppContext, TokenPair};
+use crate::audit::Action;
+use crate::email::Email;
 use crate::error::Error;
 use crate::password::{self, Verdict};
-use crate::requests::LoginRequest;
-use crate::throttle;
-use crate::users::{self, User};
-use lanterne_database::{self as db, Connection};
+use crate::secret::Secret;
+use crate::users;
 
-/// Opens a session for the owner of the password.
+/// Opens a session.
 ///
 /// # Errors
-/// [`Error::Throttled`] after too many failures, whatever the password; [`Error::BadCredentials`] for an unknown address
-/// and a wrong password, which look and cost the same; [`Error::AccountInactive`] only after the right password.
-pub async fn login<C: Connection>(context: &Context<'_, C>, request: LoginRequest) -> Result<TokenPair, Error> {
-    let (email, password) = (request.email.as_str(), request.password.expose());
-    let counted = match throttle::begin(context, email) {
-        Ok(counted) => counted,
-        Err(pause) => return Err(refuse_throttled(context, email, pause).await?),
-    };
-    let mut outcome = try_login(context, email, password).await;
-    if let Ok(Outcome::Overtaken) = outcome {
-        // Most likely by a login beside this one that renewed the hash of the same password: see again.
-        outcome = try_login(context, email, password).await;
-    }
-    let (error, user_id) = match outcome {
-        Ok(Outcome::Opened(pair)) => {
-            counted.succeeded();
-            return Ok(pair);
-        }
-        Ok(Outcome::Refused(error, user_id)) => (error, user_id),
-        Ok(Outcome::Overtaken) => (Error::BadCredentials, None),
-        Err(error) => {
-            counted.broke_off();
+/// [`Error::Throttled`] after too many failures, whatever the password. [`Error::InvalidCredentials`] for an unknown
+/// address or a wrong password, which take the same time. [`Error::AccountInactive`] only for the right password.
+pub async fn login(context: &AppContext<'_>, email: &Email, password: &Secret) -> Result<TokenPair, Error> {
+    let (email, password) = (email.as_str(), password.expose());
+    let mut event = Event { action: Action::LoginFailed, user_id: None, resource_id: None, subject: email.to_owned() };
+    let attempt = match context.begin_attempt(email) {
+        Ok(attempt) => attempt,
+        Err(pause) => {
+            let error = Error::Throttled(pause.seconds);
+            if pause.is_first_refusal {
+                event.action = Action::LoginThrottled;
+                event.user_id = users::find_by_email(context.db, email).await?.map(|user| user.id);
+                event.refuse(context, &error).await?;
+            }
             return Err(error);
         }
     };
-    let failed = Attempt { action: Action::LoginFailed, user_id, resource_id: None, about: email.to_owned() };
-    failed.record_refusal(context, &error).await?;
+    let mut outcome = check(context, email, password).await;
+    if matches!(outcome, Ok(Outcome::HashReplaced)) {
+        // Probably a simultaneous login renewed the hash of the same password.
+        outcome = check(context, email, password).await;
+    }
+    match outcome {
+        Ok(Outcome::Opened(pair)) => {
+            attempt.succeeded();
+            return Ok(pair);
+        }
+        // The password was right: not a guess.
+        Ok(Outcome::Refused(Error::AccountInactive, _)) | Err(_) => attempt.cancel(),
+        Ok(Outcome::Refused(..) | Outcome::HashReplaced) => {}
+    }
+    let error = match outcome? {
+        Outcome::Refused(error, user_id) => {
+            event.user_id = user_id;
+            error
+        }
+        Outcome::Opened(_) | Outcome::HashReplaced => Error::InvalidCredentials,
+    };
+    event.refuse(context, &error).await?;
     Err(error)
 }
 
-/// Of a pause one refusal has a line in the audit log, not each of the thousands that a program sends.
-async fn refuse_throttled<C: Connection>(
-    context: &Context<'_, C>,
-    email: &str,
-    pause: throttle::Pause,
-) -> Result<Error, Error> {
-    let error = Error::Throttled(pause.seconds);
-    if pause.is_first {
-        let user_id = users::find_by_email(context.db, email).await?.map(|user| user.id);
-        let details = format!("Refused: Too many attempts, a pause of {} seconds: {email}", pause.seconds);
-        let entry = Entry { action: Action::LoginThrottled, user_id, resource_id: None, details };
-        audit::record(context.db, entry, context.client, context.now).await?;
-    }
-    Ok(error)
-}
-
-/// How far a login came.
+/// The outcome of a password check.
 enum Outcome {
-    /// To its end.
     Opened(TokenPair),
-    /// Not: why, and whose account it was about.
+    /// With the account's id, if there is one.
     Refused(Error, Option<i64>),
-    /// The account got another password hash while this one was compared with the old.
-    Overtaken,
+    /// The account's hash changed while the password was compared with the former one.
+    HashReplaced,
 }
 
-async fn try_login<C: Connection>(context: &Context<'_, C>, email: &str, password: &str) -> Result<Outcome, Error> {
+async fn check(context: &AppContext<'_>, email: &str, password: &str) -> Result<Outcome, Error> {
     let user = users::find_by_email(context.db, email).await?;
     let stored = user.as_ref().map(|user| user.hashed_password.as_str());
     let verdict = password::verify(password, stored, context.config.bcrypt_cost).await;
-    let user_id = user.as_ref().map(|user| user.id);
-    let (Some(user), Verdict::Right | Verdict::RightButOutdated) = (user, verdict) else {
-        return Ok(Outcome::Refused(Error::BadCredentials, user_id));
-    };
+    let Some(user) = user else { return Ok(Outcome::Refused(Error::InvalidCredentials, None)) };
     let renewed = match verdict {
-        Verdict::RightButOutdated if user.is_active => Some(hash(context, password).await?),
-        _ => None,
+        Verdict::Wrong => return Ok(Outcome::Refused(Error::InvalidCredentials, Some(user.id))),
+        Verdict::RightButOutdated if user.is_active => Some(context.hash(password).await?),
+        Verdict::Right | Verdict::RightButOutdated => None,
     };
-    db::transaction(context.db, async {
-        // Hashing took its time: what counts is the account as it is now.
+    transaction(context.db, async {
+        // Hashing took a while: read the account again.
         let Some(current) = users::find_by_id(context.db, user.id).await? else {
-            return Ok(Outcome::Refused(Error::BadCredentials, user_id));
+            return Ok(Outcome::Refused(Error::InvalidCredentials, Some(user.id)));
         };
         if current.hashed_password != user.hashed_password {
-            return Ok(Outcome::Overtaken);
+            return Ok(Outcome::HashReplaced);
         }
         if !current.is_active {
-            return Ok(Outcome::Refused(Error::AccountInactive, user_id));
+            return Ok(Outcome::Refused(Error::AccountInactive, Some(user.id)));
         }
-        if let Some(hashed_password) = &renewed {
-            users::replace_hash(context.db, current.id, hashed_password).await?;
+        if let Some(hash) = &renewed {
+            users::replace_hash(context.db, current.id, hash).await?;
         }
-        open(context, &current).await.map(Outcome::Opened)
+        let pair = context.issue_tokens(&current, None, context.now).await?;
+        let event = Event { action: Action::Login, user_id: Some(user.id), resource_id: None, subject: String::new() };
+        event.record(context, format!("User logged in: {}", current.email)).await?;
+        Ok(Outcome::Opened(pair))
     })
     .await
-}
-
-async fn open<C: Connection>(context: &Context<'_, C>, user: &User) -> Result<TokenPair, Error> {
-    let pair = open_session(context, user, Chain { id: None, started_at: context.now }).await?;
-    let entry = Entry {
-        action: Action::Login,
-        user_id: Some(user.id),
-        resource_id: None,
-        details: format!("User logged in: {}", user.email),
-    };
-    audit::record(context.db, entry, context.client, context.now).await?;
-    Ok(pair)
 }

@@ -1,115 +1,127 @@
-//! What people change about their own account. Each asks for the password again: a token that was picked up somewhere
-//! must not be enough to take an account over (ASVS 5.0, 7.5.1).
+//! Registering an account and changing one's own. Changes ask for the password again: a stolen access token must not be
+//! enough to take an account over (ASVS 5.0, 7.5.1).
 
+use super::AppContext;
 use super::access::{self, Caller};
-use super::recorded::{Attempt, recorded};
-use super::{Context, hash, remove};
+use super::event::Event;
 use crate::audit::Action;
+use crate::email::Email;
 use crate::error::Error;
 use crate::password::{self, Verdict};
-use crate::requests::{ChangeEmailRequest, ChangePasswordRequest, DeleteAccountRequest};
+use crate::secret::{NewPassword, Secret};
 use crate::sessions;
-use crate::throttle;
-use crate::users::{self, Changes, User};
-use crate::validation::Password;
-use lanterne_database::Connection;
+use crate::users::{self, Changes, NewUser, User};
 
-/// Gives the account another address.
+/// Creates an active account without administrator's rights.
+///
+/// # Errors
+/// [`Error::EmailTaken`], also for all but one of simultaneous registrations of one address.
+pub async fn register(context: &AppContext<'_>, email: &Email, password: &NewPassword) -> Result<User, Error> {
+    let email = email.as_str();
+    let event = Event { action: Action::Register, user_id: None, resource_id: None, subject: email.to_owned() };
+    if users::find_by_email(context.db, email).await?.is_some() {
+        event.refuse(context, &Error::EmailTaken).await?;
+        return Err(Error::EmailTaken);
+    }
+    let hashed_password = context.hash_new(password).await?;
+    let new_user = NewUser { email, hashed_password: &hashed_password, is_active: true, is_admin: false };
+    let work = async {
+        let user = users::insert(context.db, new_user, context.now).await?.ok_or(Error::EmailTaken)?;
+        let event = Event { user_id: Some(user.id), resource_id: Some(user.id), ..event.clone() };
+        event.record(context, format!("User registered: {email}")).await?;
+        Ok(user)
+    };
+    event.transaction(context, work).await
+}
+
+/// Changes the caller's address.
 ///
 /// # Errors
 /// [`Error::WrongPassword`], [`Error::Throttled`], [`Error::EmailTaken`].
-pub async fn change_email<C: Connection>(
-    context: &Context<'_, C>,
+pub async fn change_email(
+    context: &AppContext<'_>,
     caller: &Caller,
-    request: ChangeEmailRequest,
+    current_password: &Secret,
+    email: &Email,
 ) -> Result<User, Error> {
-    let attempt = Attempt::by(caller, Action::EmailChange, Some(caller.user.id));
-    confirm(context, caller, &attempt, &request.current_password).await?;
-    recorded(context, &attempt, async {
-        let user = still_the_same(context, caller).await?;
-        let changes = Changes { email: Some(request.email.as_str().to_owned()), ..Changes::default() };
+    let event = Event::by(caller, Action::EmailChange, Some(caller.user.id));
+    confirm_password(context, caller, &event, current_password).await?;
+    let work = async {
+        let user = reload_unchanged(context, caller).await?;
+        let changes = Changes { email: Some(email.as_str().to_owned()), ..Changes::default() };
         let changed = users::update(context.db, user.id, &changes, context.now).await?.ok_or(Error::EmailTaken)?;
-        let details = format!("Email changed: {} to {}", user.email, changed.email);
-        Ok((changed, attempt.done(details)))
-    })
-    .await
+        event.record(context, format!("Email changed: {} to {}", user.email, changed.email)).await?;
+        Ok(changed)
+    };
+    event.transaction(context, work).await
 }
 
-/// Gives the account another password, and ends all its other sessions.
+/// Changes the caller's password and ends all other sessions.
 ///
 /// # Errors
 /// [`Error::WrongPassword`], [`Error::Throttled`].
-pub async fn change_password<C: Connection>(
-    context: &Context<'_, C>,
+pub async fn change_password(
+    context: &AppContext<'_>,
     caller: &Caller,
-    request: ChangePasswordRequest,
+    current_password: &Secret,
+    new_password: &NewPassword,
 ) -> Result<(), Error> {
-    let attempt = Attempt::by(caller, Action::PasswordChange, Some(caller.user.id));
-    confirm(context, caller, &attempt, &request.current_password).await?;
-    let hashed_password = hash(context, request.new_password.expose()).await?;
-    recorded(context, &attempt, async {
-        let user = still_the_same(context, caller).await?;
+    let event = Event::by(caller, Action::PasswordChange, Some(caller.user.id));
+    confirm_password(context, caller, &event, current_password).await?;
+    let hashed_password = context.hash_new(new_password).await?;
+    let work = async {
+        let user = reload_unchanged(context, caller).await?;
         users::set_password(context.db, user.id, &hashed_password, context.now).await?;
         let count = sessions::end_all(context.db, user.id, Some(caller.session_id)).await?;
-        Ok(((), attempt.done(format!("Password changed, other sessions ended ({count}): {}", user.email))))
-    })
-    .await
+        event.record(context, format!("Password changed, other sessions ended ({count}): {}", user.email)).await
+    };
+    event.transaction(context, work).await
 }
 
-/// Deletes the account with its sessions. Its lines in the audit log stay.
+/// Deletes the caller's account with its sessions. Its audit rows stay.
 ///
 /// # Errors
-/// [`Error::WrongPassword`], [`Error::Throttled`]; [`Error::LastAdmin`] for the only active administrator, without whom
-/// there would be no way back.
-pub async fn delete<C: Connection>(
-    context: &Context<'_, C>,
-    caller: &Caller,
-    request: DeleteAccountRequest,
-) -> Result<(), Error> {
-    let attempt = Attempt::by(caller, Action::AccountDelete, Some(caller.user.id));
-    confirm(context, caller, &attempt, &request.current_password).await?;
-    recorded(context, &attempt, async {
-        let user = still_the_same(context, caller).await?;
-        remove(context, &user).await?;
-        Ok(((), attempt.done(format!("Account deleted: {}", user.email))))
-    })
-    .await
+/// [`Error::WrongPassword`], [`Error::Throttled`], [`Error::LastAdmin`].
+pub async fn delete(context: &AppContext<'_>, caller: &Caller, current_password: &Secret) -> Result<(), Error> {
+    let event = Event::by(caller, Action::AccountDelete, Some(caller.user.id));
+    confirm_password(context, caller, &event, current_password).await?;
+    let work = async {
+        let user = reload_unchanged(context, caller).await?;
+        context.delete_account(&user).await?;
+        event.record(context, format!("Account deleted: {}", user.email)).await
+    };
+    event.transaction(context, work).await
 }
 
-/// Refuses whoever does not know the password of the account that they ask from. Wrong ones count as at a login: a token
-/// is not to be a way around that.
-async fn confirm<C: Connection>(
-    context: &Context<'_, C>,
+/// Checks the caller's password. Failures count as failed logins: an access token must not be a way around the throttle.
+async fn confirm_password(
+    context: &AppContext<'_>,
     caller: &Caller,
-    attempt: &Attempt,
-    password: &Password,
+    event: &Event,
+    password: &Secret,
 ) -> Result<(), Error> {
-    let counted = match throttle::begin(context, &caller.user.email) {
-        Ok(counted) => counted,
+    let attempt = match context.begin_attempt(&caller.user.email) {
+        Ok(attempt) => attempt,
         Err(pause) => {
             let error = Error::Throttled(pause.seconds);
-            if pause.is_first {
-                attempt.record_refusal(context, &error).await?;
+            if pause.is_first_refusal {
+                event.refuse(context, &error).await?;
             }
             return Err(error);
         }
     };
     let stored = Some(caller.user.hashed_password.as_str());
-    match password::verify(password.expose(), stored, context.config.bcrypt_cost).await {
-        Verdict::Right | Verdict::RightButOutdated => {
-            counted.succeeded();
-            Ok(())
-        }
-        Verdict::Wrong => {
-            attempt.record_refusal(context, &Error::WrongPassword).await?;
-            Err(Error::WrongPassword)
-        }
+    if password::verify(password.expose(), stored, context.config.bcrypt_cost).await == Verdict::Wrong {
+        event.refuse(context, &Error::WrongPassword).await?;
+        return Err(Error::WrongPassword);
     }
+    attempt.succeeded();
+    Ok(())
 }
 
-/// The account as it is now, unless it has another hash than the one that was compared. One that a login beside this
-/// request has just renewed counts as another, too, and its owner has to try once more.
-async fn still_the_same<C: Connection>(context: &Context<'_, C>, caller: &Caller) -> Result<User, Error> {
-    let user = access::again(context, caller).await?.user;
+/// Reads the caller's account again and refuses it if its hash is not the one that was compared. A simultaneous login that
+/// renews the hash has this effect, too; the owner must then try again.
+async fn reload_unchanged(context: &AppContext<'_>, caller: &Caller) -> Result<User, Error> {
+    let user = access::reload(context, caller).await?.user;
     if user.hashed_password == caller.user.hashed_password { Ok(user) } else { Err(Error::WrongPassword) }
 }

@@ -1,36 +1,28 @@
-//! E-mail addresses as the original backend understands them: pydantic's `EmailStr`, which is the Python package
-//! email-validator without its DNS queries.
+//! E-mail addresses by the rules of pydantic's `EmailStr`: the Python package email-validator, without DNS queries.
 //!
-//! In goes what a person typed, out comes the [`Email`] in its normal form or the [`Reason`] in email-validator's
-//! words. Both are part of the API: the normal form is what the database holds, the reason is shown in the 422 reply.
+//! [`Email::parse`] takes what a person typed and returns the [`Email`] in its normal form, which is what the database
+//! holds, or the [`Reason`] shown in the 422 reply. Reasons for ordinary mistakes are email-validator's, word for word.
 
-mod bidi;
-mod character_name;
 mod characters;
 mod domain;
-mod domain_literal;
-mod idna2008;
-mod local_part;
 mod mailbox;
 
 use std::borrow::Cow;
 use std::fmt;
 
 use domain::Domain;
-use local_part::LocalPart;
-use mailbox::Mailbox;
 
-/// pydantic's own limit on the text, before anything is parsed.
+/// Limit of pydantic on the whole text, before parsing.
 const INPUT_CHARS_MAX: usize = 2048;
 
 /// RFC 5321 section 4.5.3.1.3 with RFC 3696 erratum 1690: the longest path, without its angle brackets.
 const ADDRESS_BYTES_MAX: usize = 254;
 
-/// A valid address in its normal form: the local part in NFC with its case kept, the domain in lower case Unicode.
+/// A valid address in normal form: the local part in NFC with its case kept, the domain in lower-case Unicode.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Email(String);
 
-/// Why a text is no e-mail address, as a sentence for the person who typed it.
+/// Why a text is not a valid e-mail address, as a sentence for the person who typed it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Reason(Cow<'static, str>);
@@ -48,7 +40,7 @@ impl From<String> for Reason {
 }
 
 impl Email {
-    /// Checks and normalises an address. `Name <address>` is read as the address, and white space around it is dropped.
+    /// Validates and normalises an address. Accepts `Name <address>`, and white space around either.
     pub fn parse(text: &str) -> Result<Self, Reason> {
         if text.chars().count() > INPUT_CHARS_MAX {
             return Err(format!("Length must not exceed {INPUT_CHARS_MAX} characters").into());
@@ -56,30 +48,20 @@ impl Email {
         if text.contains(['\r', '\n']) {
             return Err("Carriage return and line feed characters are not allowed".into());
         }
-        let address = mailbox::address_in_brackets(text).unwrap_or(text);
-        Self::parse_address(address.trim_matches(characters::is_python_space))
-    }
+        let address = mailbox::address_in_brackets(text).unwrap_or(text).trim_matches(characters::is_python_space);
+        let (local, domain) = mailbox::split(address)?;
+        let local = mailbox::normalise_local_part(local)?;
+        let domain = Domain::parse(domain)?;
 
-    /// What email-validator's `validate_email` does, in its order: the first fault is the one that is told.
-    fn parse_address(text: &str) -> Result<Self, Reason> {
-        let mailbox = Mailbox::split(text)?;
-        let local = LocalPart::parse(mailbox.local)?;
-        let domain = Domain::parse(mailbox.domain)?;
-
-        let normal = format!("{}@{}", local.as_str(), domain.unicode);
-        check_length(&format!("{}@{}", mailbox.local, mailbox.domain), None)?;
+        check_length(address, None)?;
+        let normal = format!("{local}@{}", domain.unicode);
         check_length(&normal, Some("after normalization"))?;
-        check_length(
-            &format!("{}@{}", local.as_str(), domain.ascii),
-            Some("when the part after the @-sign is converted to IDNA ASCII"),
-        )?;
-        if mailbox.has_display_name {
-            return Err("A display name and angle brackets around the email address are not permitted here.".into());
-        }
+        let sent = format!("{local}@{}", domain.ascii);
+        check_length(&sent, Some("when the part after the @-sign is converted to IDNA ASCII"))?;
         Ok(Self(normal))
     }
 
-    /// The address in its normal form.
+    /// Returns the address in normal form.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -91,21 +73,28 @@ impl fmt::Display for Email {
     }
 }
 
-/// `form` names the form of the address that is measured; without it, it is the one that was sent.
+/// Checks the length of an address in the given form, or as it was typed.
 fn check_length(address: &str, form: Option<&str>) -> Result<(), Reason> {
     let excess = address.len().saturating_sub(ADDRESS_BYTES_MAX);
     if excess == 0 {
         return Ok(());
     }
-    let plural = if excess > 1 { "s" } else { "" };
-    let widest = address.chars().map(char::len_utf8).max().unwrap_or(1);
-    // With several bytes to a character, only a range can be said of how many characters are too many.
-    let amount = match (form, excess.checked_div(widest).unwrap_or(0).max(1)) {
-        (Some(form), _) => format!("{form} ({excess} byte{plural} too many)"),
-        (None, fewest) if fewest == excess => format!("({excess} character{plural} too many)"),
-        (None, fewest) => format!("({fewest}-{excess} character{plural} too many)"),
+    let amount = match form {
+        Some(form) => format!("{form} ({} too many)", count(excess, "byte")),
+        None => {
+            // The limit is in bytes: if some characters have several, the number of characters is a range.
+            let widest = address.chars().map(char::len_utf8).max().unwrap_or(1);
+            let fewest = (excess / widest).max(1);
+            let range = if fewest == excess { String::new() } else { format!("{fewest}-") };
+            format!("({range}{} too many)", count(excess, "character"))
+        }
     };
     Err(format!("The email address is too long {amount}.").into())
+}
+
+/// Formats a number with its unit in the singular or plural.
+fn count(number: usize, unit: &str) -> String {
+    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-use super::Email;
+use super::{Email, mailbox};
 
 fn normal(text: &str) -> Result<String, String> {
     Email::parse(text).map(|email| email.to_string()).map_err(|reason| reason.to_string())
@@ -24,6 +24,14 @@ fn valid_addresses_are_normalised() {
         ("ann@ラーメン・屋.jp", "ann@ラーメン・屋.jp"),
         ("ann@mail.example", "ann@mail.example"),
         ("ann@notlocalhost.org", "ann@notlocalhost.org"),
+        ("ann@ΠΑΡΆΔΕΙΓΜΑ.gr", "ann@παράδειγμα.gr"),
+        ("ann@Пример.xn--p1ai", "ann@пример.рф"),
+        ("ann@موقع.وزارة-الاتصالات.مصر", "ann@موقع.وزارة-الاتصالات.مصر"),
+        ("ann@אתר.ישראל", "ann@אתר.ישראל"),
+        ("ann@उदाहरण.परीक्षा", "ann@उदाहरण.परीक्षा"),
+        ("ann@རྒྱ་མཚོ.org", "ann@རྒྱ་མཚོ.org"),
+        ("ann@二〇.佐々木.jp", "ann@二〇.佐々木.jp"),
+        ("ann@\u{1112}\u{1161}\u{11AB}국.kr", "ann@한국.kr"),
     ];
     for (text, address) in cases {
         assert_eq!(normal(text).as_deref(), Ok(address), "{text}");
@@ -31,7 +39,7 @@ fn valid_addresses_are_normalised() {
 }
 
 #[test]
-fn ascii_faults_are_told_in_email_validators_words() {
+fn ordinary_mistakes_are_named_as_email_validator_names_them() {
     let cases = [
         ("ann", "An email address must have an @-sign."),
         (
@@ -42,21 +50,15 @@ fn ascii_faults_are_told_in_email_validators_words() {
         ("@lanterne.org", "There must be something before the @-sign."),
         ("ann@", "There must be something after the @-sign."),
         ("an(n@lanterne.org", "The email address contains invalid characters before the @-sign: '('."),
-        ("a\u{327}\u{202F}n@lanterne.org", "The email address contains unsafe characters: NARROW NO-BREAK SPACE."),
-        ("ann@\u{327}\u{20DD}.org", "The email address contains unsafe characters: COMBINING CEDILLA."),
+        ("a\u{327}\u{202F}n@lanterne.org", "The email address contains unsafe characters: U+202F."),
+        ("ann@\u{327}\u{20DD}.org", "The email address contains unsafe characters: U+0327."),
         ("\u{20DD}ann@lanterne.org", "The email address contains unsafe characters: U+20DD."),
-        (
-            "ann@אa.org",
-            "The part after the @-sign is invalid (Invalid direction for codepoint at position 2 in a right-to-left label).",
-        ),
-        (
-            "ann@1.אב.com",
-            "The part after the @-sign is not valid IDNA (First codepoint in label '1' must be directionality L, R or AL).",
-        ),
-        (
-            "ann@xn--a.org",
-            "The part after the @-sign is not valid IDNA (Codepoint U+0080 at position 1 of '\\x80' not allowed).",
-        ),
+        ("ann@אa.org", "The part after the @-sign is not valid IDNA."),
+        ("ann@1.אב.com", "The part after the @-sign is not valid IDNA."),
+        ("ann@xn--a.org", "The part after the @-sign is not valid IDNA."),
+        ("ann@😀.org", "The part after the @-sign contains invalid characters: '😀'."),
+        ("ann@lan＿terne.org", "The part after the @-sign contains invalid characters: '_'."),
+        ("ann@bücher。。de", "An email address cannot have two periods in a row."),
         ("'n'@lan'terne.org", "The part after the @-sign contains invalid characters: \"'\"."),
         (
             "a\u{7}a\u{7} b@lanterne.org",
@@ -78,12 +80,15 @@ fn ascii_faults_are_told_in_email_validators_words() {
         ),
         ("ann@[192.0.2.1]", "A bracketed IP address after the @-sign is not allowed here."),
         ("ann@[IPv6:2001:db8::1]", "A bracketed IP address after the @-sign is not allowed here."),
-        ("ann@[x-tag:1]", "The part after the @-sign contains an invalid address literal tag in brackets."),
+        ("ann@[x-tag:1]", "A bracketed IP address after the @-sign is not allowed here."),
         (
             "ann@aa--b.org",
             "An email address cannot have two letters followed by two dashes immediately after the @-sign or after a period, except Punycode.",
         ),
         ("Ann, Bea <a@b.org>", "The display name contains invalid characters when not quoted: ','."),
+        ("\"Ann\" Bea <a@b.org>", "Extra character(s) found after close quote: SPACE, 'B', 'e', 'a'"),
+        ("Ann <a@b.org> Bea", "There can't be anything after the email address."),
+        ("Ann <>", "An email address must have an @-sign."),
         ("<<a@b.org>>", "A display name and angle brackets around the email address are not permitted here."),
         ("a\r\n@b.org", "Carriage return and line feed characters are not allowed"),
     ];
@@ -107,7 +112,7 @@ fn lengths_are_counted_where_email_validator_counts_them() {
     assert_eq!(normal(&domain(65)), Err(reason.to_owned()));
     let reason = "The email address is too long after the @-sign (1 character too many).";
     assert_eq!(normal(&domain(250)), Err(reason.to_owned()));
-    let reason = "The part after the @-sign is invalid (Label too long).";
+    let reason = "After the @-sign, periods cannot be separated by so many characters (3 characters too many).";
     assert_eq!(normal(&format!("ann@{}.org", "ü".repeat(60))), Err(reason.to_owned()));
 }
 
@@ -129,8 +134,38 @@ fn what_could_deceive_a_reader_is_refused() {
         "ann@क\u{94D}\u{200D}ष.org",
         "ann@١۱.org",
         "ann@\u{AD}.org",
+        "ann@xn--11b2ezcw70k.org",
+        "ann@a・b.org",
+        "ann@lanterne․org",
+        "ann@b＠lanterne.org",
+        "ann@م\u{640}صر.org",
+        "ann@\u{1100}.org",
+        "ann@a\u{20D2}b.org",
+        "a>\u{338}@lanterne.org",
+        "a\u{37E}@lanterne.org",
     ];
     for text in cases {
         assert!(normal(text).is_err(), "{text:?} became {:?}", normal(text));
+    }
+}
+
+#[test]
+fn names_before_angle_brackets_are_dropped() {
+    let cases = [
+        ("Ann <a@b.org>", Some("a@b.org")),
+        (" Ann-Marie O'Hara 2.0\t< a@b.org > ", Some(" a@b.org ")),
+        ("Élodie<a@b.org>", Some("a@b.org")),
+        ("<<a@b.org>>", Some("<a@b.org>")),
+        ("\"Ann, \\\"B\\\" <x>\" <a@b.org>", Some("a@b.org")),
+        ("\"Ann\" <x> \"Bea\" <a@b.org>", Some("a@b.org")),
+        ("\"\" <a@b.org>", None),
+        ("Ann, Bea <a@b.org>", None),
+        ("Ann \"Bea\" <a@b.org>", None),
+        ("<>", None),
+        ("Ann <a@b.org> x", None),
+        ("a@b.org", None),
+    ];
+    for (text, address) in cases {
+        assert_eq!(mailbox::address_in_brackets(text), address, "{text}");
     }
 }

@@ -1,115 +1,121 @@
-//! One thing that is counted: up to which number nothing happens, and how long the pauses beyond it are.
+//! A failure counter with exponential back-off.
 //!
-//! Times are milliseconds since 1970: of whole seconds a short pause could be over at once.
+//! Times are Unix time in milliseconds: in whole seconds, a short pause could end at once.
 
 use serde::{Deserialize, Serialize};
 
 const SECOND: i64 = 1000;
 
-/// The number from which on there are pauses, and for how long a counter is remembered from the first time on.
-pub(super) struct Rule {
-    pub(super) limit: u32,
-    window: i64,
+/// How many failures are allowed in which time.
+pub struct Limit {
+    /// The number of failures that begins a pause.
+    pub failures: u32,
+    /// The lifetime of a counter from its first failure, in milliseconds.
+    pub window_millis: i64,
 }
 
-/// Wrong passwords for one account from one address.
-pub(super) const PAIR: Rule = Rule { limit: 10, window: 24 * 60 * 60 * SECOND };
-/// Wrong passwords from one address, for any accounts.
-pub(super) const ADDRESS: Rule = Rule { limit: 100, window: 15 * 60 * SECOND };
-/// Wrong passwords for one account, from any addresses.
-pub(super) const ACCOUNT: Rule = Rule { limit: 100, window: 24 * 60 * 60 * SECOND };
+/// Failures at one account from one network.
+pub const PAIR: Limit = Limit { failures: 10, window_millis: 24 * 60 * 60 * SECOND };
+/// Failures from one network.
+pub const ADDRESS: Limit = Limit { failures: 100, window_millis: 15 * 60 * SECOND };
+/// Failures at one account.
+pub const ACCOUNT: Limit = Limit { failures: 100, window_millis: 24 * 60 * 60 * SECOND };
 
-/// The first pause beyond a limit; every further one is twice as long.
-const PAUSE_MIN: i64 = 30 * SECOND;
-/// The longest pause.
-const PAUSE_MAX: i64 = 15 * 60 * SECOND;
-/// The longest pause that an address has because of what others did.
-const PAUSE_BY_OTHERS_MAX: i64 = 30 * SECOND;
+impl Limit {
+    /// The first pause; each further one is twice as long.
+    pub const PAUSE_MIN_SECS: i64 = 30;
+    /// The longest pause.
+    pub const PAUSE_MAX_SECS: i64 = 15 * 60;
+    /// The longest pause at an account that many networks guess at.
+    pub const GUESSED_ACCOUNT_PAUSE_MAX_SECS: i64 = 30;
+}
 
-/// What is kept of one thing that is counted.
+/// A counter as it is stored, in JSON. The command `prune` reads `expires_at`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Counter {
+    /// The failures so far.
     pub(super) count: u32,
-    /// When it was counted first.
-    since: i64,
-    /// Until when the pause lasts.
-    until: i64,
-    /// Whether anybody was told of the pause.
-    told: bool,
+    /// The end of the window, or of the pause if that is later.
+    pub(super) expires_at: i64,
+    /// The end of the pause; 0 without one.
+    paused_until: i64,
+    /// Whether an attempt was refused in this pause.
+    has_refused: bool,
 }
 
-/// For how long an attempt came too early.
+/// The rest of a pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pause {
-    /// How many seconds are left.
+    /// The remaining seconds, rounded up.
     pub seconds: i64,
-    /// Whether nobody was told of this pause before: only then it is worth a line in the audit log, which hammering must
-    /// not fill.
-    pub is_first: bool,
+    /// Whether this is the first refusal of the pause: only that one is audited, so that a flood cannot fill the log.
+    pub is_first_refusal: bool,
 }
 
 impl Counter {
-    /// Reads what is kept; begins anew if it counts no more.
-    pub(super) fn read(kept: Option<&[u8]>, rule: &Rule, now: i64) -> Self {
-        let current = kept.and_then(|bytes| Self::read_current(bytes, rule, now));
-        current.unwrap_or(Self { since: now, ..Self::default() })
+    /// Reads a stored counter; starts a new one if there is none, or it has expired.
+    pub(super) fn read(stored: Option<&[u8]>, limit: &Limit, now: i64) -> Self {
+        let current = Self::parse(stored).filter(|counter| now < counter.expires_at);
+        current.unwrap_or(Self { expires_at: now.saturating_add(limit.window_millis), ..Self::default() })
     }
 
-    /// Reads what is kept, unless it counts no more.
-    pub(super) fn read_current(kept: &[u8], rule: &Rule, now: i64) -> Option<Self> {
-        let counter = serde_json::from_slice::<Self>(kept).ok()?;
-        let is_current = now < counter.until || now < counter.since.saturating_add(rule.window);
-        is_current.then_some(counter)
+    /// Reads a stored counter, expired or not.
+    pub(super) fn parse(stored: Option<&[u8]>) -> Option<Self> {
+        serde_json::from_slice(stored?).ok()
     }
 
-    /// What to keep.
+    /// Serializes the counter.
     pub(super) fn write(&self) -> Vec<u8> {
         // Numbers and a flag: this cannot fail.
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Counts an attempt, unless there is a pause. One that reaches the limit begins a pause, of at least `pause_min`;
-    /// returns until when, 0 if there is none: `now` would be a pause to a request that came a moment earlier.
-    pub(super) fn attempt(&mut self, rule: &Rule, now: i64, pause_min: i64) -> Result<i64, Pause> {
-        if now < self.until {
-            let is_first = !std::mem::replace(&mut self.told, true);
-            let begun_seconds = (self.until - now + SECOND - 1) / SECOND;
-            return Err(Pause { seconds: begun_seconds, is_first });
+    /// Counts an attempt, unless attempts are paused. One that reaches the limit begins a pause of at least `pause_min`
+    /// milliseconds; returns its end, or 0: `now` would pause a request that arrived a moment earlier.
+    pub(super) fn attempt(&mut self, limit: &Limit, now: i64, pause_min: i64) -> Result<i64, Pause> {
+        if now < self.paused_until {
+            let is_first_refusal = !std::mem::replace(&mut self.has_refused, true);
+            let seconds = (self.paused_until - now + SECOND - 1) / SECOND;
+            return Err(Pause { seconds, is_first_refusal });
         }
         self.count = self.count.saturating_add(1);
-        let pause = pause(self.count, rule.limit).max(pause_min);
-        self.until = if pause > 0 { now + pause } else { 0 };
-        self.told = false;
-        Ok(self.until)
+        let pause = pause(self.count, limit.failures).max(pause_min);
+        self.paused_until = if pause > 0 { now + pause } else { 0 };
+        self.expires_at = self.expires_at.max(self.paused_until);
+        self.has_refused = false;
+        Ok(self.paused_until)
     }
 
-    /// Takes an attempt back, with the pause that it began; one that another attempt has begun since stays.
-    pub(super) fn take_back(self, until: i64) -> Self {
-        let is_own = self.until == until;
-        Self { count: self.count.saturating_sub(1), until: if is_own { 0 } else { self.until }, ..self }
+    /// Takes an attempt back, with the pause until `paused_until` that it began; a pause of another attempt stays.
+    pub(super) fn take_back(self, paused_until: i64) -> Self {
+        let is_own = self.paused_until == paused_until;
+        let paused_until = if is_own { 0 } else { self.paused_until };
+        Self { count: self.count.saturating_sub(1), paused_until, ..self }
     }
 }
 
-/// The pause after so many failures: none below the limit, then doubling.
+/// The pause after `count` failures, in milliseconds: none below the limit, then doubling.
 fn pause(count: u32, limit: u32) -> i64 {
-    let Some(beyond) = count.checked_sub(limit) else { return 0 };
-    (PAUSE_MIN << beyond.min(10)).min(PAUSE_MAX)
+    let Some(excess) = count.checked_sub(limit) else { return 0 };
+    ((Limit::PAUSE_MIN_SECS * SECOND) << excess.min(10)).min(Limit::PAUSE_MAX_SECS * SECOND)
 }
 
-/// The pause that an address gets for its next wrong password for an account that many have guessed at: a second, twice
-/// as long for each time that it was wrong there itself.
-pub(super) fn pause_by_others(own_count: u32) -> i64 {
-    (SECOND << own_count.min(10)).min(PAUSE_BY_OTHERS_MAX)
+/// The pause for a network after a failure at an account that many networks guess at, in milliseconds: one second, doubled
+/// by each failure of its own there.
+pub(super) fn pause_at_guessed_account(own_failures: u32) -> i64 {
+    (SECOND << own_failures.min(10)).min(Limit::GUESSED_ACCOUNT_PAUSE_MAX_SECS * SECOND)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{SECOND, pause, pause_by_others};
+    use super::{SECOND, pause, pause_at_guessed_account};
 
     #[test]
-    fn pauses_double_up_to_a_bound_and_do_not_overflow() {
+    fn pauses_double_up_to_a_bound_without_overflow() {
         let pauses = [0, 9, 10, 11, 14, 15, 74, u32::MAX].map(|count| pause(count, 10) / SECOND);
         assert_eq!(pauses, [0, 0, 30, 60, 480, 900, 900, 900]);
-        assert_eq!([0, 1, 4, 5, 63, u32::MAX].map(|count| pause_by_others(count) / SECOND), [1, 2, 16, 30, 30, 30]);
+        let pauses = [0, 1, 4, 5, 63, u32::MAX].map(|count| pause_at_guessed_account(count) / SECOND);
+        assert_eq!(pauses, [1, 2, 16, 30, 30, 30]);
     }
 }

@@ -1,0 +1,62 @@
+//! Audit rows: one for every action, whether it succeeds or is refused.
+
+use lanterne_database::transaction;
+
+use super::AppContext;
+use super::access::Caller;
+use crate::audit::{self, Action, Entry};
+use crate::error::Error;
+
+/// An action that is under way.
+#[derive(Clone)]
+pub(super) struct Event {
+    pub(super) action: Action,
+    /// The account that acts, if known.
+    pub(super) user_id: Option<i64>,
+    /// What it acts on, if known.
+    pub(super) resource_id: Option<i64>,
+    /// What the row of a refusal mentions, such as an e-mail address; may be empty.
+    pub(super) subject: String,
+}
+
+impl Event {
+    /// Makes the event of a caller who acts on the resource with this id.
+    pub(super) fn by(caller: &Caller, action: Action, resource_id: Option<i64>) -> Self {
+        Self { action, user_id: Some(caller.user.id), resource_id, subject: caller.user.email.clone() }
+    }
+
+    /// Writes the row of a success.
+    pub(super) async fn record(&self, context: &AppContext<'_>, details: String) -> Result<(), Error> {
+        let Self { action, user_id, resource_id, .. } = *self;
+        let entry = Entry { action, user_id, resource_id, details };
+        audit::insert(context.db, &entry, context.client, context.now).await?;
+        Ok(())
+    }
+
+    /// Writes the row of a refusal.
+    pub(super) async fn refuse(&self, context: &AppContext<'_>, error: &Error) -> Result<(), Error> {
+        let reason = error.to_string();
+        let reason = reason.trim_end_matches('.');
+        let details = match self.subject.as_str() {
+            "" => format!("Refused: {reason}"),
+            subject => format!("Refused: {reason}: {subject}"),
+        };
+        self.record(context, details).await
+    }
+
+    /// Runs `work`, which records its success, in one transaction. An error rolls it back; a refusal is then recorded by
+    /// itself, while a fault of the server is left to the server's log.
+    pub(super) async fn transaction<T>(
+        &self,
+        context: &AppContext<'_>,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let outcome = transaction(context.db, work).await;
+        if let Err(error) = &outcome
+            && !matches!(error, Error::Internal(_))
+        {
+            self.refuse(context, error).await?;
+        }
+        outcome
+    }
+}

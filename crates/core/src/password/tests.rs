@@ -1,0 +1,104 @@
+use futures_lite::future::block_on;
+
+use super::*;
+
+const CHEAP: Cost = Cost::TEST;
+
+fn check(password: &str, stored: &str) -> Verdict {
+    block_on(verify(password, Some(stored), CHEAP))
+}
+
+#[test]
+fn published_vectors_hold() {
+    // From the test suite of OpenBSD-derived implementations (jBCrypt, crypt_blowfish).
+    for (password, stored) in [
+        ("", "$2a$06$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkgY8jIucDrjc8deX1s."),
+        ("a", "$2a$06$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe"),
+        ("abc", "$2a$06$If6bvum7DFjUnE9p2uDeDu0YHzrHM6tf.iqN8.yx.jNN1ILEf7h0i"),
+        ("U*U", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"),
+        ("U*U*", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.VGOzA784oUp/Z0DY336zx7pLYAy0lwK"),
+        ("U*U*U", "$2a$05$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a"),
+    ] {
+        assert_eq!(check(password, stored), Verdict::RightButOutdated, "{password:?}");
+        assert_eq!(check(&format!("{password}!"), stored), Verdict::Wrong, "{password:?}");
+    }
+}
+
+#[test]
+fn random_inputs_agree_with_the_bcrypt_crate() {
+    for length in [0, 1, 7, 8, 31, 55, 56, 57, 71, 72, 73, 100, 200] {
+        let mut bytes = vec![0; length + 16];
+        getrandom::fill(&mut bytes).expect("randomness");
+        let (salt, input) = bytes.split_at(16);
+        let salt: [u8; 16] = salt.try_into().expect("16 bytes");
+        let theirs = bcrypt::hash_with_salt(input, 4, salt).expect("a hash");
+        let ours = block_on(bcrypt_text(input, salt, 4));
+        assert_eq!(ours, theirs.format_for_version(Version::TwoB), "{length} bytes");
+    }
+}
+
+#[test]
+fn every_character_of_a_long_password_counts() {
+    let long = "k".repeat(73);
+    let stored = block_on(hash(&long, CHEAP)).expect("a hash");
+    assert!(stored.starts_with("$bcrypt-sha384$2b$04$"), "{stored}");
+    assert_eq!(check(&long, &stored), Verdict::Right);
+    assert_eq!(check(&long[..72], &stored), Verdict::Wrong);
+    assert_eq!(check(&format!("{long}k"), &stored), Verdict::Wrong);
+}
+
+#[test]
+fn hashes_of_truncating_servers_verify_as_they_did_there() {
+    let stored = bcrypt::hash_with_salt("k".repeat(80), 4, [7; 16]).expect("a hash").to_string();
+    assert_eq!(check(&"k".repeat(72), &stored), Verdict::Right);
+    assert_eq!(check(&"k".repeat(80), &stored), Verdict::Right);
+    assert_eq!(check(&"k".repeat(71), &stored), Verdict::Wrong);
+}
+
+#[test]
+fn another_cost_is_right_but_outdated() {
+    let stored = bcrypt::hash_with_salt("secret", 5, [7; 16]).expect("a hash").to_string();
+    assert_eq!(check("secret", &stored), Verdict::RightButOutdated);
+}
+
+#[test]
+fn what_was_typed_beyond_the_bytes_that_count_is_not_hashed_anew() {
+    let stored = bcrypt::hash_with_salt("k".repeat(72), 5, [7; 16]).expect("a hash").to_string();
+    assert_eq!(check(&format!("{}typo", "k".repeat(72)), &stored), Verdict::Right);
+    assert_eq!(check(&"k".repeat(72), &stored), Verdict::RightButOutdated);
+}
+
+/// How many rounds a comparison takes: it gives way once in each.
+fn rounds(password: &str, stored: Option<&str>, cost: Cost) -> usize {
+    let mut comparison = std::pin::pin!(verify(password, stored, cost));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    std::iter::from_fn(|| comparison.as_mut().poll(&mut context).is_pending().then_some(())).count()
+}
+
+#[test]
+fn unknown_wrong_and_right_cost_the_same_rounds() {
+    let cost = Cost(6);
+    for stored_cost in [4, 5, 6] {
+        let stored = bcrypt::hash_with_salt("secret", stored_cost, [7; 16]).expect("a hash").to_string();
+        for password in ["secret", "wrong", &"long".repeat(30)] {
+            assert_eq!(rounds(password, Some(&stored), cost), 64, "{password:?} at {stored_cost}");
+        }
+    }
+    assert_eq!(rounds("secret", None, cost), 64);
+    assert_eq!(rounds("secret", Some("no hash"), cost), 64);
+}
+
+#[test]
+fn what_is_no_hash_matches_nothing() {
+    let real = block_on(hash("secret", CHEAP)).expect("a hash");
+    let costly = real.replace("$04$", "$31$");
+    for stored in ["", "secret", "$2b$", "$bcrypt-sha384", &real[..59], &costly, "$2b$04$é"] {
+        assert_eq!(check("secret", stored), Verdict::Wrong, "{stored:?}");
+    }
+    assert_eq!(block_on(verify("secret", None, CHEAP)), Verdict::Wrong);
+}
+
+#[test]
+fn costs_out_of_bounds_are_refused() {
+    assert_eq!([9, 10, 15, 16].map(|cost| Cost::new(cost).is_some()), [false, true, true, false]);
+}

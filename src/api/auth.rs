@@ -1,0 +1,176 @@
+//! `/auth`: registration, login, refresh and logout.
+
+use http::StatusCode;
+use lanterne_core::accounts::access::Caller;
+use lanterne_core::accounts::{TokenPair, login, profile, refresh, sessions};
+use lanterne_core::config::Config;
+use lanterne_core::email::Email;
+use lanterne_core::error::{Error as DomainError, RefreshTokenError};
+use lanterne_core::secret::NewPassword;
+use lanterne_core::throttle::{ADDRESS, Limit, PAIR};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::me::UserReply;
+use crate::call::Call;
+use crate::docs::{Operation, Tag, span};
+use crate::error::Error;
+use crate::input::{Password, Token, request};
+use crate::reply::{Reply, json, no_content};
+
+request! {
+    /// A new account.
+    pub(crate) struct RegisterRequest {
+        /// The address to log in with. No other account can have it.
+        pub(crate) email: Email,
+        /// The password to log in with. All characters are allowed, and all count.
+        pub(crate) password: NewPassword,
+    }
+}
+
+/// `POST /auth/register`
+pub(crate) async fn register(call: &Call<'_>) -> Result<Reply, Error> {
+    let RegisterRequest { email, password } = call.body()?;
+    let user = profile::register(&call.context().await?, &email, &password).await?;
+    Ok(json(StatusCode::CREATED, &UserReply::from(user)))
+}
+
+pub(crate) fn describe_register(_: &Config) -> Operation {
+    Operation::new("register", Tag::Authentication, "Register an account")
+        .about(
+            "Creates an active account without administrator's rights. It does not log in.\n\n\
+             The address must be able to receive mail: special-use domains such as `.test` or `.local` are refused. It is \
+             stored in its normal form, which the reply shows. Of simultaneous requests for one address, one succeeds.",
+        )
+        .body::<RegisterRequest>(r#"{"email": "nobody", "password": "short"}"#)
+        .replies::<UserReply>(StatusCode::CREATED, "The new account.")
+        .fails("The address is taken", DomainError::EmailTaken)
+        .may_fail()
+}
+
+request! {
+    /// The credentials of an account.
+    pub(crate) struct LoginRequest {
+        /// The address of the account.
+        pub(crate) email: Email,
+        /// The password of the account.
+        pub(crate) password: Password,
+    }
+}
+
+/// A pair of tokens, as in OAuth 2.0 (RFC 6749, section 5.1).
+#[derive(Serialize, ToSchema)]
+struct TokenReply {
+    /// Authorizes requests until it expires.
+    #[schema(examples("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9..."))]
+    access_token: String,
+    /// Can be exchanged for the next pair of tokens, once, until it expires.
+    #[schema(examples("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9..."))]
+    refresh_token: String,
+    /// Send the access token as `Authorization: Bearer ...`.
+    #[schema(examples("bearer"))]
+    token_type: &'static str,
+}
+
+impl From<TokenPair> for TokenReply {
+    fn from(pair: TokenPair) -> Self {
+        Self { access_token: pair.access_token, refresh_token: pair.refresh_token, token_type: "bearer" }
+    }
+}
+
+/// `POST /auth/login`
+pub(crate) async fn login(call: &Call<'_>) -> Result<Reply, Error> {
+    let LoginRequest { email, password } = call.body()?;
+    let pair = login::login(&call.context().await?, &email, &password.0).await?;
+    Ok(json(StatusCode::OK, &TokenReply::from(pair)))
+}
+
+pub(crate) fn describe_login(config: &Config) -> Operation {
+    let (access, refresh) = (span(config.access_ttl), span(config.refresh_ttl));
+    let (pair, address) = (PAIR.failures, ADDRESS.failures);
+    let window_minutes = ADDRESS.window_millis / 60_000;
+    let (pause_secs, pause_max_minutes) = (Limit::PAUSE_MIN_SECS, Limit::PAUSE_MAX_SECS / 60);
+    let throttle = if config.throttle {
+        format!(
+            "\n\nAfter {pair} failures at one account from one address, or {address} failures from one address within \
+             {window_minutes} minutes, no password is checked for {pause_secs} seconds. Each further failure doubles this \
+             pause, up to {pause_max_minutes} minutes."
+        )
+    } else {
+        String::new()
+    };
+    let operation = Operation::new("login", Tag::Authentication, "Log in")
+        .about(&format!(
+            "Opens a session and returns its tokens. Send the access token, which is valid for {access}, in the header \
+             `Authorization: Bearer ...` of later requests. Exchange the refresh token, which is valid for {refresh}, at \
+             `POST /auth/refresh`.\n\n\
+             An unknown address and a wrong password get the same reply after the same time, so that nobody can find out \
+             who has an account.{throttle}"
+        ))
+        .body::<LoginRequest>(r#"{"email": "nobody", "password": 12345}"#)
+        .replies::<TokenReply>(StatusCode::OK, "The tokens of the new session.")
+        .fails("The address or the password is wrong", DomainError::InvalidCredentials)
+        .fails("The password is right, but the account is inactive", DomainError::AccountInactive);
+    operation.may_be_throttled(config).may_fail()
+}
+
+request! {
+    /// A refresh token.
+    pub(crate) struct RefreshRequest {
+        /// The refresh token of the last login or refresh.
+        pub(crate) refresh_token: Token,
+    }
+}
+
+/// `POST /auth/refresh`
+pub(crate) async fn refresh(call: &Call<'_>) -> Result<Reply, Error> {
+    let RefreshRequest { refresh_token } = call.body()?;
+    let pair = refresh::refresh(&call.context().await?, &refresh_token.0).await?;
+    Ok(json(StatusCode::OK, &TokenReply::from(pair)))
+}
+
+pub(crate) fn describe_refresh(config: &Config) -> Operation {
+    let (race, end) = (span(refresh::RACE), span(config.session_absolute));
+    Operation::new("refresh", Tag::Authentication, "Refresh the tokens")
+        .about(&format!(
+            "Exchanges a refresh token for a new pair of tokens. A refresh token works once: of simultaneous requests with \
+             the same one, exactly one succeeds; the others must use its tokens or log in again. A token that comes back \
+             more than {race} after its use was stolen, so its session ends.\n\n\
+             A session ends {end} after its login at the latest, however often it is refreshed."
+        ))
+        .body::<RefreshRequest>(r#"{"refresh_token": null}"#)
+        .replies::<TokenReply>(StatusCode::OK, "The next pair of tokens.")
+        .fails("The token is malformed, expired, or not signed by this server", RefreshTokenError::Invalid)
+        .fails("It is an access token", RefreshTokenError::WrongType)
+        .fails("It names no account or no session", RefreshTokenError::Malformed)
+        .fails("It was used before, or its session has ended", RefreshTokenError::Spent)
+        .fails("Its session has expired", RefreshTokenError::SessionExpired)
+        .fails("Its account is deleted or inactive", RefreshTokenError::NoActiveUser)
+        .may_fail()
+}
+
+/// `POST /auth/logout`
+pub(crate) async fn logout(call: &Call<'_>, caller: &Caller) -> Result<Reply, Error> {
+    sessions::logout(&call.context().await?, caller).await?;
+    Ok(no_content())
+}
+
+pub(crate) fn describe_logout(_: &Config) -> Operation {
+    Operation::new("logout", Tag::Authentication, "Log out")
+        .about("Ends the session of the access token. All its tokens are refused from now on.")
+        .replies_empty("The session has ended.")
+        .may_fail()
+}
+
+/// `POST /auth/logout-all`
+pub(crate) async fn logout_all(call: &Call<'_>, caller: &Caller) -> Result<Reply, Error> {
+    sessions::logout_all(&call.context().await?, caller).await?;
+    Ok(no_content())
+}
+
+pub(crate) fn describe_logout_all(_: &Config) -> Operation {
+    Operation::new("logout_all", Tag::Authentication, "Log out everywhere")
+        .about("Ends all sessions of the account, including the calling one.")
+        .replies_empty("All sessions have ended.")
+        .may_fail()
+}

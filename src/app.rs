@@ -1,0 +1,45 @@
+//! The application, and the services of the host that it runs on.
+
+use lanterne_core::config::Config;
+use lanterne_core::throttle::CounterStore;
+use lanterne_database::{self as db, BoxFuture, Connection, Timestamp};
+
+use crate::docs::Pages;
+
+/// The version of the server.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The configuration, and the pages that are made from it once.
+pub struct App {
+    pub(crate) config: Config,
+    pub(crate) pages: Pages,
+}
+
+impl App {
+    /// Makes the application of a valid configuration.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self { config, pages: Pages::default() }
+    }
+}
+
+/// The services of a host.
+pub trait Host {
+    /// Returns the application.
+    ///
+    /// # Errors
+    /// The configuration is invalid; the text is for the log.
+    fn app(&self) -> BoxFuture<'_, Result<&App, String>>;
+
+    /// Reads the clock.
+    fn now(&self) -> Timestamp;
+
+    /// Returns a database connection that nobody else uses until it is dropped.
+    ///
+    /// # Errors
+    /// The database cannot be opened.
+    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Connection>, db::Error>>;
+
+    /// Returns the store of the throttle.
+    fn counters(&self) -> &dyn CounterStore;
+}

@@ -1,0 +1,62 @@
+//! The component on its host: the export, and the services behind [`Host`].
+
+mod counters;
+mod database;
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use lanterne_core::config::{Config, VARIABLES};
+use lanterne_core::throttle::CounterStore;
+use lanterne_database::{self as db, BoxFuture, Connection, Timestamp};
+use spin_sdk::http::{FullBody, Request};
+use spin_sdk::variables;
+
+use crate::app::{App, Host};
+use crate::pipeline;
+
+#[spin_sdk::http_service]
+async fn serve(request: Request) -> http::Response<FullBody<Bytes>> {
+    pipeline::serve(&Spin, request).await.map(FullBody::new)
+}
+
+/// Spin, or another host of the same interfaces.
+struct Spin;
+
+impl Host for Spin {
+    fn app(&self) -> BoxFuture<'_, Result<&App, String>> {
+        Box::pin(async { app().await })
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Connection>, db::Error>> {
+        Box::pin(async { Ok(Box::new(database::check_out().await?) as Box<dyn Connection>) })
+    }
+
+    fn counters(&self) -> &dyn CounterStore {
+        &counters::KeyValueStore
+    }
+}
+
+/// Reads the variables, once per instance. An error is not kept: a provider that failed may answer next time.
+async fn app() -> Result<&'static App, String> {
+    static APP: OnceLock<App> = OnceLock::new();
+    if let Some(app) = APP.get() {
+        return Ok(app);
+    }
+    let mut values = Vec::new();
+    for name in VARIABLES {
+        match variables::get(name).await {
+            Ok(value) => values.push((name, value)),
+            // A required variable without a value, which `Config` reports.
+            Err(variables::Error::Undefined(_)) => {}
+            Err(error) => return Err(format!("{name}: {error}")),
+        }
+    }
+    let lookup = |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+    let config = Config::from_lookup(lookup).map_err(|errors| errors.to_string().replace('\n', "; "))?;
+    Ok(APP.get_or_init(|| App::new(config)))
+}
