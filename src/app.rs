@@ -42,4 +42,7 @@ pub trait Host {
 
     /// Returns the store of the throttle.
     fn counters(&self) -> &dyn CounterStore;
+
+    /// Writes a line to the log.
+    fn log(&self, line: &str);
 }

@@ -53,10 +53,9 @@ impl Error {
             ),
             Self::UnreadableBody => problem(StatusCode::BAD_REQUEST, "There was an error parsing the body"),
             Self::Invalid(faults) => invalid(faults),
-            Self::NotConfigured => problem(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "The server is not configured, its log says why",
-            ),
+            Self::NotConfigured => {
+                problem(StatusCode::INTERNAL_SERVER_ERROR, "The server is not configured, its log says why")
+            }
             Self::Domain(error) => domain_reply(&error),
         }
     }

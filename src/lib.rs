@@ -22,6 +22,3 @@ mod reply;
 
 #[cfg(target_family = "wasm")]
 mod spin;
-
-#[cfg(test)]
-mod tests;

@@ -29,22 +29,23 @@ pub async fn serve(host: &dyn Host, request: Request<impl Body<Data = Bytes> + U
     let (parts, body) = request.into_parts();
     let request_id = request_id(&parts.headers);
     let path = routes::decode(parts.uri.path());
+    let log = |message: &str| host.log(&format!("request {request_id}: {message}"));
     let mut reply = match host.app().await {
         Ok(app) => {
             let mut reply = respond(host, app, &parts, &path, body).await.unwrap_or_else(|error| {
                 if let Some(cause) = error.cause() {
-                    log(&request_id, &format!("{} {}: {cause}", parts.method, printable(&path, 200)));
+                    log(&format!("{} {}: {cause}", parts.method, printable(&path, 200)));
                 }
                 error.into_reply()
             });
             if app.config.debug {
-                log(&request_id, &format!("{} {} {}", parts.method, printable(&path, 200), reply.status().as_u16()));
+                log(&format!("{} {} {}", parts.method, printable(&path, 200), reply.status().as_u16()));
             }
             cors::add_headers(&app.config, &parts.headers, &mut reply);
             reply
         }
         Err(reason) => {
-            log(&request_id, &format!("not configured: {reason}"));
+            log(&format!("not configured: {reason}"));
             match path == routes::HEALTH && parts.method == Method::GET {
                 true => api::health::reply(host.now()),
                 false => Error::NotConfigured.into_reply(),
@@ -127,9 +128,4 @@ fn client(config: &Config, headers: &HeaderMap) -> Client {
     };
     let address = proxied().or_else(socket).map(|address| address.to_string());
     Client::new(address.as_deref(), text("user-agent").as_deref())
-}
-
-/// Writes a line to standard error, which the host keeps as the component's log.
-fn log(request_id: &str, message: &str) {
-    eprintln!("api: request {request_id}: {message}");
 }

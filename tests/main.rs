@@ -7,27 +7,10 @@
 
 mod support;
 
-mod cors;
-mod errors;
+mod address;
 mod framing;
-mod health;
-mod login;
-mod refresh;
-mod register;
-mod tables;
-mod tokens;
-
-mod access;
-mod admin;
-mod admin_lists;
-mod audit;
-mod me;
-mod sessions;
-mod throttle;
 
 mod browser;
-mod docs;
-mod openapi;
 
 mod limits;
 mod races;

@@ -225,7 +225,6 @@ struct AuditLogReply {
     /// The account that acted, or that somebody tried to log in to; `null` if unknown. It may be deleted by now.
     #[schema(required, examples(1))]
     user_id: Option<i64>,
-    /// What was done, or refused: then `details` begins with `Refused`.
     #[schema(schema_with = action_schema)]
     action: String,
     /// What the action was done to: `user` or `session`.
@@ -252,7 +251,12 @@ struct AuditLogReply {
 fn action_schema() -> Object {
     let mut names: Vec<_> = Action::ALL.iter().map(|action| action.name()).collect();
     names.dedup();
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).examples(["user_update"]).build()
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("What was done, or refused: then `details` begins with `Refused`."))
+        .enum_values(Some(names))
+        .examples(["user_update"])
+        .build()
 }
 
 impl From<Record> for AuditLogReply {

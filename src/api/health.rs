@@ -65,6 +65,8 @@ pub(crate) fn reply(now: Timestamp) -> Reply {
 
 pub(crate) fn describe_health(_: &Config) -> Operation {
     Operation::new("health", Tag::Health, "Check liveness")
-        .about("For load balancers and monitors. Works without database and configuration: it is about the process alone.")
+        .about(
+            "For load balancers and monitors. Works without database and configuration: it is about the process alone.",
+        )
         .replies::<HealthReply>(StatusCode::OK, "The process is alive.")
 }

@@ -216,8 +216,10 @@ fn response(status: StatusCode, failures: Vec<Failure>, content: ContentBuilder)
     let content = content.examples_from_iter(examples).build();
     let mut response = ResponseBuilder::new().description(description).content(JSON, content);
     if status == StatusCode::TOO_MANY_REQUESTS {
-        let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).examples([Limit::PAUSE_MIN_SECS]);
-        response = response.header("Retry-After", response_header(seconds, "The seconds to wait (RFC 9110, section 10.2.3)."));
+        let seconds =
+            ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).examples([Limit::PAUSE_MIN_SECS]);
+        response =
+            response.header("Retry-After", response_header(seconds, "The seconds to wait (RFC 9110, section 10.2.3)."));
     }
     if let Some(challenge) = challenge {
         let scheme = ObjectBuilder::new().schema_type(Type::String).examples([challenge]);

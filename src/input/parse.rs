@@ -69,7 +69,8 @@ fn parse_json(text: &str) -> Result<Value, Error> {
 
 /// Makes the fault of a body that is not JSON. FastAPI shows an empty object in place of the body.
 fn syntax_error(message: String, offset: usize) -> FieldError {
-    Fault::NotJson(message).at(vec![Part::Body.location(), Location::Character(offset)], Value::Object(Default::default()))
+    Fault::NotJson(message)
+        .at(vec![Part::Body.location(), Location::Character(offset)], Value::Object(Default::default()))
 }
 
 /// Converts a line and a column of bytes, both from 1, to an offset of characters from 0.
@@ -85,8 +86,14 @@ mod tests {
 
     #[test]
     fn content_types_count_as_json_by_the_rule_of_fastapi() {
-        let json =
-            ["", " ", "application/json", "Application/JSON ; charset=x", "application/ld+json;a=b", "application/+json"];
+        let json = [
+            "",
+            " ",
+            "application/json",
+            "Application/JSON ; charset=x",
+            "application/ld+json;a=b",
+            "application/+json",
+        ];
         let other =
             ["text/plain", "application/jsonx", "application/x-json", "text/json", "application/a/json", ";", "json"];
         for content_type in json {

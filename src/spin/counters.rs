@@ -58,7 +58,9 @@ fn try_update(key: &str, change: &mut Change<'_>) -> Result<(), String> {
 fn explain(error: &Error) -> String {
     match error {
         Error::NoSuchStore => format!("the host has no store {STORE:?}"),
-        Error::AccessDenied => format!("the manifest does not grant the store: key_value_stores = [{STORE:?}] is missing"),
+        Error::AccessDenied => {
+            format!("the manifest does not grant the store: key_value_stores = [{STORE:?}] is missing")
+        }
         Error::Other(reason) => reason.clone(),
     }
 }

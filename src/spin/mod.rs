@@ -39,6 +39,11 @@ impl Host for Spin {
     fn counters(&self) -> &dyn CounterStore {
         &counters::KeyValueStore
     }
+
+    /// The host keeps standard error as the component's log.
+    fn log(&self, line: &str) {
+        eprintln!("api: {line}");
+    }
 }
 
 /// Reads the variables, once per instance. An error is not kept: a provider that failed may answer next time.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::app::TestApp;
-use super::http::Reply;
+use super::reply::Reply;
 
 /// A password that the API takes.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";

@@ -1,5 +1,7 @@
 //! `/users/me`: one's own account.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::{Account, PASSWORD, Reply, TestApp, Tokens};
@@ -95,6 +97,7 @@ fn a_new_password_holds_and_ends_all_other_sessions() {
     let app = TestApp::start();
     let (account, here) = app.logged_in("user@example.com");
     let there = app.login(&account);
+    app.wait(Duration::from_secs(1));
     change_password(&app, &here, PASSWORD, OTHER_PASSWORD).expect_status(204);
     app.get("/users/me").bearer(&here.access).send().expect_status(200);
     app.get("/users/me").bearer(&there.access).send().expect_detail(401, "Invalid or expired access token");

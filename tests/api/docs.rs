@@ -147,8 +147,8 @@ fn the_reference_tells_every_route_with_its_fields_and_errors() {
         "Needs an access token of an administrator.",
         "curl http://127.0.0.1:8000/admin/users/1/sessions \\\n  -X DELETE \\\n  -H &quot;Authorization: Bearer $ACCESS_TOKEN&quot;",
         // What the entries of a list have.
-        "Stays the same when the session is refreshed.",
-        "The account that did it,",
+        "Stays the same through all refreshes.",
+        "The account that acted,",
         "curl http://127.0.0.1:8000/auth/login",
         "&quot;email&quot;: &quot;user@example.com&quot;",
     ] {

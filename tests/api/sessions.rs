@@ -1,5 +1,7 @@
 //! Sessions as their owner sees them: listed, ended, and one and the same through all refreshes.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::{Account, SECRET, TestApp, Tokens, mint};
@@ -54,6 +56,7 @@ fn a_session_shows_when_and_where_it_was_used() {
         assert!(session[time].as_str().is_some_and(|text| text.ends_with('Z')), "{session}");
     }
 
+    app.wait(Duration::from_secs(1));
     let token = json!({"refresh_token": login.field("refresh_token")});
     let refresh = app.post("/auth/refresh").header("user-agent", "lamp/1.1").json(&token).send().expect_status(200);
     let refreshed = list(&app, &refresh.field("access_token"));

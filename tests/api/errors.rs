@@ -7,7 +7,9 @@ use crate::support::{PASSWORD, TestApp};
 #[test]
 fn unknown_paths_are_404() {
     let app = TestApp::start();
-    for path in ["/nowhere", "/auth", "/auth/nowhere", "/HEALTHZ", "//healthz", "/auth/login/x"] {
+    for path in
+        ["/nowhere", "/auth", "/auth/nowhere", "/HEALTHZ", "//healthz", "//", "///", "//healthz/", "/auth/login/x"]
+    {
         app.get(path).send().expect_detail(404, "Not Found");
     }
 }
@@ -42,6 +44,9 @@ fn a_slash_too_many_is_a_redirect() {
         [("/admin/users/x%3Fy/", "/admin/users/x%3Fy"), ("/admin/users/%C3%A9%23/?q=1", "/admin/users/%C3%A9%23?q=1")]
     {
         assert_eq!(app.get(path).send().expect_status(307).header("location"), Some(location));
+    }
+    for path in ["/healthz//", "/healthz///"] {
+        assert_eq!(app.get(path).send().expect_status(307).header("location"), Some("/healthz"), "{path}");
     }
     let reply = app.get("/healthz/").header("host", "evil.example").send().expect_status(307);
     assert_eq!(reply.header("location"), Some("/healthz"));

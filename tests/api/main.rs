@@ -1,0 +1,21 @@
+//! The API without a host: requests go through the pipeline to a real SQLite file, with a clock that the test sets.
+
+mod support;
+
+mod access;
+mod admin;
+mod admin_lists;
+mod audit;
+mod cors;
+mod docs;
+mod errors;
+mod health;
+mod login;
+mod me;
+mod openapi;
+mod refresh;
+mod register;
+mod sessions;
+mod tables;
+mod throttle;
+mod tokens;

@@ -1,0 +1,125 @@
+//! The API of one test: requests, the clock, and the database.
+
+use std::time::Duration;
+
+use futures_lite::future::block_on;
+use http::request::Builder;
+use http_body_util::Full;
+use lanterne_database::Timestamp;
+use serde_json::Value;
+
+use super::database::Database;
+use super::host::TestHost;
+use super::reply::Reply;
+
+/// The API on a host of its own.
+pub(crate) struct TestApp(TestHost);
+
+impl TestApp {
+    /// With an empty database.
+    pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// With these variables set.
+    pub(crate) fn with(variables: &[(&str, &str)]) -> Self {
+        Self(TestHost::new(variables))
+    }
+
+    /// Keeps the database and starts again with these variables.
+    pub(crate) fn restart_with(self, variables: &[(&str, &str)]) -> Self {
+        Self(self.0.restart_with(variables))
+    }
+
+    /// The time of the next request.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.now.get()
+    }
+
+    /// Moves the clock forward.
+    pub(crate) fn wait(&self, duration: Duration) {
+        self.0.now.set(self.now().after(duration));
+    }
+
+    /// `GET path`
+    pub(crate) fn get(&self, path: &str) -> Request<'_> {
+        self.request("GET", path)
+    }
+
+    /// `POST path`
+    pub(crate) fn post(&self, path: &str) -> Request<'_> {
+        self.request("POST", path)
+    }
+
+    /// `METHOD path`
+    pub(crate) fn request(&self, method: &str, path: &str) -> Request<'_> {
+        let builder = http::Request::builder().method(method).uri(format!("http://127.0.0.1{path}"));
+        Request { app: self, builder, body: Vec::new() }
+    }
+
+    /// The database.
+    pub(crate) fn db(&self) -> Database {
+        Database::open(&self.0.path())
+    }
+
+    /// The log.
+    pub(crate) fn log(&self) -> String {
+        self.0.log.borrow().clone()
+    }
+
+    /// The stored counters of the throttle, as text.
+    pub(crate) fn counters(&self) -> Vec<String> {
+        let values = self.0.counters.values.borrow();
+        values.iter().map(|(key, value)| format!("{key} {}", String::from_utf8_lossy(value))).collect()
+    }
+
+    /// Makes the store of the counters fail.
+    pub(crate) fn break_counters(&self) {
+        self.0.counters.are_unavailable.set(true);
+    }
+}
+
+/// A request to send.
+pub(crate) struct Request<'a> {
+    app: &'a TestApp,
+    builder: Builder,
+    body: Vec<u8>,
+}
+
+impl Request<'_> {
+    /// Adds a header.
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.builder = self.builder.header(name, value);
+        self
+    }
+
+    /// Adds an access token.
+    pub(crate) fn bearer(self, access_token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {access_token}"))
+    }
+
+    /// Sets a JSON body and its content type.
+    pub(crate) fn json(self, value: &Value) -> Self {
+        self.header("content-type", "application/json").raw_body(value.to_string())
+    }
+
+    /// Sets a body without content type.
+    pub(crate) fn raw_body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sends the request as a client at 127.0.0.1.
+    #[track_caller]
+    pub(crate) fn send(self) -> Reply {
+        let is_head = self.builder.method_ref() == Some(&http::Method::HEAD);
+        let has_agent = self.builder.headers_ref().is_some_and(|headers| headers.contains_key("user-agent"));
+        let builder = self.builder.header("spin-client-addr", "127.0.0.1:40000");
+        let builder = if has_agent { builder } else { builder.header("user-agent", "test-client/1.0") };
+        let request = builder.body(Full::new(self.body.into())).expect("a request");
+        let (parts, body) = block_on(api::pipeline::serve(&self.app.0, request)).into_parts();
+        // As every host does.
+        let body = if is_head { Vec::new() } else { body.to_vec() };
+        Reply { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+}

@@ -1,0 +1,138 @@
+//! The host of the pipeline: an SQLite file, counters in memory, a clock that stands still, and a log in memory.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use api::app::{App, Host};
+use lanterne_core::config::Config;
+use lanterne_core::password::Cost;
+use lanterne_core::throttle::{Change, CounterStore, Unavailable};
+use lanterne_database::{self as db, BoxFuture, Connection, Row, SqliteFile, Timestamp, Value};
+use tempfile::TempDir;
+
+use super::token::SECRET;
+
+/// The schema that the migrations build.
+const SCHEMA: &str = include_str!("../../../migrations/schema.sql");
+
+/// A host in a temporary folder.
+pub(super) struct TestHost {
+    pub(super) folder: TempDir,
+    pub(super) now: Cell<Timestamp>,
+    pub(super) log: RefCell<String>,
+    pub(super) counters: Counters,
+    variables: Vec<(String, String)>,
+    app: App,
+    db: Rc<SqliteFile>,
+}
+
+impl TestHost {
+    /// With an empty database and these variables. Password hashes are the cheapest there are, unless `bcrypt_cost` is set.
+    pub(super) fn new(variables: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let db = SqliteFile::open(folder.path().join("test.db")).expect("the file opens");
+        // Durability costs a disk access per transaction, and no test here pulls the plug.
+        let set_up = format!("PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON; {SCHEMA}");
+        db.with(|db| db.execute_batch(&set_up)).expect("the schema is valid");
+        let variables = merged(Vec::new(), variables);
+        Self {
+            folder,
+            now: Cell::new(Timestamp::now()),
+            log: RefCell::default(),
+            counters: Counters::default(),
+            app: App::new(config(&variables)),
+            variables,
+            db: Rc::new(db),
+        }
+    }
+
+    /// The same host, started again with these variables changed.
+    pub(super) fn restart_with(self, variables: &[(&str, &str)]) -> Self {
+        let variables = merged(self.variables, variables);
+        Self { app: App::new(config(&variables)), variables, ..self }
+    }
+
+    /// The path of the database.
+    pub(super) fn path(&self) -> PathBuf {
+        self.folder.path().join("test.db")
+    }
+}
+
+fn merged(mut variables: Vec<(String, String)>, changes: &[(&str, &str)]) -> Vec<(String, String)> {
+    variables.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+    variables.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    variables
+}
+
+fn config(variables: &[(String, String)]) -> Config {
+    let set = |name: &str| variables.iter().find(|(variable, _)| variable == name).map(|(_, value)| value.clone());
+    let lookup = |name: &str| set(name).or_else(|| (name == "secret_key").then(|| SECRET.to_owned()));
+    let mut config = Config::from_lookup(lookup).unwrap_or_else(|errors| panic!("{errors}"));
+    if set("bcrypt_cost").is_none() {
+        config.bcrypt_cost = Cost::TEST;
+    }
+    config
+}
+
+impl Host for TestHost {
+    fn app(&self) -> BoxFuture<'_, Result<&App, String>> {
+        Box::pin(async { Ok(&self.app) })
+    }
+
+    fn now(&self) -> Timestamp {
+        self.now.get()
+    }
+
+    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Connection>, db::Error>> {
+        Box::pin(async { Ok(Box::new(Shared(self.db.clone())) as Box<dyn Connection>) })
+    }
+
+    fn counters(&self) -> &dyn CounterStore {
+        &self.counters
+    }
+
+    fn log(&self, line: &str) {
+        self.log.borrow_mut().push_str(line);
+    }
+}
+
+/// The one connection of the host. A test has one request at a time.
+struct Shared(Rc<SqliteFile>);
+
+impl Connection for Shared {
+    fn query<'a>(&'a self, sql: &'a str, params: Vec<Value>) -> BoxFuture<'a, Result<Vec<Row>, db::Error>> {
+        self.0.query(sql, params)
+    }
+}
+
+/// Counters in memory, which can be made to fail.
+#[derive(Default)]
+pub(super) struct Counters {
+    pub(super) values: RefCell<HashMap<String, Vec<u8>>>,
+    pub(super) are_unavailable: Cell<bool>,
+}
+
+impl Counters {
+    fn check(&self) -> Result<(), Unavailable> {
+        if self.are_unavailable.get() { Err(Unavailable) } else { Ok(()) }
+    }
+}
+
+impl CounterStore for Counters {
+    fn update(&self, key: &str, change: &mut Change<'_>) -> Result<(), Unavailable> {
+        self.check()?;
+        let mut values = self.values.borrow_mut();
+        if let Some(value) = change(values.get(key).map(Vec::as_slice)) {
+            values.insert(key.to_owned(), value);
+        }
+        Ok(())
+    }
+
+    fn delete(&self, key: &str) -> Result<(), Unavailable> {
+        self.check()?;
+        self.values.borrow_mut().remove(key);
+        Ok(())
+    }
+}

@@ -1,0 +1,19 @@
+//! A server in the test's own process. Accounts, tokens, replies and the view of the database are shared with the tests of
+//! the component.
+
+#[path = "../../support/account.rs"]
+mod account;
+mod app;
+#[path = "../../support/database.rs"]
+mod database;
+mod host;
+#[path = "../../support/reply.rs"]
+mod reply;
+#[path = "../../support/token.rs"]
+mod token;
+
+pub(crate) use account::{Account, PASSWORD, Tokens};
+pub(crate) use app::TestApp;
+pub(crate) use database::{Database, is_sql_time};
+pub(crate) use reply::Reply;
+pub(crate) use token::{SECRET, claims, header, mint};
