@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::compare::schema::Schema;
 use crate::error::Error;
-use crate::schema::Schema;
 
 /// The file with the schema as it should be.
 const WANTED: &str = "schema.sql";

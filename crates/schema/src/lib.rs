@@ -16,26 +16,11 @@
 //! script drops and adds, and a comment in it says how to write the rename instead. A value that rows need and that
 //! nothing says is not made up: the script stops there, unless the table is empty, and a comment says where to write it.
 
+mod compare;
 mod error;
 mod folder;
-
-mod definition;
-mod names;
-mod schema;
 mod tokens;
 
-mod plan;
-mod table_change;
-
-mod lack;
-
-mod autogenerate;
-mod rebuild;
-mod script;
-mod writing;
-
-pub use autogenerate::{Scripts, autogenerate};
+pub use compare::{Schema, Script, Scripts, autogenerate};
 pub use error::Error;
 pub use folder::{Folder, Migration, name_of};
-pub use schema::Schema;
-pub use script::Script;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::names;
+use crate::compare::names;
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! A table's successor: made, filled with the rows, and put in the table's place.
 
-use crate::definition::with_table_name;
-use crate::names::{quoted, text};
-use crate::schema::{Column, Schema, Table};
-use crate::script::Script;
-use crate::table_change::{fills_itself, gone};
+use super::definition::with_table_name;
+use super::names::{quoted, text};
+use super::schema::{Column, Schema, Table};
+use super::script::Script;
+use super::table_change::{fills_itself, gone};
 
 /// Writes the steps that turn `from` into `to`, which is a table of `target`.
 pub(crate) fn write(script: &mut Script, from: &Table, to: &Table, source: &Schema, target: &Schema) {

@@ -1,8 +1,8 @@
 //! A text of SQL in the making: statements, comments, and what somebody must still decide.
 
-use crate::names::quoted;
-use crate::plan::Plan;
-use crate::schema::{Column, Table};
+use super::names::quoted;
+use super::plan::Plan;
+use super::schema::{Column, Table};
 use crate::tokens::tokens;
 
 /// Where comments are wrapped.

@@ -7,8 +7,8 @@
 
 use std::collections::HashSet;
 
-use crate::schema::{Kind, Object, Schema, Table};
-use crate::table_change::{Change, change};
+use super::schema::{Kind, Object, Schema, Table};
+use super::table_change::{Change, change};
 use crate::tokens::mentions;
 
 /// The steps from one schema to another, in order.

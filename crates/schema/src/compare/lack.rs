@@ -2,8 +2,8 @@
 
 use rusqlite::Connection;
 
+use super::schema::{Kind, Object, Schema};
 use crate::error::Error;
-use crate::schema::{Kind, Object, Schema};
 use crate::tokens::tokens;
 
 impl Schema {

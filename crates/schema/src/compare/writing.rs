@@ -1,12 +1,12 @@
 //! A plan as SQL.
 
-use crate::definition::with_table_name;
-use crate::names::quoted;
-use crate::plan::Plan;
-use crate::rebuild;
-use crate::schema::{Column, Kind, Object, Schema, Table};
-use crate::script::Script;
-use crate::table_change::Change;
+use super::definition::with_table_name;
+use super::names::quoted;
+use super::plan::Plan;
+use super::rebuild;
+use super::schema::{Column, Kind, Object, Schema, Table};
+use super::script::Script;
+use super::table_change::Change;
 
 impl Script {
     /// The script that leads from one schema to another; with `rebuild`, no table is altered in place.

@@ -2,9 +2,9 @@
 
 use rusqlite::Connection;
 
-use crate::definition::Definition;
+use super::definition::Definition;
+use super::names;
 use crate::error::Error;
-use crate::names;
 use crate::tokens::{normal, tokens};
 
 /// The table of the component `migrate`, which no migration makes.
@@ -191,7 +191,7 @@ impl Table {
         }
         let has_rowid = !definition.options.iter().any(|option| option == "without rowid");
         let has_one_key = facts.iter().filter(|fact| fact.key > 0).count() == 1;
-        let column = |(item, fact): (crate::definition::Item, Fact)| Column {
+        let column = |(item, fact): (super::definition::Item, Fact)| Column {
             is_rowid: has_rowid && has_one_key && fact.key > 0 && fact.type_name == "INTEGER",
             name: fact.name,
             text: item.text,
@@ -212,7 +212,7 @@ impl Table {
 
     /// Whether ids that were given out once are never given out again.
     pub(crate) fn has_autoincrement(&self) -> bool {
-        crate::definition::has_keyword(&self.sql, &["AUTOINCREMENT"])
+        super::definition::has_keyword(&self.sql, &["AUTOINCREMENT"])
     }
 
     /// A text that is the same for all definitions that mean the same.

@@ -1,6 +1,6 @@
 //! The text of a CREATE TABLE, in its parts.
 
-use crate::names;
+use super::names;
 use crate::tokens::{Token, normal, tokens};
 
 /// The words that a constraint of a table begins with; everything else in the parentheses is a column.

@@ -5,8 +5,8 @@
 
 use std::collections::HashSet;
 
-use crate::definition::{has_computed_default, has_keyword};
-use crate::schema::{Column, Kind, Object, Table};
+use super::definition::{has_computed_default, has_keyword};
+use super::schema::{Column, Kind, Object, Table};
 use crate::tokens::mentions;
 
 /// What happens to a table that stays.

@@ -1,8 +1,8 @@
 //! The two texts of a migration, tried before they are given out.
 
+use super::schema::Schema;
+use super::script::Script;
 use crate::error::Error;
-use crate::schema::Schema;
-use crate::script::Script;
 
 /// A migration.
 pub struct Scripts {
