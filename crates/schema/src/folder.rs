@@ -1,42 +1,59 @@
-//! The folder `migrations/`: what is in it, and the next one.
+//! The folder `migrations/`: one folder per migration, `NNNN_words_of_its_name/`, with `up.sql` and `down.sql`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use crate::compare::schema::Schema;
 use crate::error::Error;
 
-/// The file with the schema as it should be.
-const WANTED: &str = "schema.sql";
-/// The longest name of a migration, in characters. The table `schema_migrations` takes 255.
+/// The longest name of a migration, in characters. The column in `schema_migrations` takes 255.
 const NAME_MAX: usize = 100;
+/// The files of a migration.
+const FILES: [&str; 2] = ["up.sql", "down.sql"];
 
 /// The folder `migrations/`.
 pub struct Folder {
-    path: PathBuf,
-    /// What is in it, by number.
+    pub(crate) path: PathBuf,
+    /// The migrations in it, by number.
     pub migrations: Vec<Migration>,
 }
 
-/// A folder in `migrations/`.
+/// A migration on disk.
 pub struct Migration {
     /// Its number, from 1, without gaps.
     pub number: usize,
-    /// The rest of its name.
+    /// Lower case words joined by `_`.
     pub name: String,
 }
 
 impl Migration {
-    /// `0001_create_accounts`
+    /// Returns the name of its folder: `0001_create_accounts`.
     pub fn folder(&self) -> String {
         format!("{:04}_{}", self.number, self.name)
     }
+
+    /// Checks the folder that should hold migration `number`.
+    fn read(path: &Path, number: usize) -> Result<Self, Error> {
+        let fault = |rule: String| Error::Folder(format!("{} {rule}", path.display()));
+        let folder = path.file_name().unwrap_or_default().to_string_lossy();
+        let prefix = format!("{number:04}_");
+        let Some(name) = folder.strip_prefix(&prefix) else {
+            return Err(fault(format!("should begin with {prefix} (no gaps, no duplicates)")));
+        };
+        let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        if name.is_empty() || !name.bytes().all(is_word) {
+            return Err(fault("should be a number and lower case words joined by _".to_owned()));
+        }
+        match FILES.iter().find(|file| !path.join(file).is_file()) {
+            Some(file) => Err(fault(format!("has no {file}"))),
+            None => Ok(Self { number, name: name.to_owned() }),
+        }
+    }
 }
 
-/// The name of a migration that does what `message` says: its letters and digits in lower case, joined by `_`.
+/// Makes the name of a migration from a message: its ASCII letters and digits in lower case, words joined by `_`.
 ///
 /// # Errors
-/// There are none, or too many.
+/// [`Error::Name`] if nothing is left, or more than 100 characters are.
 pub fn name_of(message: &str) -> Result<String, Error> {
     let words = message.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let name = words.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("_");
@@ -50,77 +67,23 @@ pub fn name_of(message: &str) -> Result<String, Error> {
 }
 
 impl Folder {
-    /// Reads the names in the folder `path`.
+    /// Lists the migrations in the folder `path`.
     ///
     /// # Errors
-    /// It cannot be read, or a name breaks the rule that numbers have no gaps.
+    /// The folder cannot be read, or a folder in it breaks a rule: numbers without gaps, names, both files.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let failed = |cause| Error::File { path: path.to_owned(), cause };
-        let mut names = Vec::new();
-        for entry in fs::read_dir(path).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            if entry.path().is_dir() {
-                names.push(entry.file_name().to_string_lossy().into_owned());
-            }
-        }
-        names.sort();
-        let mut migrations = Vec::new();
-        for (folder, number) in names.into_iter().zip(1..) {
-            let expected = format!("{number:04}_");
-            let Some(name) = folder.strip_prefix(&expected).filter(|name| !name.is_empty()) else {
-                let path = path.join(&folder);
-                return Err(Error::Folder(format!(
-                    "{} should begin with {expected} (no gaps, no doubles)",
-                    path.display()
-                )));
-            };
-            migrations.push(Migration { number, name: name.to_owned() });
-        }
-        Ok(Self { path: path.to_owned(), migrations })
+        let entries = fs::read_dir(path).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+        let entries = entries.map_err(|cause| Error::File { path: path.to_owned(), cause })?;
+        let mut folders: Vec<_> = entries.iter().map(fs::DirEntry::path).filter(|path| path.is_dir()).collect();
+        folders.sort();
+        let migrations = folders.iter().zip(1..).map(|(folder, number)| Migration::read(folder, number));
+        Ok(Self { path: path.to_owned(), migrations: migrations.collect::<Result<_, _>>()? })
     }
 
-    /// What the migrations build.
+    /// Refuses the name of an existing migration.
     ///
     /// # Errors
-    /// A file cannot be read, or SQLite refuses what is in it.
-    pub fn built(&self) -> Result<Schema, Error> {
-        self.built_by_first(self.migrations.len())
-    }
-
-    /// What the first `count` migrations build.
-    ///
-    /// # Errors
-    /// As for [`Folder::built`].
-    pub fn built_by_first(&self, count: usize) -> Result<Schema, Error> {
-        let mut texts = Vec::new();
-        for migration in self.migrations.iter().take(count) {
-            texts.push(self.text(&format!("{}/up.sql", migration.folder()))?);
-        }
-        Schema::from_sql(texts.iter().map(|(origin, text)| (origin.as_str(), text.as_str())))
-    }
-
-    /// The schema as schema.sql says that it should be; `None` if there is no such file.
-    ///
-    /// # Errors
-    /// The file cannot be read, or SQLite refuses what is in it.
-    pub fn wanted(&self) -> Result<Option<Schema>, Error> {
-        if !self.path.join(WANTED).exists() {
-            return Ok(None);
-        }
-        let (origin, text) = self.text(WANTED)?;
-        Schema::from_sql([(origin.as_str(), text.as_str())]).map(Some)
-    }
-
-    fn text(&self, file: &str) -> Result<(String, String), Error> {
-        let path = self.path.join(file);
-        let text = fs::read_to_string(&path).map_err(|cause| Error::File { path: path.clone(), cause })?;
-        Ok((path.display().to_string(), text))
-    }
-
-    /// Refuses a name that a migration has.
-    ///
-    /// # Errors
-    /// One has it.
+    /// [`Error::Name`] if it is taken.
     pub fn check_name(&self, name: &str) -> Result<(), Error> {
         match self.migrations.iter().find(|migration| migration.name == name) {
             Some(taken) => Err(Error::Name(format!("there is a migration of that name: {}", taken.folder()))),
@@ -128,7 +91,7 @@ impl Folder {
         }
     }
 
-    /// Makes the next migration with these two texts, and gives its folder.
+    /// Writes the next migration and returns its folder.
     ///
     /// # Errors
     /// The name is taken, or a file cannot be written.
@@ -137,7 +100,7 @@ impl Folder {
         let next = Migration { number: self.migrations.len() + 1, name: name.to_owned() };
         let folder = self.path.join(next.folder());
         fs::create_dir(&folder).map_err(|cause| Error::File { path: folder.clone(), cause })?;
-        for (file, text) in [("up.sql", up), ("down.sql", down)] {
+        for (file, text) in FILES.into_iter().zip([up, down]) {
             let path = folder.join(file);
             fs::write(&path, text).map_err(|cause| Error::File { path, cause })?;
         }
@@ -172,18 +135,30 @@ mod tests {
         assert_eq!(fs::read_to_string(second.join("down.sql")).unwrap(), "d");
         assert!(matches!(read().add("first", "", ""), Err(Error::Name(_))));
         assert_eq!(read().migrations.len(), 2);
-        fs::rename(second, temporary.path().join("0003_second")).unwrap();
-        let fault = Folder::read(temporary.path()).err().unwrap().to_string();
-        assert!(fault.ends_with("0003_second should begin with 0002_ (no gaps, no doubles)"), "{fault}");
     }
 
     #[test]
-    fn faults_in_sql_name_the_file_and_the_line() {
+    fn folders_that_break_a_rule_are_refused() {
         let temporary = tempfile::tempdir().unwrap();
-        let folder = Folder::read(temporary.path()).unwrap();
-        assert!(folder.wanted().unwrap().is_none());
-        folder.add("first", "CREATE TABLE a (b);\n\nCREATE TABLE a (c);", "").unwrap();
-        let fault = Folder::read(temporary.path()).unwrap().built().err().unwrap().to_string();
-        assert!(fault.ends_with("0001_first/up.sql, line 3: table a already exists"), "{fault}");
+        let folder = Folder::read(temporary.path()).unwrap().add("first", "", "").unwrap();
+        for (name, fault) in [
+            ("0002_first", "0002_first should begin with 0001_ (no gaps, no duplicates)"),
+            ("1_first", "1_first should begin with 0001_ (no gaps, no duplicates)"),
+            ("0001_", "0001_ should be a number and lower case words joined by _"),
+            ("0001_First", "0001_First should be a number and lower case words joined by _"),
+        ] {
+            let renamed = temporary.path().join(name);
+            fs::rename(&folder, &renamed).unwrap();
+            let error = Folder::read(temporary.path()).err().unwrap().to_string();
+            assert!(error.ends_with(fault), "{error}");
+            fs::rename(renamed, &folder).unwrap();
+        }
+        for file in FILES {
+            fs::rename(folder.join(file), folder.join("other")).unwrap();
+            let error = Folder::read(temporary.path()).err().unwrap().to_string();
+            assert!(error.ends_with(&format!("0001_first has no {file}")), "{error}");
+            fs::rename(folder.join("other"), folder.join(file)).unwrap();
+        }
+        assert!(Folder::read(temporary.path()).is_ok());
     }
 }

@@ -84,14 +84,14 @@ fn a_rebuilt_table_takes_its_rows_indexes_triggers_and_ids_along() {
     let users = |email: &str| format!("CREATE TABLE users (id INTEGER PRIMARY KEY AUTOINCREMENT, {email}); {rest}");
     let written = up(&users("email TEXT"), &users("email VARCHAR(255)"));
     let expected = "\
--- SQLite renames no table while a view or a trigger mentions a missing one: some go and come back.
+-- SQLite renames no table while a view or a trigger refers to a missing one: some are recreated.
 DROP TRIGGER seen;
 DROP VIEW mails;
 DROP VIEW many;
 
--- users: a new table takes the rows over, since ALTER TABLE cannot make this change.
+-- users: rebuilt, since ALTER TABLE cannot make this change.
 CREATE TABLE new_users (id INTEGER PRIMARY KEY AUTOINCREMENT, email VARCHAR(255));
--- Ids that were given out once are not given out again.
+-- Ids of deleted rows are not reused.
 INSERT INTO sqlite_sequence (name, seq) SELECT 'new_users', seq FROM sqlite_sequence WHERE name = 'users';
 INSERT INTO new_users (id, email)
 SELECT id, email
@@ -126,7 +126,7 @@ fn null_becomes_the_default_where_it_is_not_allowed_any_more() {
     let written = up("CREATE TABLE t (a TEXT)", "CREATE TABLE t (a TEXT NOT NULL DEFAULT (1 + 1))");
     assert!(written.contains("SELECT ifnull(a, 1 + 1)"), "{written}");
     let written = up("CREATE TABLE t (a TEXT)", "CREATE TABLE t (a TEXT NOT NULL)");
-    assert_comment(&written, "t.a becomes NOT NULL: rows with NULL stop this.");
+    assert_comment(&written, "t.a becomes NOT NULL: rows with NULL make this fail.");
 }
 
 #[test]

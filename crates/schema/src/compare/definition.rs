@@ -1,56 +1,54 @@
-//! The text of a CREATE TABLE, in its parts.
+//! Splits the text of a CREATE TABLE.
 
-use super::names;
-use crate::tokens::{Token, normal, tokens};
+use super::names::{is_value, normal, quoted};
+use crate::lexer::{Token, tokens};
 
-/// The words that a constraint of a table begins with; everything else in the parentheses is a column.
+/// The first words of table constraints; everything else in the parentheses is a column.
 const CONSTRAINT_WORDS: [&str; 5] = ["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"];
 
-/// A CREATE TABLE, split.
+/// The parts of a CREATE TABLE.
 pub(crate) struct Definition {
-    /// Its columns, in order.
-    pub(crate) columns: Vec<Item>,
-    /// Its constraints, normalised, in an order of their own.
+    /// In order.
+    pub(crate) columns: Vec<ColumnDefinition>,
+    /// The table constraints, normalised and sorted.
     pub(crate) constraints: Vec<String>,
-    /// What follows the parentheses, such as STRICT, normalised, in an order of its own.
+    /// The words after the parentheses, such as STRICT, normalised and sorted.
     pub(crate) options: Vec<String>,
 }
 
-/// What stands between two commas.
-pub(crate) struct Item {
-    /// The first name in it, in lower case.
+/// The definition of a column.
+pub(crate) struct ColumnDefinition {
+    /// In lower case.
     pub(crate) name: String,
-    /// As it was written.
+    /// As written.
     pub(crate) text: String,
-    /// Normalised.
     pub(crate) normal: String,
 }
 
 impl Definition {
-    /// Splits the text that SQLite keeps; `None` if that is not possible.
-    pub(crate) fn of(sql: &str) -> Option<Self> {
+    /// Splits a CREATE TABLE that SQLite has accepted; `None` if its form is unknown.
+    pub(crate) fn parse(sql: &str) -> Option<Self> {
         let all = tokens(sql);
         let open = all.iter().position(|token| token.is_symbol("("))?;
-        let length = closing(&all[open..])?;
-        let (inner, rest) = (&all[open + 1..open + length], &all[open + length + 1..]);
+        let close = open + closing(&all[open..])?;
         let mut definition = Self { columns: Vec::new(), constraints: Vec::new(), options: Vec::new() };
-        for item in split(inner) {
+        for item in split(&all[open + 1..close]) {
             let (first, last) = (item.first()?, item.last()?);
             if CONSTRAINT_WORDS.iter().any(|word| first.is(word)) {
                 definition.constraints.push(normal(item));
             } else {
                 let text = sql[first.start..last.end()].to_owned();
-                definition.columns.push(Item { name: first.name(), text, normal: normal(item) });
+                definition.columns.push(ColumnDefinition { name: first.name(), text, normal: normal(item) });
             }
         }
-        definition.options.extend(split(rest).filter(|option| !option.is_empty()).map(normal));
+        definition.options.extend(split(&all[close + 1..]).filter(|option| !option.is_empty()).map(normal));
         definition.constraints.sort();
         definition.options.sort();
         Some(definition)
     }
 }
 
-/// Where the parenthesis that opens `tokens` is closed.
+/// The index of the parenthesis that closes the one at the start of `tokens`.
 fn closing(tokens: &[Token<'_>]) -> Option<usize> {
     let mut depth = 0_usize;
     tokens.iter().position(|token| {
@@ -60,7 +58,7 @@ fn closing(tokens: &[Token<'_>]) -> Option<usize> {
     })
 }
 
-/// The parts between the commas that are in no parentheses.
+/// Splits at the commas outside parentheses.
 fn split<'t, 's>(tokens: &'t [Token<'s>]) -> impl Iterator<Item = &'t [Token<'s>]> {
     let mut depth = 0_usize;
     tokens.split(move |token| {
@@ -70,31 +68,24 @@ fn split<'t, 's>(tokens: &'t [Token<'s>]) -> impl Iterator<Item = &'t [Token<'s>
     })
 }
 
-/// The CREATE TABLE `sql` for a table called `name`. References to the table in it stay as they are: a successor is
-/// made under another name and then renamed, and its references to itself must mean what it will be.
+/// Returns the CREATE TABLE `sql` with another table name. References of the table to itself keep the old name: a
+/// rebuilt table is renamed to it.
 pub(crate) fn with_table_name(sql: &str, name: &str) -> String {
-    match tokens(sql).iter().find(|token| !token.is("CREATE") && !token.is("TABLE")) {
-        Some(token) => format!("{}{}{}", &sql[..token.start], names::quoted(name), spaced(&sql[token.end()..])),
-        None => sql.to_owned(),
-    }
+    let tokens = tokens(sql);
+    let Some(token) = tokens.iter().find(|token| !token.is("CREATE") && !token.is("TABLE")) else {
+        return sql.to_owned();
+    };
+    let rest = &sql[token.end()..];
+    // SQLite rewrites the text to `CREATE TABLE "t" (` when it renames; people write `CREATE TABLE t(`.
+    let space = if rest.starts_with('(') { " " } else { "" };
+    format!("{}{}{space}{rest}", &sql[..token.start], quoted(name))
 }
 
-/// SQLite writes `CREATE TABLE "t" (`, people write `CREATE TABLE t(`; both become `t (`.
-fn spaced(rest: &str) -> String {
-    if rest.starts_with('(') { format!(" {rest}") } else { rest.to_owned() }
-}
-
-/// The default in the column's text is something that SQLite works out for each row.
+/// Whether the definition of a column has a default that SQLite evaluates for each row.
 pub(crate) fn has_computed_default(column: &str) -> bool {
     let tokens = tokens(column);
     let value = tokens.iter().position(|token| token.is("DEFAULT")).and_then(|at| tokens.get(at + 1));
-    value
-        .is_some_and(|value| value.is_symbol("(") || names::is_value(&value.name()) && value.name().contains("current"))
-}
-
-/// Whether one of `keywords` stands in the text.
-pub(crate) fn has_keyword(text: &str, keywords: &[&str]) -> bool {
-    tokens(text).iter().any(|token| keywords.iter().any(|keyword| token.is(keyword)))
+    value.is_some_and(|value| value.is_symbol("(") || is_value(&value.name()) && value.name().starts_with("current"))
 }
 
 #[cfg(test)]
@@ -105,7 +96,7 @@ mod tests {
     fn columns_and_constraints_are_told_apart() {
         let sql = "CREATE TABLE t(a DECIMAL(10, 2) DEFAULT (max(1, 2)), -- one, two\n \"check\" TEXT CHECK (\"check\" <> ','),
             UNIQUE (a, \"check\"), CONSTRAINT c CHECK (a > 0)) WITHOUT ROWID, STRICT";
-        let definition = Definition::of(sql).unwrap();
+        let definition = Definition::parse(sql).unwrap();
         let texts: Vec<_> = definition.columns.iter().map(|column| column.text.as_str()).collect();
         assert_eq!(texts, ["a DECIMAL(10, 2) DEFAULT (max(1, 2))", "\"check\" TEXT CHECK (\"check\" <> ',')"]);
         assert_eq!(definition.columns[1].name, "check");

@@ -1,31 +1,99 @@
-//! A text of SQL in the making: statements, comments, and what somebody must still decide.
+//! Writes a plan as SQL.
 
+use super::definition::with_table_name;
 use super::names::quoted;
-use super::plan::Plan;
-use super::schema::{Column, Table};
-use crate::tokens::tokens;
+use super::plan::{Change, Plan};
+use super::rebuild;
+use super::schema::{Column, Object, ObjectKind, Schema, Table};
+use crate::lexer::tokens;
 
-/// Where comments are wrapped.
-const WIDTH_MAX: usize = 118;
+/// The longest line of a comment, in bytes.
+const COMMENT_WIDTH_MAX: usize = 118;
 
-/// The text of an up.sql or a down.sql.
+/// The text of an `up.sql` or a `down.sql`.
 #[derive(Default)]
 pub struct Script {
     /// The SQL.
     pub sql: String,
-    /// The columns for which somebody must say what the rows get, as `table.column`.
+    /// The columns for which the values of existing rows must be written by hand, as `table.column`.
     pub needs: Vec<String>,
 }
 
 impl Script {
-    /// Begins a new paragraph, unless there is nothing yet.
-    pub(crate) fn section(&mut self) {
+    /// Writes the script that leads from one schema to another; with `rebuild`, no table is altered in place.
+    pub(crate) fn write(from: &Schema, to: &Schema, rebuild: bool) -> Self {
+        let plan = Plan::new(from, to, rebuild);
+        let mut script = Self::default();
+        script.drop_objects(&plan);
+        for table in &plan.new_tables {
+            script.section();
+            script.hint_at_table_rename(&plan, table);
+            script.statement(&with_table_name(&table.sql, &table.name));
+        }
+        for (old, new, change) in &plan.changed_tables {
+            script.section();
+            match change {
+                Change::Alter { dropped, added } => script.alter(new, dropped, added),
+                Change::Rebuild => rebuild::write(&mut script, old, new, from, to),
+            }
+        }
+        script.section();
+        for table in &plan.dropped_tables {
+            script.statement(&format!("DROP TABLE {}", quoted(&table.name)));
+        }
+        for kind in [ObjectKind::Index, ObjectKind::View, ObjectKind::Trigger] {
+            script.section();
+            for object in plan.created.iter().filter(|object| object.kind == kind) {
+                script.create_object(object, from);
+            }
+        }
+        script.sql.truncate(script.sql.trim_end().len());
+        script.sql.push('\n');
+        script
+    }
+
+    fn drop_objects(&mut self, plan: &Plan<'_>) {
+        let is_recreated = |object: &&Object| plan.created.iter().any(|created| created.normal == object.normal);
+        if plan.dropped.iter().any(is_recreated) {
+            self.comment(
+                "SQLite renames no table while a view or a trigger refers to a missing one: some are recreated.",
+            );
+        }
+        for object in &plan.dropped {
+            self.statement(&format!("DROP {} {}", object.kind.keyword(), quoted(&object.name)));
+        }
+    }
+
+    fn alter(&mut self, table: &Table, dropped: &[&Column], added: &[&Column]) {
+        let name = quoted(&table.name);
+        self.hint_at_renames(dropped, added, |old, new| {
+            let (old, new) = (quoted(&old.name), quoted(&new.name));
+            format!("write ALTER TABLE {name} RENAME COLUMN {old} TO {new} instead of dropping and adding")
+        });
+        for column in dropped {
+            self.statement(&format!("ALTER TABLE {name} DROP COLUMN {}", quoted(&column.name)));
+        }
+        for column in added {
+            self.statement(&format!("ALTER TABLE {name} ADD COLUMN {}", column.text));
+        }
+    }
+
+    fn create_object(&mut self, object: &Object, from: &Schema) {
+        let is_new = !from.objects.iter().any(|other| other.normal == object.normal);
+        if object.is_unique_index() && is_new && from.table(&object.table).is_some() {
+            self.comment("Duplicate rows make this fail; then nothing of the migration is kept.");
+        }
+        self.statement(&object.sql);
+    }
+
+    /// Starts a new paragraph, unless the script is empty.
+    fn section(&mut self) {
         if !self.sql.is_empty() && !self.sql.ends_with("\n\n") {
             self.sql.push('\n');
         }
     }
 
-    /// A statement, without its semicolon.
+    /// Appends a statement, given without its semicolon.
     pub(crate) fn statement(&mut self, sql: &str) {
         // A comment at the end would hide the semicolon.
         let end = tokens(sql).last().map_or(0, |token| token.end());
@@ -33,12 +101,12 @@ impl Script {
         self.sql.push_str(";\n");
     }
 
-    /// A comment, wrapped.
+    /// Appends a comment, wrapped.
     pub(crate) fn comment(&mut self, words: &str) {
         let mut width = 0;
         for word in words.split_whitespace() {
             let is_first = width == 0;
-            if is_first || width + word.len() >= WIDTH_MAX {
+            if is_first || width + word.len() >= COMMENT_WIDTH_MAX {
                 self.sql.push_str(if is_first { "--" } else { "\n--" });
                 width = 2;
             }
@@ -49,17 +117,7 @@ impl Script {
         self.sql.push('\n');
     }
 
-    /// Says that rows need a value for `column`, and that nothing says which.
-    pub(crate) fn need(&mut self, table: &str, column: &Column) {
-        let name = format!("{table}.{}", column.name);
-        self.comment(&format!(
-            "NEEDED: {name} is NOT NULL and has no default. Write what the rows get in place of NULL in the SELECT, or \
-             give the column a default in schema.sql; as it is, only an empty table gets past this."
-        ));
-        self.needs.push(name);
-    }
-
-    /// Says how to write a rename for every pair of columns that may be one.
+    /// Says how to write a rename, for every pair of columns that may be one.
     pub(crate) fn hint_at_renames(
         &mut self,
         gone: &[&Column],
@@ -77,8 +135,8 @@ impl Script {
         }
     }
 
-    /// Says how to write that a dropped table has become `table`.
-    pub(crate) fn hint_at_table_rename(&mut self, plan: &Plan<'_>, table: &Table) {
+    /// Says how to write a rename, for every dropped table with the columns of `table`.
+    fn hint_at_table_rename(&mut self, plan: &Plan<'_>, table: &Table) {
         let columns = |table: &Table| table.columns.iter().map(|column| column.normal.clone()).collect::<Vec<_>>();
         for old in plan.dropped_tables.iter().filter(|old| columns(old) == columns(table)) {
             let (old, new) = (quoted(&old.name), quoted(&table.name));

@@ -1,19 +1,34 @@
-//! Whether a database has all of a schema, whatever else it may have.
+//! Compares schemas with each other, and with another program's database.
 
 use rusqlite::Connection;
 
-use super::schema::{Kind, Object, Schema};
+use super::schema::{Object, Schema, Table};
 use crate::error::Error;
-use crate::tokens::tokens;
 
 impl Schema {
-    /// The first thing that statements written for this schema would miss in `db`, as a clause; `None` if they would run
-    /// there. Other tables do not matter, nor do indexes that only make things faster.
+    /// Returns the first definition that only one of the two has; `None` if they are equal.
+    pub(crate) fn first_difference(&self, other: &Self) -> Option<String> {
+        let (ours, theirs) = (self.definitions(), other.definitions());
+        let only_in = |these: &[String], those: &[String]| these.iter().find(|line| !those.contains(line)).cloned();
+        only_in(&ours, &theirs).or_else(|| only_in(&theirs, &ours))
+    }
+
+    /// All definitions, normalised and sorted.
+    fn definitions(&self) -> Vec<String> {
+        let tables = self.tables.iter().map(Table::normal);
+        let objects = self.objects.iter().map(|object| object.normal.clone());
+        let mut definitions: Vec<_> = tables.chain(objects).collect();
+        definitions.sort();
+        definitions
+    }
+
+    /// Returns the first thing in which `db` falls short of this schema, as a clause; `None` if statements written for this
+    /// schema run there. Other tables do not matter, nor do indexes that are not unique.
     ///
     /// # Errors
-    /// A table with the name of one of these is not to be compared.
+    /// A table of the same name cannot be compared.
     pub fn first_lack(&self, db: &Connection) -> Result<Option<String>, Error> {
-        let found = Self::read_some(db, |table| self.table(table).is_some())?;
+        let found = Self::read(db, |table| self.table(table).is_some())?;
         for table in &self.tables {
             let name = &table.name;
             let Some(same) = found.table(name) else {
@@ -26,15 +41,10 @@ impl Schema {
                 return Ok(Some(format!("its table {name} is defined otherwise")));
             }
         }
-        let is_there = |index: &Object| found.objects.iter().any(|object| object.normal == index.normal);
-        let lost = self.objects.iter().find(|object| is_unique_index(object) && !is_there(object));
-        Ok(lost.map(|index| format!("there is no unique index {}", index.name)))
+        let is_missing = |index: &Object| found.objects.iter().all(|object| object.normal != index.normal);
+        let missing = self.objects.iter().find(|object| object.is_unique_index() && is_missing(object));
+        Ok(missing.map(|index| format!("there is no unique index {}", index.name)))
     }
-}
-
-/// Whether it decides which rows there may be.
-fn is_unique_index(object: &Object) -> bool {
-    object.kind == Kind::Index && tokens(&object.sql).get(1).is_some_and(|word| word.is("UNIQUE"))
 }
 
 #[cfg(test)]
@@ -51,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_beside_it_and_how_it_is_written_does_not_matter() {
+    fn spelling_and_additional_objects_do_not_matter() {
         let written = MODEL.replace("b TEXT", "\n\t\"b\" text ").replace("CREATE UNIQUE", "create unique");
         let beside = "CREATE TABLE other (x); CREATE INDEX a_both ON a (b, id); CREATE VIEW v AS SELECT b FROM a;
             CREATE VIRTUAL TABLE words USING fts5(word);";
@@ -61,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_statements_would_miss_is_named() {
+    fn the_first_missing_part_is_named() {
         for (change, expected) in [
             ("DROP TABLE a", "there is no table a"),
             ("ALTER TABLE a RENAME b TO c", "its table a has no column b"),

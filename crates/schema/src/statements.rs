@@ -1,0 +1,86 @@
+//! Splits a file of SQL into statements: the host prepares one per call.
+
+use crate::lexer::{Token, tokens};
+
+/// One statement of a file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Statement<'a> {
+    /// From its first token to before its semicolon, comments inside included.
+    pub text: &'a str,
+    /// The line of its first token, from 1.
+    pub line: usize,
+}
+
+/// Splits `sql` by the rules of `sqlite3_complete`: a semicolon ends a statement unless it is part of a string, a quoted
+/// name or a comment; CREATE TRIGGER, which contains statements, ends with `; END ;`.
+pub fn statements(sql: &str) -> Vec<Statement<'_>> {
+    let tokens = tokens(sql);
+    let mut rest = tokens.as_slice();
+    let mut statements = Vec::new();
+    while let Some(first) = rest.first() {
+        let length = statement_length(rest);
+        let end = rest.get(length).map_or(sql.len(), |semicolon| semicolon.start);
+        if length > 0 {
+            let line = 1 + sql[..first.start].matches('\n').count();
+            statements.push(Statement { text: sql[first.start..end].trim_end(), line });
+        }
+        rest = rest.get(length + 1..).unwrap_or_default();
+    }
+    statements
+}
+
+/// The number of tokens of the first statement, without its semicolon.
+fn statement_length(tokens: &[Token<'_>]) -> usize {
+    let is_temporary = tokens.get(1).is_some_and(|token| token.is("TEMP") || token.is("TEMPORARY"));
+    let is_trigger =
+        tokens[0].is("CREATE") && tokens.get(1 + usize::from(is_temporary)).is_some_and(|token| token.is("TRIGGER"));
+    let is_end = |at: usize| at >= 2 && tokens[at - 1].is("END") && tokens[at - 2].is_symbol(";");
+    let ends = |at: &usize| tokens[*at].is_symbol(";") && (!is_trigger || is_end(*at));
+    (0..tokens.len()).find(ends).unwrap_or(tokens.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::statements;
+
+    fn texts(sql: &str) -> Vec<&str> {
+        statements(sql).iter().map(|statement| statement.text).collect()
+    }
+
+    #[test]
+    fn statements_end_with_a_semicolon_or_the_file() {
+        assert_eq!(texts("A 1;\n B 2 ;C"), ["A 1", "B 2", "C"]);
+        assert_eq!(texts(" ;; A;\n;"), ["A"]);
+        assert!(texts("").is_empty() && texts("-- nothing\n/* here; */").is_empty());
+    }
+
+    #[test]
+    fn semicolons_in_strings_names_and_comments_are_text() {
+        for sql in [
+            "INSERT INTO t VALUES ('a;''b;', \"c;\", `d;`, [e;])",
+            "SELECT 1 -- one; two\n + 2",
+            "SELECT /* ; ' */ 1",
+            "SELECT 'é;' AS ü",
+        ] {
+            assert_eq!(texts(&format!("{sql};\nB;")), [sql, "B"]);
+        }
+        assert_eq!(texts("A; SELECT 'never closed; at all"), ["A", "SELECT 'never closed; at all"]);
+    }
+
+    #[test]
+    fn a_trigger_is_one_statement() {
+        let trigger = "CREATE TEMP TRIGGER t AFTER UPDATE ON x BEGIN\n UPDATE y SET z = CASE WHEN 1 THEN 2 END;\n \
+                       SELECT 'END;'; -- END;\nEND";
+        assert_eq!(
+            texts(&format!("A; {trigger} ; create table end (a); B")),
+            ["A", trigger, "create table end (a)", "B"]
+        );
+        assert_eq!(texts("CREATE TABLE trigger_log (a); END; B"), ["CREATE TABLE trigger_log (a)", "END", "B"]);
+    }
+
+    #[test]
+    fn statements_know_their_line() {
+        let statements = statements("-- title\n\nA;\n\n-- about B\nB\n;C");
+        assert_eq!(statements.iter().map(|statement| statement.line).collect::<Vec<_>>(), [3, 6, 7]);
+    }
+}
