@@ -169,6 +169,3 @@ async fn is_unique(db: &impl Connection, table: &str, column: &str) -> Result<bo
         .await?;
     Ok(!rows.is_empty())
 }
-
-#[cfg(test)]
-mod tests;

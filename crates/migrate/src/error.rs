@@ -72,7 +72,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::Error;
-    use crate::testing::File;
+    use crate::tests::File;
 
     #[test]
     fn a_lock_that_is_not_given_up_is_told_in_our_words() {

@@ -17,9 +17,7 @@ mod script;
 mod statements;
 
 #[cfg(test)]
-mod schema;
-#[cfg(test)]
-mod testing;
+mod tests;
 
 use std::process::ExitCode;
 

@@ -189,6 +189,3 @@ fn on_one_line(statement: &str) -> String {
         None => line,
     }
 }
-
-#[cfg(test)]
-mod tests;

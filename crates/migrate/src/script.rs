@@ -101,6 +101,3 @@ fn transaction(script: &mut String, title: &str, parts: &[&str]) {
     }
     script.push_str("COMMIT;\n");
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,5 +1,10 @@
 //! What the tests of this crate share: the migrator on a real SQLite file, without a host.
 
+mod adoption;
+mod runner;
+mod schema;
+mod script;
+
 use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Mutex;

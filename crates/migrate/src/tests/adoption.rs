@@ -2,10 +2,10 @@
 
 use futures_lite::future::block_on;
 
-use super::TABLES;
+use super::{BASE, File, HEAD, database, down, up};
+use crate::adoption::TABLES;
 use crate::error::Error;
 use crate::migrations::MIGRATIONS;
-use crate::testing::{BASE, File, HEAD, database, down, up};
 use crate::versions;
 
 /// Alembic's table, with its note of the Python server's revision.

@@ -2,10 +2,10 @@
 
 use futures_lite::future::block_on;
 
-use super::{downgrade, upgrade};
+use super::{BASE, File, HEAD, database, up};
 use crate::arguments::Target;
 use crate::migrations::{MIGRATIONS, Migration};
-use crate::testing::{BASE, File, HEAD, database, up};
+use crate::script::{downgrade, upgrade};
 use crate::versions;
 
 const TWO: &[Migration] = &[

@@ -1,10 +1,10 @@
 //! The migrations lead to `migrations/schema.sql`, and back to nothing.
 
+use super::{BASE, File, HEAD, database, down, up};
 use crate::arguments::Target;
 use crate::migrations::MIGRATIONS;
-use crate::testing::{BASE, File, HEAD, database, down, up};
 
-const SCHEMA: &str = include_str!("../../../migrations/schema.sql");
+const SCHEMA: &str = include_str!("../../../../migrations/schema.sql");
 
 /// What a schema means rather than how it is written: a column that was added later stands elsewhere in the text of
 /// `CREATE TABLE` than one that was always there.

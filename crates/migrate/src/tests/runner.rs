@@ -6,11 +6,11 @@ use std::thread;
 use futures_lite::future::block_on;
 use tempfile::TempDir;
 
-use super::stamp;
+use super::{BASE, File, HEAD, database, down, up};
 use crate::arguments::Target;
 use crate::error::Error;
 use crate::migrations::{MIGRATIONS, Migration};
-use crate::testing::{BASE, File, HEAD, database, down, up};
+use crate::runner::stamp;
 use crate::versions;
 
 const HEAD_OF_TWO: Target = Target::Position(2);
