@@ -1,15 +1,20 @@
-//! What a user can ask for, in Alembic's words.
+//! The command line, in Alembic's words.
 
 use crate::migrations::Migration;
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
-    /// Apply migrations up to the target.
-    Upgrade(Target, Mode),
-    /// Take migrations back down to the target.
-    Downgrade(Target, Mode),
-    /// Say that so many migrations are applied, and run none.
+    /// Apply or revert migrations.
+    Migrate {
+        /// Which of the two.
+        direction: Direction,
+        /// Where to stop.
+        target: Target,
+        /// Print the SQL instead of running it.
+        prints_sql: bool,
+    },
+    /// Record that this many migrations are applied, and run none.
     Stamp(usize),
     /// Show where the database is.
     Current,
@@ -19,50 +24,48 @@ pub(crate) enum Command {
     Help,
 }
 
-/// Where to go.
+/// Whether migrations are applied or reverted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// `upgrade`
+    Up,
+    /// `downgrade`
+    Down,
+}
+
+/// Where to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// So many migrations from where the database is.
+    /// After this many migrations.
     Steps(usize),
-    /// To where so many migrations are applied: 0 is `base`.
+    /// Where this many migrations are applied: 0 is `base`.
     Position(usize),
 }
 
-/// How to go there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// By running the statements.
-    Run,
-    /// By printing them, for somebody else to run.
-    Print,
-}
-
-/// Reads the words after the program's name; `Err` says which of them is not understood.
+/// Parses the words after the program's name; `Err` says which of them is wrong.
 pub(crate) fn parse(words: &[String], migrations: &[Migration]) -> Result<Command, String> {
     let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
     if words.iter().any(|word| matches!(*word, "help" | "--help" | "-h")) {
         return Ok(Command::Help);
     }
-    let mut mode = Mode::Run;
+    let count = words.len();
     if let ["upgrade" | "downgrade", ..] = words[..] {
-        let all = words.len();
         words.retain(|word| *word != "--sql");
-        if words.len() < all {
-            mode = Mode::Print;
-        }
     }
-    let position = |word| find(word, migrations).map(|migration| migration.revision);
+    let prints_sql = words.len() < count;
+    let migrate = |direction, word| {
+        let target = parse_target(direction, word, migrations)?;
+        Ok(Command::Migrate { direction, target, prints_sql })
+    };
     match words[..] {
         [] => Err("it was not said what to do".to_owned()),
         ["current"] => Ok(Command::Current),
         ["history"] => Ok(Command::History),
-        ["upgrade", "head"] => Ok(Command::Upgrade(Target::Position(migrations.len()), mode)),
-        ["upgrade", target] => parse_target(target, '+', migrations).map(|target| Command::Upgrade(target, mode)),
-        ["downgrade", "base"] => Ok(Command::Downgrade(Target::Position(0), mode)),
-        ["downgrade", target] => parse_target(target, '-', migrations).map(|target| Command::Downgrade(target, mode)),
+        ["upgrade", target] => migrate(Direction::Up, target),
+        ["downgrade", target] => migrate(Direction::Down, target),
         ["stamp", "head"] => Ok(Command::Stamp(migrations.len())),
         ["stamp", "base"] => Ok(Command::Stamp(0)),
-        ["stamp", revision] => position(revision).map(Command::Stamp),
+        ["stamp", word] => find(word, migrations).map(|migration| Command::Stamp(migration.revision)),
         ["upgrade"] => Err("upgrade needs a target: head, +N or a revision".to_owned()),
         ["downgrade"] => Err("downgrade needs a target: base, -N or a revision".to_owned()),
         ["stamp"] => Err("stamp needs a target: head, base or a revision".to_owned()),
@@ -73,29 +76,34 @@ pub(crate) fn parse(words: &[String], migrations: &[Migration]) -> Result<Comman
     }
 }
 
-fn parse_target(word: &str, sign: char, migrations: &[Migration]) -> Result<Target, String> {
-    if let Some(count) = word.strip_prefix(sign) {
-        return match digits(count) {
-            Some(count) if count > 0 => Ok(Target::Steps(count)),
-            _ => Err(format!("{word:?} should be {sign} and a number from 1")),
-        };
+fn parse_target(direction: Direction, word: &str, migrations: &[Migration]) -> Result<Target, String> {
+    let (end, position, sign) = match direction {
+        Direction::Up => ("head", migrations.len(), '+'),
+        Direction::Down => ("base", 0, '-'),
+    };
+    if word == end {
+        return Ok(Target::Position(position));
     }
-    find(word, migrations).map(|migration| Target::Position(migration.revision))
+    match word.strip_prefix(sign).map(digits) {
+        Some(Some(count)) if count > 0 => Ok(Target::Steps(count)),
+        Some(_) => Err(format!("{word:?} should be {sign} and a number from 1")),
+        None => find(word, migrations).map(|migration| Target::Position(migration.revision)),
+    }
 }
 
-/// The one migration that `word` means: its number, its name, or a part of its name that no other has.
+/// Finds a migration by its number, its name, or a part of its name that no other has.
 fn find<'a>(word: &str, migrations: &'a [Migration]) -> Result<&'a Migration, String> {
     let unknown = || format!("{word:?} is no revision");
     let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
-    // `upgrade base` is a mistake, even if some migration is about baselines.
-    if matches!(word, "" | "head" | "base") || is_number {
+    // `upgrade base` is a mistake, even if the name of a migration contains "baseline".
+    if is_number || matches!(word, "head" | "base") {
         let number = digits(word);
-        return migrations.iter().find(|m| number == Some(m.revision)).ok_or_else(unknown);
+        return migrations.iter().find(|migration| number == Some(migration.revision)).ok_or_else(unknown);
     }
-    if let Some(exact) = migrations.iter().find(|m| word == m.name || word == m.folder()) {
+    if let Some(exact) = migrations.iter().find(|migration| word == migration.name || word == migration.folder()) {
         return Ok(exact);
     }
-    let found: Vec<&Migration> = migrations.iter().filter(|m| m.folder().contains(word)).collect();
+    let found: Vec<&Migration> = migrations.iter().filter(|migration| migration.folder().contains(word)).collect();
     match found[..] {
         [] => Err(unknown()),
         [one] => Ok(one),
@@ -106,14 +114,14 @@ fn find<'a>(word: &str, migrations: &'a [Migration]) -> Result<&'a Migration, St
     }
 }
 
-/// A number in plain digits; `usize::from_str` would take a sign too.
+/// Parses plain digits; `usize::from_str` accepts a sign as well.
 fn digits(word: &str) -> Option<usize> {
     word.bytes().all(|byte| byte.is_ascii_digit()).then(|| word.parse().ok())?
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Command, Mode, Target, parse};
+    use super::{Command, Direction, Target, parse};
     use crate::migrations::Migration;
 
     const THREE: &[Migration] = &[
@@ -127,19 +135,20 @@ mod tests {
     }
 
     #[test]
-    fn commands_are_alembics() {
-        use Command::{Downgrade, Upgrade};
+    fn commands_are_those_of_alembic() {
+        let up = |target, prints_sql| Command::Migrate { direction: Direction::Up, target, prints_sql };
+        let down = |target, prints_sql| Command::Migrate { direction: Direction::Down, target, prints_sql };
         for (line, command) in [
-            ("upgrade head", Upgrade(Target::Position(3), Mode::Run)),
-            ("upgrade +1", Upgrade(Target::Steps(1), Mode::Run)),
-            ("upgrade 1", Upgrade(Target::Position(1), Mode::Run)),
-            ("upgrade 0002", Upgrade(Target::Position(2), Mode::Run)),
-            ("upgrade head --sql", Upgrade(Target::Position(3), Mode::Print)),
-            ("upgrade --sql +2", Upgrade(Target::Steps(2), Mode::Print)),
-            ("downgrade -2", Downgrade(Target::Steps(2), Mode::Run)),
-            ("downgrade base", Downgrade(Target::Position(0), Mode::Run)),
-            ("downgrade 0001", Downgrade(Target::Position(1), Mode::Run)),
-            ("downgrade -1 --sql", Downgrade(Target::Steps(1), Mode::Print)),
+            ("upgrade head", up(Target::Position(3), false)),
+            ("upgrade +1", up(Target::Steps(1), false)),
+            ("upgrade 1", up(Target::Position(1), false)),
+            ("upgrade 0002", up(Target::Position(2), false)),
+            ("upgrade head --sql", up(Target::Position(3), true)),
+            ("upgrade --sql +2", up(Target::Steps(2), true)),
+            ("downgrade -2", down(Target::Steps(2), false)),
+            ("downgrade base", down(Target::Position(0), false)),
+            ("downgrade 0001", down(Target::Position(1), false)),
+            ("downgrade -1 --sql", down(Target::Steps(1), true)),
             ("stamp head", Command::Stamp(3)),
             ("stamp base", Command::Stamp(0)),
             ("stamp baseline", Command::Stamp(2)),
@@ -154,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_name_is_enough_if_no_other_has_it() {
+    fn a_unique_part_of_a_name_is_enough() {
         for (word, revision) in
             [("0001_first", 1), ("first", 1), ("add_baseline", 2), ("seline", 2), ("addition", 3), ("0003_f", 3)]
         {
@@ -165,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_named_and_refused() {
+    fn other_words_are_named_and_refused() {
         for (line, word) in [
             ("", "not said"),
             ("up", "\"up\""),

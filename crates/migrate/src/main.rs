@@ -1,9 +1,8 @@
 //! `migrate`: brings the schema of the app's database up to date, or back.
 //!
-//! The migrations are the folders in `migrations/` at the root, compiled in. Read on in the order of the modules:
-//! [`arguments`] is what a user can ask for, [`migrations`] what there is, [`versions`] what the database has of it,
-//! and [`adoption`] what it has if it does not say; [`runner`] gets it from one to another, [`script`] prints how,
-//! [`statements`] makes statements of a file.
+//! The migrations are the folders in `migrations/` at the root, compiled in. The modules in reading order: [`arguments`]
+//! is the command line, [`migrations`] the list; [`versions`] reads and writes what the database has of it, [`adoption`]
+//! decides what a database has that does not say; [`runner`] applies and reverts, [`script`] prints that as SQL.
 
 mod arguments;
 mod error;
@@ -14,14 +13,13 @@ mod versions;
 
 mod runner;
 mod script;
-mod statements;
 
 #[cfg(test)]
 mod tests;
 
 use std::process::ExitCode;
 
-use arguments::{Command, Mode};
+use arguments::Command;
 use error::Error;
 use lanterne_command::{Database, Failure, run, say};
 use migrations::{MIGRATIONS, Migration};
@@ -65,40 +63,35 @@ Run it with:
 fn main() -> ExitCode {
     run("migrate", async |words| {
         let command = arguments::parse(&words, MIGRATIONS)
-            .map_err(|fault| Failure::Usage(format!("{fault}; `migrate help` lists what can be asked for")))?;
-        if let Command::Help = command {
+            .map_err(|error| Failure::Usage(format!("{error}; `migrate help` lists what can be asked for")))?;
+        if command == Command::Help {
             say(USAGE);
             return Ok(());
         }
-        let db = Database::open()?;
-        match command {
-            Command::Help => Ok(()),
-            Command::Current => current(&db).await,
-            Command::History => history(&db).await,
-            Command::Upgrade(target, Mode::Run) => runner::upgrade(&db, MIGRATIONS, target, say).await,
-            Command::Downgrade(target, Mode::Run) => runner::downgrade(&db, MIGRATIONS, target, say).await,
-            Command::Upgrade(target, Mode::Print) => script::upgrade(&db, MIGRATIONS, target).await.map(print),
-            Command::Downgrade(target, Mode::Print) => script::downgrade(&db, MIGRATIONS, target).await.map(print),
-            Command::Stamp(position) => runner::stamp(&db, MIGRATIONS, position, say).await,
-        }
-        .map_err(|error| Failure::Failed(error.to_string()))
+        execute(&Database::open()?, command).await.map_err(|error| Failure::Failed(error.to_string()))
     })
 }
 
-fn print(script: String) {
-    say(script.trim_end());
-}
-
-/// Where the database is, and the rows that say so.
-async fn whereabouts(db: &Database) -> Result<(usize, Vec<Version>), Error> {
-    let both = async { Ok((versions::position(db, MIGRATIONS).await?, versions::applied(db).await?)) };
-    versions::reading(db, both).await
+async fn execute(db: &Database, command: Command) -> Result<(), Error> {
+    match command {
+        Command::Help => {}
+        Command::Current => current(db).await?,
+        Command::History => history(db).await?,
+        Command::Stamp(position) => runner::stamp(db, MIGRATIONS, position, say).await?,
+        Command::Migrate { direction, target, prints_sql: false } => {
+            runner::migrate(db, MIGRATIONS, direction, target, say).await?;
+        }
+        Command::Migrate { direction, target, prints_sql: true } => {
+            say(script::script(db, MIGRATIONS, direction, target).await?.trim_end());
+        }
+    }
+    Ok(())
 }
 
 async fn current(db: &Database) -> Result<(), Error> {
-    let (position, applied) = whereabouts(db).await?;
-    say(runner::place(position, MIGRATIONS));
-    for (version, migration) in applied.iter().zip(MIGRATIONS) {
+    let state = versions::read_snapshot(db, MIGRATIONS).await?;
+    say(runner::place(state.position, MIGRATIONS));
+    for (version, migration) in state.applied.iter().zip(MIGRATIONS) {
         if version.is_changed(migration) {
             say(format!("{migration} has another text now than when it was applied"));
         }
@@ -107,30 +100,24 @@ async fn current(db: &Database) -> Result<(), Error> {
 }
 
 async fn history(db: &Database) -> Result<(), Error> {
-    let (position, applied) = whereabouts(db).await?;
-    for migration in MIGRATIONS.iter().rev() {
-        let version = applied.iter().find(|version| version.revision == migration.revision);
-        say(format!("{migration}{}", remarks(migration, position, version)));
+    let state = versions::read_snapshot(db, MIGRATIONS).await?;
+    for (index, migration) in MIGRATIONS.iter().enumerate().rev() {
+        say(format!("{migration}{}", remarks(migration, state.position, state.applied.get(index))));
     }
     Ok(())
 }
 
-/// What `history` says of a migration beside its name.
+/// What `history` says about a migration after its name.
 fn remarks(migration: &Migration, position: usize, version: Option<&Version>) -> String {
-    let mut remarks = String::new();
-    if migration.revision == MIGRATIONS.len() {
-        remarks.push_str(" (head)");
-    }
-    if migration.revision == position {
-        remarks.push_str(" (current)");
-    }
-    match version {
-        Some(version) => remarks.push_str(&format!(", applied {} UTC", version.applied_at.to_sql())),
-        None if migration.revision <= position => remarks.push_str(", applied by Alembic"),
-        None => remarks.push_str(", not applied"),
-    }
-    if version.is_some_and(|version| version.is_changed(migration)) {
-        remarks.push_str(", CHANGED since then");
-    }
-    remarks
+    let head = if migration.revision == MIGRATIONS.len() { " (head)" } else { "" };
+    let current = if migration.revision == position { " (current)" } else { "" };
+    let applied = match version {
+        Some(version) => {
+            let changed = if version.is_changed(migration) { ", CHANGED since then" } else { "" };
+            format!("applied {} UTC{changed}", version.applied_at.to_sql())
+        }
+        None if migration.revision <= position => "applied by Alembic".to_owned(),
+        None => "not applied".to_owned(),
+    };
+    format!("{head}{current}, {applied}")
 }

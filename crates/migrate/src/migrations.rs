@@ -1,15 +1,15 @@
-//! The migrations that this program carries.
+//! The migrations embedded in this program.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-/// One change of the schema: a folder in `migrations/`.
+/// A migration: one folder in `migrations/`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Migration {
-    /// Its number, from 1, without gaps: also how many migrations are applied once it is.
+    /// Its number, from 1, without gaps: also the number of applied migrations after it.
     pub revision: usize,
-    /// What it does, in words joined by `_`.
+    /// Lower case words joined by `_`.
     pub name: &'static str,
     /// The text of `up.sql`.
     pub up: &'static str,
@@ -24,29 +24,27 @@ impl fmt::Display for Migration {
 }
 
 impl Migration {
-    /// The name of its folder.
+    /// Returns the name of its folder.
     pub(crate) fn folder(&self) -> String {
         format!("{:04}_{}", self.revision, self.name)
     }
 
-    /// SHA-256 of its text in hex: what `cat up.sql down.sql | sha256sum` prints. A checkout that writes `\r\n` at the
-    /// end of lines has the same text.
+    /// Returns the SHA-256 of its text in hex, as `cat up.sql down.sql | sha256sum` prints it. Line ends of `\r\n` count
+    /// as `\n`, since Git may write them on checkout.
     pub(crate) fn checksum(&self) -> String {
         let text = format!("{}{}", self.up, self.down).replace("\r\n", "\n");
-        Sha256::digest(text).iter().fold(String::new(), |mut hex, byte| {
-            write!(hex, "{byte:02x}").expect("a String takes everything");
-            hex
-        })
+        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
-/// All of them, by number.
+/// All migrations, by number.
 pub(crate) const MIGRATIONS: &[Migration] = include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
 
 #[cfg(test)]
 mod tests {
+    use lanterne_schema::statements;
+
     use super::{MIGRATIONS, Migration};
-    use crate::statements::statements;
 
     #[test]
     fn a_checksum_is_that_of_both_files_one_after_the_other() {
@@ -59,11 +57,11 @@ mod tests {
     }
 
     #[test]
-    fn no_migration_meddles_with_the_transaction_it_runs_in() {
+    fn no_migration_controls_the_transaction_it_runs_in() {
         const REFUSED: [&str; 10] =
             ["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "PRAGMA", "VACUUM", "ATTACH", "DETACH"];
         for migration in MIGRATIONS {
-            for statement in statements(migration.up).chain(statements(migration.down)) {
+            for statement in [migration.up, migration.down].into_iter().flat_map(statements) {
                 let first = statement.text.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
                 assert!(!REFUSED.contains(&first.to_ascii_uppercase().as_str()), "{migration}: {}", statement.text);
             }

@@ -1,96 +1,122 @@
-//! From where the database is to where it should be, one migration and one transaction at a time.
+//! Applies and reverts migrations, each in a transaction of its own.
 
 use std::thread;
 use std::time::Duration;
 
 use lanterne_command::BUSY_TIMEOUT;
-use lanterne_database::Timestamp;
-use lanterne_database::{self as db, Connection, transaction};
+use lanterne_database::{self as db, Connection, Timestamp, transaction};
+use lanterne_schema::statements;
 
-use crate::arguments::Target;
+use crate::arguments::{Direction, Target};
 use crate::error::Error;
 use crate::migrations::Migration;
-use crate::statements::statements;
 use crate::versions;
 
-/// How often, and at which distance, it is asked for what SQLite itself does not wait for: for a minute, too.
+/// Retry WAL mode every 20 ms, for a minute at most.
 const WAL_ATTEMPTS_MAX: u32 = 3000;
 const WAL_PAUSE: Duration = Duration::from_millis(20);
-/// The longest part of a failed statement that is repeated, in characters.
+/// The longest part of a failed statement in an error message, in characters.
 const STATEMENT_MAX: usize = 200;
 
-/// What a position is called: `0001 create_accounts (head)`.
+/// Describes a position: `0001 create_accounts (head)`.
 pub(crate) fn place(position: usize, migrations: &[Migration]) -> String {
     let head = if position == migrations.len() { " (head)" } else { "" };
-    match position.checked_sub(1).and_then(|index| migrations.get(index)) {
+    match migrations[..position].last() {
         Some(migration) => format!("{migration}{head}"),
         None => format!("base, with no migration applied{head}"),
     }
 }
 
-/// Applies migrations until `target`, and tells `report` of each.
-pub(crate) async fn upgrade(
-    db: &impl Connection,
-    migrations: &[Migration],
-    target: Target,
-    report: impl Fn(String),
-) -> Result<(), Error> {
-    let start = start(db, migrations).await?;
-    let goal = upgrade_goal(start, migrations, target)?;
-    prepare(db).await?;
-    let mut changed = false;
-    // Another migrator may have been faster: what is next is decided with the write lock in hand.
-    while let Some(migration) = transaction(db, async {
-        let now = Timestamp::now();
-        let position = versions::ensure(db, migrations, now).await?;
-        let Some(migration) = migrations[..goal].get(position) else { return Ok::<_, Error>(None) };
-        execute(db, migration, "up.sql", migration.up).await?;
-        versions::insert(db, migration, now).await?;
-        Ok(Some(migration))
-    })
-    .await?
-    {
-        report(format!("Applied {migration}"));
-        changed = true;
-    }
-    if !changed {
-        report(nothing_to_do(db, migrations).await?);
-    }
-    Ok(())
-}
-
-/// Takes migrations back until `target`, and tells `report` of each.
-pub(crate) async fn downgrade(
-    db: &impl Connection,
-    migrations: &[Migration],
-    target: Target,
-    report: impl Fn(String),
-) -> Result<(), Error> {
-    let start = start(db, migrations).await?;
-    let goal = downgrade_goal(start, migrations, target)?;
-    prepare(db).await?;
-    let mut changed = false;
-    while let Some(migration) = transaction(db, async {
-        let position = versions::ensure(db, migrations, Timestamp::now()).await?;
-        let Some(migration) = migrations[..position].last().filter(|last| last.revision > goal) else {
-            return Ok::<_, Error>(None);
+impl Direction {
+    /// Returns how many migrations are applied at `target`, starting at `start`.
+    ///
+    /// # Errors
+    /// [`Error::TooFar`] if there are not as many steps in this direction.
+    pub(crate) fn goal(self, start: usize, target: Target, migrations: &[Migration]) -> Result<usize, Error> {
+        let count = match target {
+            Target::Position(position) => return Ok(position),
+            Target::Steps(count) => count,
         };
-        execute(db, migration, "down.sql", migration.down).await?;
-        versions::delete(db, migration).await?;
-        Ok(Some(migration))
-    })
-    .await?
-    {
-        report(format!("Took back {migration}"));
-        changed = true;
+        let (sign, goal) = match self {
+            Self::Up => ('+', start.checked_add(count).filter(|goal| *goal <= migrations.len())),
+            Self::Down => ('-', start.checked_sub(count)),
+        };
+        goal.ok_or_else(|| Error::TooFar { asked: format!("{sign}{count}"), place: place(start, migrations) })
     }
-    if !changed {
-        report(nothing_to_do(db, migrations).await?);
+
+    /// Returns the next migration to apply or revert at `position`; `None` at or beyond `goal`.
+    pub(crate) fn next(self, position: usize, goal: usize, migrations: &[Migration]) -> Option<&Migration> {
+        match self {
+            Self::Up => migrations[..goal].get(position),
+            Self::Down => migrations[..position].last().filter(|migration| migration.revision > goal),
+        }
     }
-    Ok(())
 }
 
-/// Notes that the database is at `position`, and runs nothing.
+/// Applies or reverts migrations until `target`, and calls `report` after each.
+///
+/// # Errors
+/// The database is refused, or a migration fails: none of its changes are kept, those of the ones before are.
+pub(crate) async fn migrate(
+    db: &impl Connection,
+    migrations: &[Migration],
+    direction: Direction,
+    target: Target,
+    report: impl Fn(String),
+) -> Result<(), Error> {
+    db.query(BUSY_TIMEOUT, vec![]).await?;
+    // Reads only: a database that is refused keeps every byte.
+    let state = versions::read_snapshot(db, migrations).await?.verified(migrations)?;
+    let goal = direction.goal(state.position, target, migrations)?;
+    prepare(db).await?;
+    let verb = match direction {
+        Direction::Up => "Applied",
+        Direction::Down => "Took back",
+    };
+    let mut has_changed = false;
+    loop {
+        let (position, done) = transaction(db, step(db, migrations, direction, goal)).await?;
+        match done {
+            Some(migration) => report(format!("{verb} {migration}")),
+            None if has_changed => return Ok(()),
+            None => {
+                report(format!("Nothing to do: the database is at {}", place(position, migrations)));
+                return Ok(());
+            }
+        }
+        has_changed = true;
+    }
+}
+
+/// Applies or reverts the next migration, if any; also returns the position before it. Another migrator may have been
+/// faster, so the position is read under the write lock.
+async fn step<'a>(
+    db: &impl Connection,
+    migrations: &'a [Migration],
+    direction: Direction,
+    goal: usize,
+) -> Result<(usize, Option<&'a Migration>), Error> {
+    let now = Timestamp::now();
+    let position = versions::prepare(db, migrations, now).await?;
+    let next = direction.next(position, goal, migrations);
+    match (next, direction) {
+        (None, _) => {}
+        (Some(migration), Direction::Up) => {
+            execute(db, migration, "up.sql", migration.up).await?;
+            versions::record(db, migration, now).await?;
+        }
+        (Some(migration), Direction::Down) => {
+            execute(db, migration, "down.sql", migration.down).await?;
+            versions::delete(db, migration).await?;
+        }
+    }
+    Ok((position, next))
+}
+
+/// Records that the database is at `position`, and runs nothing.
+///
+/// # Errors
+/// The table `schema_migrations` belongs to another program or a newer version of this one.
 pub(crate) async fn stamp(
     db: &impl Connection,
     migrations: &[Migration],
@@ -103,51 +129,20 @@ pub(crate) async fn stamp(
     Ok(())
 }
 
-/// How many migrations are applied once `target` is reached from `start`.
-pub(crate) fn upgrade_goal(start: usize, migrations: &[Migration], target: Target) -> Result<usize, Error> {
-    match target {
-        Target::Position(position) => Ok(position),
-        Target::Steps(count) => Some(start.saturating_add(count))
-            .filter(|goal| *goal <= migrations.len())
-            .ok_or_else(|| Error::TooFar { asked: format!("+{count}"), place: place(start, migrations) }),
-    }
-}
-
-/// How many migrations are left once `target` is reached from `start`.
-pub(crate) fn downgrade_goal(start: usize, migrations: &[Migration], target: Target) -> Result<usize, Error> {
-    match target {
-        Target::Position(position) => Ok(position),
-        Target::Steps(count) => start
-            .checked_sub(count)
-            .ok_or_else(|| Error::TooFar { asked: format!("-{count}"), place: place(start, migrations) }),
-    }
-}
-
-/// Where the database is. Only reads: what is not ours stays as it is, down to the last byte.
-async fn start(db: &impl Connection, migrations: &[Migration]) -> Result<usize, Error> {
-    db.query(BUSY_TIMEOUT, vec![]).await?;
-    versions::reading(db, versions::verified_position(db, migrations)).await
-}
-
-async fn nothing_to_do(db: &impl Connection, migrations: &[Migration]) -> Result<String, Error> {
-    let position = versions::position(db, migrations).await?;
-    Ok(format!("Nothing to do: the database is at {}", place(position, migrations)))
-}
-
-/// What cannot be done inside a transaction.
+/// Makes the settings that SQLite refuses inside a transaction.
 async fn prepare(db: &impl Connection) -> Result<(), Error> {
-    // A table is changed by building its successor and dropping it (SQLite, "ALTER TABLE", section 7), which with
-    // enforced references would delete the rows that refer to it. `execute` checks them instead.
+    // With foreign keys enforced, rebuilding a table (SQLite, "ALTER TABLE", section 7) would delete the rows that refer
+    // to it. `execute` checks them instead.
     db.query("PRAGMA foreign_keys = OFF", vec![]).await?;
-    // Readers and a writer that do not wait for each other; the file remembers it. Asked first, since the change itself
-    // needs the database for itself; and for that SQLite does not wait, whatever the timeout is.
+    // In WAL mode readers do not block a writer; the file keeps the mode. It is queried first, since the change needs the
+    // database exclusively, and the busy timeout does not apply to it.
     for _ in 0..WAL_ATTEMPTS_MAX {
         if is_wal(db).await? {
             return Ok(());
         }
         match db.query("PRAGMA journal_mode = WAL", vec![]).await.map_err(Error::from) {
             Err(Error::Busy) => thread::sleep(WAL_PAUSE),
-            // Where the file system cannot do it, SQLite keeps the mode it has and does not complain.
+            // On a file system without WAL support SQLite keeps the old mode and reports no error.
             outcome => return outcome.map(drop),
         }
     }
@@ -162,7 +157,7 @@ async fn is_wal(db: &impl Connection) -> Result<bool, db::Error> {
 /// Runs the statements of one file of `migration`.
 async fn execute(db: &impl Connection, migration: &Migration, file: &str, sql: &str) -> Result<(), Error> {
     let file = format!("migrations/{}/{file}", migration.folder());
-    let dangling = dangling(db).await?;
+    let dangling_before = dangling_references(db).await?;
     for statement in statements(sql) {
         db.query(statement.text, vec![]).await.map_err(|cause| Error::Statement {
             file: file.clone(),
@@ -171,19 +166,17 @@ async fn execute(db: &impl Connection, migration: &Migration, file: &str, sql: &
             cause,
         })?;
     }
-    // A database of the Python server, which does not enforce references, may well have such rows already.
-    if self::dangling(db).await? > dangling { Err(Error::Dangling(file)) } else { Ok(()) }
+    // The Python server does not enforce references: its database may have dangling ones already.
+    if dangling_references(db).await? > dangling_before { Err(Error::Dangling(file)) } else { Ok(()) }
 }
 
-/// How many rows refer to a row that is not there.
-async fn dangling(db: &impl Connection) -> Result<i64, db::Error> {
+async fn dangling_references(db: &impl Connection) -> Result<i64, db::Error> {
     let rows = db.query("SELECT count(*) FROM pragma_foreign_key_check", vec![]).await?;
     rows.first().map_or(Ok(0), |row| row.get(0))
 }
 
 fn on_one_line(statement: &str) -> String {
-    let words: Vec<_> = statement.split_whitespace().collect();
-    let line = words.join(" ");
+    let line = statement.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(STATEMENT_MAX) {
         Some((cut, _)) => format!("{} ...", &line[..cut]),
         None => line,

@@ -1,15 +1,12 @@
-//! The table `schema_migrations`: which migrations the database has, and what their text was.
+//! The table `schema_migrations`: which migrations the database has, and the checksums of their texts.
 
-use lanterne_database::Timestamp;
-use lanterne_database::params;
-use lanterne_database::{self as db, Connection};
+use lanterne_database::{self as db, Connection, Timestamp, params};
 
 use crate::adoption;
 use crate::error::Error;
 use crate::migrations::Migration;
 
-/// Makes the table.
-pub(crate) const CREATE_TABLE: &str = "\
+const CREATE_TABLE: &str = "\
 CREATE TABLE schema_migrations (
     revision INTEGER NOT NULL PRIMARY KEY,
     name VARCHAR(255) NOT NULL,
@@ -17,201 +14,194 @@ CREATE TABLE schema_migrations (
     checksum VARCHAR(64)
 )";
 
-/// Gives the table the column that it had not always.
-pub(crate) const ADD_CHECKSUM: &str = "ALTER TABLE schema_migrations ADD COLUMN checksum VARCHAR(64)";
+const ADD_CHECKSUM: &str = "ALTER TABLE schema_migrations ADD COLUMN checksum VARCHAR(64)";
+
+/// What the database says about its migrations.
+pub(crate) struct State {
+    /// How many are applied. May exceed the rows: the Python server's database has none and counts as at 1.
+    pub position: usize,
+    /// The rows of the table, by revision.
+    pub applied: Vec<Version>,
+    /// The form of the table.
+    pub layout: Layout,
+}
 
 /// A row of the table.
 pub(crate) struct Version {
-    /// The migration's number.
-    pub revision: usize,
-    /// What it was called when it was applied.
+    /// The number of the migration.
+    pub revision: i64,
+    /// Its name when it was applied.
     pub name: String,
-    /// When that was.
+    /// When it was applied.
     pub applied_at: Timestamp,
-    /// The checksum of its text then; `None` if it was applied before checksums were kept.
+    /// The checksum of its text then; `None` if it was applied before checksums were stored.
     pub checksum: Option<String>,
 }
 
 impl Version {
-    /// Whether `migration`, the one of this row, has another text now.
+    /// Whether the text of `migration`, the one of this row, has changed since.
     pub(crate) fn is_changed(&self, migration: &Migration) -> bool {
         self.checksum.as_ref().is_some_and(|checksum| *checksum != migration.checksum())
     }
 }
 
-/// How far along the table is.
+/// The form of the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {
-    /// There is none.
+    /// There is no table.
     Missing,
-    /// It has no checksums.
+    /// It has no column for checksums, as older versions of this program created it.
     WithoutChecksums,
-    /// It is as [`CREATE_TABLE`] makes it.
+    /// It is complete.
     Complete,
 }
 
-/// The layout of the table.
-///
-/// # Errors
-/// The table is another program's: the name is a popular one.
-pub(crate) async fn layout(db: &impl Connection) -> Result<Layout, Error> {
-    let rows = db.query("SELECT name FROM pragma_table_info('schema_migrations')", vec![]).await?;
-    let columns = rows.iter().map(|row| row.get(0)).collect::<Result<Vec<String>, db::Error>>()?;
-    let has = |name: &str| columns.iter().any(|column| column == name);
-    if columns.is_empty() {
-        return Ok(Layout::Missing);
+impl Layout {
+    /// The statement that completes the table, if one is needed.
+    pub(crate) fn completion(self) -> Option<&'static str> {
+        match self {
+            Self::Missing => Some(CREATE_TABLE),
+            Self::WithoutChecksums => Some(ADD_CHECKSUM),
+            Self::Complete => None,
+        }
     }
-    if let Some(missing) = ["revision", "name", "applied_at"].into_iter().find(|name| !has(name)) {
-        let fault = format!("its table schema_migrations is another program's: it has no column {missing}");
-        return Err(Error::Foreign(fault));
-    }
-    Ok(if has("checksum") { Layout::Complete } else { Layout::WithoutChecksums })
 }
 
-/// Runs `work`, which only reads, on one state of the database. Between two statements of its own another migrator may
-/// finish: what was empty a moment ago would have tables of which nobody says whose they are.
-pub(crate) async fn reading<T>(db: &impl Connection, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+/// The statement that records a migration as applied; `values` are those of revision, name, applied_at and checksum. An
+/// existing row keeps its time and takes the checksum.
+pub(crate) fn record_sql(values: &str) -> String {
+    format!(
+        "INSERT INTO schema_migrations (revision, name, applied_at, checksum)\nVALUES ({values})\n\
+         ON CONFLICT (revision) DO UPDATE SET checksum = excluded.checksum WHERE checksum IS NOT excluded.checksum"
+    )
+}
+
+/// Reads the state of the database.
+///
+/// # Errors
+/// The database has a migration that is not among `migrations`, or belongs to another program.
+pub(crate) async fn read(db: &impl Connection, migrations: &[Migration]) -> Result<State, Error> {
+    let (layout, applied) = read_table(db).await?;
+    let position = match layout {
+        Layout::Missing => adoption::position(db, migrations).await?,
+        _ => known(&applied, migrations)?,
+    };
+    Ok(State { position, applied, layout })
+}
+
+/// Calls [`read`] in one transaction, which changes nothing. Between two single statements another migrator might finish,
+/// and its tables would seem to be another program's.
+pub(crate) async fn read_snapshot(db: &impl Connection, migrations: &[Migration]) -> Result<State, Error> {
     db.query("BEGIN", vec![]).await?;
-    let outcome = work.await;
-    // There is nothing to keep or to undo.
+    let state = read(db, migrations).await;
     db.query("ROLLBACK", vec![]).await?;
-    outcome
+    state
 }
 
-/// How many of `migrations` the database has, the Python server's counted.
-///
-/// # Errors
-/// The database has one that is not among `migrations`: a newer program made it. Or it is not ours at all.
-pub(crate) async fn position(db: &impl Connection, migrations: &[Migration]) -> Result<usize, Error> {
-    if layout(db).await? == Layout::Missing {
-        return adoption::position(db, migrations).await;
-    }
-    let applied = applied(db).await?;
-    for (index, version) in applied.iter().enumerate() {
-        let known = migrations.get(index);
-        if known.is_none_or(|known| known.revision != version.revision || known.name != version.name) {
-            return Err(Error::Unknown(format!("{:04} {}", version.revision, version.name)));
+impl State {
+    /// Refuses to continue if the text of an applied migration has changed: the schema of the database is unknown then.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] with the first such migration.
+    pub(crate) fn verified(self, migrations: &[Migration]) -> Result<Self, Error> {
+        match self.applied.iter().zip(migrations).find(|(version, migration)| version.is_changed(migration)) {
+            Some((_, migration)) => Err(Error::Changed(migration.to_string())),
+            None => Ok(self),
         }
     }
-    Ok(applied.len())
 }
 
-/// As [`position`], for those who go on from there.
-///
-/// # Errors
-/// One of the applied migrations has another text now, so that nobody knows what the database is like.
-pub(crate) async fn verified_position(db: &impl Connection, migrations: &[Migration]) -> Result<usize, Error> {
-    let position = position(db, migrations).await?;
-    let applied = applied(db).await?;
-    match applied.iter().zip(migrations).find(|(version, migration)| version.is_changed(migration)) {
-        Some((_, migration)) => Err(Error::Changed(migration.to_string())),
-        None => Ok(position),
-    }
-}
-
-/// The rows, by number; none if there is no table.
-pub(crate) async fn applied(db: &impl Connection) -> Result<Vec<Version>, Error> {
-    let checksum = match layout(db).await? {
-        Layout::Missing => return Ok(Vec::new()),
-        Layout::WithoutChecksums => "NULL",
-        Layout::Complete => "checksum",
-    };
-    let sql = format!("SELECT revision, name, applied_at, {checksum} FROM schema_migrations ORDER BY revision");
-    let version = |row: &db::Row| {
-        let revision: i64 = row.get(0)?;
-        Ok(Version {
-            revision: usize::try_from(revision).unwrap_or(0),
-            name: row.get(1)?,
-            applied_at: row.get(2)?,
-            checksum: row.get(3)?,
-        })
-    };
-    db.query(&sql, vec![]).await?.iter().map(version).collect()
-}
-
-/// Brings the table up to date, with a row for each migration that the database turns out to have, and returns how
-/// many that are. Call it in a transaction.
-pub(crate) async fn ensure(db: &impl Connection, migrations: &[Migration], now: Timestamp) -> Result<usize, Error> {
-    let position = verified_position(db, migrations).await?;
-    match layout(db).await? {
-        Layout::Missing => {
-            db.query(CREATE_TABLE, vec![]).await?;
-            for migration in &migrations[..position] {
-                insert(db, migration, now).await?;
-            }
-        }
-        Layout::WithoutChecksums => {
-            db.query(ADD_CHECKSUM, vec![]).await?;
-        }
-        Layout::Complete => {}
-    }
-    for migration in &migrations[..position] {
-        db.query(
-            "UPDATE schema_migrations SET checksum = ?2 WHERE revision = ?1 AND checksum IS NULL",
-            params![number(migration), migration.checksum()],
-        )
-        .await?;
-    }
+/// Completes the table, records the migrations that the database turns out to have, and returns their number. Call it
+/// in a transaction.
+pub(crate) async fn prepare(db: &impl Connection, migrations: &[Migration], now: Timestamp) -> Result<usize, Error> {
+    let State { position, layout, .. } = read(db, migrations).await?.verified(migrations)?;
+    complete_and_record(db, layout, &migrations[..position], now).await?;
     Ok(position)
 }
 
-/// Makes the table say that exactly the first `position` of `migrations` are applied, whatever the other tables are
-/// like. Those that it said so of already keep their time and take their present text. Call it in a transaction.
+/// Records that exactly the first `position` migrations are applied, whatever the schema is. Call it in a transaction.
 ///
 /// # Errors
-/// The table is another program's, or has migrations that this program does not know.
+/// The table belongs to another program, or has migrations that are not among `migrations`.
 pub(crate) async fn stamp(
     db: &impl Connection,
     migrations: &[Migration],
     position: usize,
     now: Timestamp,
 ) -> Result<(), Error> {
-    match layout(db).await? {
-        Layout::Missing => {
-            db.query(CREATE_TABLE, vec![]).await?;
-        }
-        Layout::WithoutChecksums => {
-            db.query(ADD_CHECKSUM, vec![]).await?;
-        }
-        Layout::Complete => {}
-    }
-    let applied = self::position(db, migrations).await?;
-    for migration in migrations[..applied].iter().skip(position) {
+    let (layout, applied) = read_table(db).await?;
+    known(&applied, migrations)?;
+    complete_and_record(db, layout, &migrations[..position], now).await?;
+    for migration in &migrations[position..] {
         delete(db, migration).await?;
     }
-    for migration in &migrations[..position] {
-        db.query(
-            "INSERT INTO schema_migrations (revision, name, applied_at, checksum) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (revision) DO UPDATE SET checksum = excluded.checksum",
-            params![number(migration), migration.name, now, migration.checksum()],
-        )
-        .await?;
+    Ok(())
+}
+
+async fn complete_and_record(
+    db: &impl Connection,
+    layout: Layout,
+    applied: &[Migration],
+    now: Timestamp,
+) -> Result<(), db::Error> {
+    if let Some(sql) = layout.completion() {
+        db.query(sql, vec![]).await?;
+    }
+    for migration in applied {
+        record(db, migration, now).await?;
     }
     Ok(())
 }
 
-/// Notes that the migration is applied.
-pub(crate) async fn insert(db: &impl Connection, migration: &Migration, now: Timestamp) -> Result<(), db::Error> {
-    db.query(
-        "INSERT INTO schema_migrations (revision, name, applied_at, checksum) VALUES (?1, ?2, ?3, ?4)",
-        params![number(migration), migration.name, now, migration.checksum()],
-    )
-    .await?;
-    Ok(())
+/// Records that `migration` is applied.
+pub(crate) async fn record(db: &impl Connection, migration: &Migration, now: Timestamp) -> Result<(), db::Error> {
+    let params = params![number(migration), migration.name, now, migration.checksum()];
+    db.query(&record_sql("?1, ?2, ?3, ?4"), params).await.map(drop)
 }
 
-/// Notes that the migration is not applied any more.
+/// Records that `migration` is not applied.
 pub(crate) async fn delete(db: &impl Connection, migration: &Migration) -> Result<(), db::Error> {
-    db.query("DELETE FROM schema_migrations WHERE revision = ?1", params![number(migration)]).await?;
-    Ok(())
+    db.query("DELETE FROM schema_migrations WHERE revision = ?1", params![number(migration)]).await.map(drop)
+}
+
+/// Reads the table's form and rows.
+///
+/// # Errors
+/// The table belongs to another program: the name is a common one.
+async fn read_table(db: &impl Connection) -> Result<(Layout, Vec<Version>), Error> {
+    let rows = db.query("SELECT name FROM pragma_table_info('schema_migrations')", vec![]).await?;
+    let columns = rows.iter().map(|row| row.get(0)).collect::<Result<Vec<String>, db::Error>>()?;
+    let has = |name: &str| columns.iter().any(|column| column == name);
+    if columns.is_empty() {
+        return Ok((Layout::Missing, Vec::new()));
+    }
+    if let Some(missing) = ["revision", "name", "applied_at"].into_iter().find(|name| !has(name)) {
+        return Err(Error::Foreign(format!(
+            "its table schema_migrations is another program's: it has no column {missing}"
+        )));
+    }
+    let (layout, checksum) =
+        if has("checksum") { (Layout::Complete, "checksum") } else { (Layout::WithoutChecksums, "NULL") };
+    let sql = format!("SELECT revision, name, applied_at, {checksum} FROM schema_migrations ORDER BY revision");
+    let rows = db.query(&sql, vec![]).await?;
+    let version = |row: &db::Row| {
+        let (revision, name, applied_at, checksum) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        Ok::<_, db::Error>(Version { revision, name, applied_at, checksum })
+    };
+    Ok((layout, rows.iter().map(version).collect::<Result<_, _>>()?))
+}
+
+/// The number of rows, all of which must be the first ones of `migrations`.
+fn known(applied: &[Version], migrations: &[Migration]) -> Result<usize, Error> {
+    for (index, version) in applied.iter().enumerate() {
+        let known = migrations.get(index);
+        if known.is_none_or(|known| number(known) != version.revision || known.name != version.name) {
+            return Err(Error::Unknown(format!("{:04} {}", version.revision, version.name)));
+        }
+    }
+    Ok(applied.len())
 }
 
 fn number(migration: &Migration) -> i64 {
     i64::try_from(migration.revision).unwrap_or(i64::MAX)
-}
-
-/// Whether there is such a table.
-pub(crate) async fn has_table(db: &impl Connection, name: &str) -> Result<bool, db::Error> {
-    let rows = db.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1", params![name]).await?;
-    Ok(!rows.is_empty())
 }

@@ -4,14 +4,14 @@ use std::sync::Barrier;
 use std::thread;
 
 use futures_lite::future::block_on;
+use lanterne_database::Connection as _;
 use tempfile::TempDir;
 
-use super::{BASE, File, HEAD, database, down, up};
+use super::{BASE, HEAD, database, definitions, down, execute, open, rows, state, texts, up};
 use crate::arguments::Target;
 use crate::error::Error;
 use crate::migrations::{MIGRATIONS, Migration};
 use crate::runner::stamp;
-use crate::versions;
 
 const HEAD_OF_TWO: Target = Target::Position(2);
 
@@ -19,14 +19,14 @@ const HEAD_OF_TWO: Target = Target::Position(2);
 fn every_migration_is_taken_back_by_its_own_down() {
     let (_folder, db) = database();
     for migration in MIGRATIONS {
-        let before = db.schema();
+        let before = definitions(&db);
         let steps = |lines: Result<Vec<String>, Error>| lines.expect("it runs");
         assert_eq!(steps(up(&db, MIGRATIONS, Target::Steps(1))), [format!("Applied {migration}")]);
-        let after = db.schema();
+        let after = definitions(&db);
         assert_eq!(steps(down(&db, MIGRATIONS, Target::Steps(1))), [format!("Took back {migration}")]);
-        assert_eq!(db.schema(), before, "{migration}");
+        assert_eq!(definitions(&db), before, "{migration}");
         steps(up(&db, MIGRATIONS, Target::Steps(1)));
-        assert_eq!(db.schema(), after, "{migration}");
+        assert_eq!(definitions(&db), after, "{migration}");
     }
 }
 
@@ -34,10 +34,10 @@ fn every_migration_is_taken_back_by_its_own_down() {
 fn a_second_run_has_nothing_to_do_and_the_file_is_in_wal_mode() {
     let (folder, db) = database();
     assert_eq!(up(&db, MIGRATIONS, HEAD).expect("it runs").len(), MIGRATIONS.len());
-    let again = File::open(folder.path());
+    let again = open(folder.path());
     let lines = up(&again, MIGRATIONS, HEAD).expect("it runs");
     assert!(lines.len() == 1 && lines[0].starts_with("Nothing to do: the database is at 0"), "{lines:?}");
-    let mode: String = again.query_now("PRAGMA journal_mode", vec![]).expect("a mode")[0].get(0).expect("text");
+    let mode: String = texts(&again, "PRAGMA journal_mode").remove(0);
     assert_eq!(mode, "wal");
 }
 
@@ -68,9 +68,9 @@ fn a_failing_statement_leaves_everything_as_it_was_and_is_named() {
         "{message}"
     );
     assert!(message.ends_with("the statement: INSERT INTO nowhere VALUES (1)"), "{message}");
-    assert_eq!(db.schema(), ["CREATE TABLE good (a)"]);
-    assert!(db.query_now("SELECT a FROM good", vec![]).is_ok_and(|rows| rows.is_empty()));
-    assert_eq!(block_on(versions::position(&db, BROKEN)).ok(), Some(1));
+    assert_eq!(definitions(&db), ["CREATE TABLE good (a)"]);
+    assert!(rows(&db, "SELECT a FROM good").is_empty());
+    assert_eq!(state(&db, BROKEN).position, 1);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn of_two_migrators_at_once_one_has_nothing_to_do() {
         let migrators: Vec<_> = (0..8)
             .map(|_| {
                 scope.spawn(|| {
-                    let db = File::open(folder.path());
+                    let db = open(folder.path());
                     barrier.wait();
                     up(&db, MIGRATIONS, HEAD).expect("it waits for the others")
                 })
@@ -97,7 +97,7 @@ fn of_two_migrators_at_once_one_has_nothing_to_do() {
 fn a_migration_that_this_program_does_not_have_stops_it() {
     let (_folder, db) = database();
     up(&db, MIGRATIONS, HEAD).expect("it runs");
-    db.run("INSERT INTO schema_migrations VALUES (9999, 'from_the_future', '2026-01-01 00:00:00.000000', '')");
+    execute(&db, "INSERT INTO schema_migrations VALUES (9999, 'from_the_future', '2026-01-01 00:00:00.000000', '')");
     for outcome in [up(&db, MIGRATIONS, HEAD), down(&db, MIGRATIONS, BASE)] {
         assert!(outcome.expect_err("an unknown migration").to_string().contains("9999 from_the_future"));
     }
@@ -125,10 +125,10 @@ fn a_table_can_be_rebuilt_and_references_must_hold_afterwards() {
     ];
     let (_folder, db) = database();
     up(&db, REBUILD, HEAD_OF_TWO).expect("it runs");
-    assert_eq!(db.query_now("SELECT 1 FROM child JOIN parent ON id = parent_id", vec![]).expect("rows").len(), 1);
+    assert_eq!(rows(&db, "SELECT 1 FROM child JOIN parent ON id = parent_id").len(), 1);
     let message = down(&db, REBUILD, Target::Steps(1)).expect_err("the child would have no parent").to_string();
     assert!(message.starts_with("migrations/0002_rebuild/down.sql: it would leave rows"), "{message}");
-    assert_eq!(db.query_now("SELECT 1 FROM parent", vec![]).expect("rows").len(), 1);
+    assert_eq!(rows(&db, "SELECT 1 FROM parent").len(), 1);
 }
 
 const OLD: &[Migration] = &[
@@ -150,10 +150,10 @@ fn a_migration_whose_text_was_changed_is_named_and_stops_both_ways() {
         let message = outcome.expect_err("it is another text").to_string();
         assert!(message.starts_with("migration 0001 one is not what was applied"), "{message}");
     }
-    assert_eq!(db.schema(), ["CREATE TABLE one (a)"]);
+    assert_eq!(definitions(&db), ["CREATE TABLE one (a)"]);
     // Those that only look may look on.
-    assert_eq!(block_on(versions::position(&db, EDITED)).ok(), Some(1));
-    assert!(block_on(versions::applied(&db)).expect("rows")[0].is_changed(&EDITED[0]));
+    assert_eq!(state(&db, EDITED).position, 1);
+    assert!(state(&db, EDITED).applied[0].is_changed(&EDITED[0]));
     // And whoever knows that it is all right can say so.
     block_on(stamp(&db, EDITED, 1, |_| {})).expect("it is believed");
     assert_eq!(up(&db, EDITED, HEAD_OF_TWO).expect("it runs"), ["Applied 0002 two"]);
@@ -162,7 +162,8 @@ fn a_migration_whose_text_was_changed_is_named_and_stops_both_ways() {
 #[test]
 fn a_table_without_checksums_gets_them() {
     let (_folder, db) = database();
-    db.run(
+    execute(
+        &db,
         "CREATE TABLE schema_migrations (
                 revision INTEGER NOT NULL PRIMARY KEY,
                 name VARCHAR(255) NOT NULL,
@@ -171,9 +172,9 @@ fn a_table_without_checksums_gets_them() {
             INSERT INTO schema_migrations VALUES (1, 'one', '2026-01-01 00:00:00.000000');
             CREATE TABLE one (a)",
     );
-    assert_eq!(block_on(versions::position(&db, OLD)).ok(), Some(1));
+    assert_eq!(state(&db, OLD).position, 1);
     assert_eq!(up(&db, OLD, HEAD_OF_TWO).expect("it runs"), ["Applied 0002 two"]);
-    let applied = block_on(versions::applied(&db)).expect("rows");
+    let applied = state(&db, OLD).applied;
     let checksums: Vec<_> = applied.iter().map(|version| version.checksum.clone()).collect();
     assert_eq!(checksums, [Some(OLD[0].checksum()), Some(OLD[1].checksum())]);
     assert_eq!(applied[0].applied_at.to_sql(), "2026-01-01 00:00:00.000000");
@@ -183,15 +184,26 @@ fn a_table_without_checksums_gets_them() {
 #[test]
 fn stamp_moves_the_note_and_nothing_else() {
     let (_folder, db) = database();
-    let position = || block_on(versions::position(&db, OLD)).ok();
+    let position = || state(&db, OLD).position;
     let stamp = |to| block_on(stamp(&db, OLD, to, |_| {}));
     stamp(2).expect("it is believed");
-    assert_eq!((position(), db.schema()), (Some(2), Vec::new()));
+    assert_eq!((position(), definitions(&db)), (2, Vec::new()));
     stamp(1).expect("it is believed");
-    assert_eq!((position(), db.schema()), (Some(1), Vec::new()));
+    assert_eq!((position(), definitions(&db)), (1, Vec::new()));
     assert_eq!(up(&db, OLD, HEAD_OF_TWO).expect("it runs"), ["Applied 0002 two"]);
     stamp(0).expect("it is believed");
-    assert_eq!((position(), db.schema()), (Some(0), vec!["CREATE TABLE two (a)".to_owned()]));
-    db.run("INSERT INTO schema_migrations VALUES (1, 'from_the_future', '2026-01-01 00:00:00.000000', '')");
+    assert_eq!((position(), definitions(&db)), (0, vec!["CREATE TABLE two (a)".to_owned()]));
+    execute(&db, "INSERT INTO schema_migrations VALUES (1, 'from_the_future', '2026-01-01 00:00:00.000000', '')");
     assert!(matches!(stamp(0), Err(Error::Unknown(_))));
+}
+
+#[test]
+fn a_lock_of_another_program_is_reported_as_busy() {
+    let (folder, holder) = database();
+    let other = open(folder.path());
+    execute(&holder, "BEGIN IMMEDIATE");
+    let error = block_on(other.query("BEGIN IMMEDIATE", vec![])).expect_err("it is locked");
+    assert!(matches!(Error::from(error), Error::Busy));
+    let error = block_on(other.query("SELECT * FROM nowhere", vec![])).expect_err("it is not there");
+    assert_eq!(Error::from(error).to_string(), "database: no such table: nowhere");
 }

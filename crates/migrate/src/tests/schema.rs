@@ -1,6 +1,8 @@
 //! The migrations lead to `migrations/schema.sql`, and back to nothing.
 
-use super::{BASE, File, HEAD, database, down, up};
+use lanterne_database::SqliteFile;
+
+use super::{BASE, HEAD, database, down, execute, rows, texts, up};
 use crate::arguments::Target;
 use crate::migrations::MIGRATIONS;
 
@@ -8,36 +10,41 @@ const SCHEMA: &str = include_str!("../../../../migrations/schema.sql");
 
 /// What a schema means rather than how it is written: a column that was added later stands elsewhere in the text of
 /// `CREATE TABLE` than one that was always there.
-fn structure(db: &File) -> Vec<String> {
-    let all = |sql: &str| -> Vec<String> {
-        let rows = db.query_now(sql, vec![]).expect("SQLite describes itself");
-        rows.iter().map(|row| row.get(0).expect("text")).collect()
-    };
+fn structure(db: &SqliteFile) -> Vec<String> {
     let of_tables = "FROM sqlite_master AS m, {} AS x
                      WHERE m.type = 'table' AND m.name NOT IN ('schema_migrations', 'sqlite_sequence')
                      ORDER BY m.name";
     let from = |function: &str| of_tables.replace("{}", &format!("{function}(m.name)"));
-    let mut lines = all(&format!(
-        "SELECT format('%s.%s %s notnull=%d default=%s pk=%d hidden=%d',
+    let mut lines = texts(
+        db,
+        &format!(
+            "SELECT format('%s.%s %s notnull=%d default=%s pk=%d hidden=%d',
                        m.name, x.name, x.type, x.\"notnull\", x.dflt_value, x.pk, x.hidden) {}, x.cid",
-        from("pragma_table_xinfo")
-    ));
-    lines.extend(all(&format!(
-        "SELECT format('%s: %s refers to %s.%s, %s, %s',
+            from("pragma_table_xinfo")
+        ),
+    );
+    lines.extend(texts(
+        db,
+        &format!(
+            "SELECT format('%s: %s refers to %s.%s, %s, %s',
                        m.name, x.\"from\", x.\"table\", x.\"to\", x.on_update, x.on_delete) {}, x.\"from\"",
-        from("pragma_foreign_key_list")
-    )));
-    lines.extend(all(&format!(
+            from("pragma_foreign_key_list")
+        ),
+    ));
+    lines.extend(texts(db, &format!(
         "SELECT format('%s: index %s unique=%d partial=%d over %s', m.name, x.name, x.\"unique\", x.partial,
                        (SELECT group_concat(coalesce(name, '?') || iif(\"desc\", ' DESC', '')) FROM pragma_index_xinfo(x.name)
                         WHERE key)) {}, x.name",
         from("pragma_index_list")
     )));
     // What the descriptions leave out: of tables only these words, of the rest the whole text.
-    let texts = all("SELECT name || ': ' || sql FROM sqlite_master
+    let definitions = texts(
+        db,
+        "SELECT name || ': ' || sql FROM sqlite_master
                      WHERE sql IS NOT NULL AND name NOT IN ('schema_migrations', 'sqlite_sequence') AND type <> 'index'
-                     ORDER BY type, name");
-    for text in texts {
+                     ORDER BY type, name",
+    );
+    for text in definitions {
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         if !words.contains("CREATE TABLE") {
             lines.push(words);
@@ -58,7 +65,7 @@ fn a_migrated_database_is_as_schema_sql_says() {
     for _ in MIGRATIONS {
         up(&migrated, MIGRATIONS, Target::Steps(1)).expect("it runs");
     }
-    fresh.run(SCHEMA);
+    execute(&fresh, SCHEMA);
     assert_eq!(structure(&migrated), structure(&fresh));
     assert!(structure(&fresh).iter().any(|line| line.starts_with("users.email VARCHAR(255) notnull=1")));
 }
@@ -69,10 +76,9 @@ fn down_to_base_leaves_the_empty_table_of_versions_and_nothing_else() {
     for _ in MIGRATIONS {
         up(&db, MIGRATIONS, HEAD).expect("it runs");
         down(&db, MIGRATIONS, BASE).expect("it runs");
-        let rows = db.query_now("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'", vec![]);
-        let names: Vec<String> = rows.expect("rows").iter().map(|row| row.get(0).expect("text")).collect();
-        assert_eq!(names, ["schema_migrations"]);
-        assert!(db.query_now("SELECT 1 FROM schema_migrations", vec![]).expect("rows").is_empty());
+        let names = "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
+        assert_eq!(texts(&db, names), ["schema_migrations"]);
+        assert!(rows(&db, "SELECT 1 FROM schema_migrations").is_empty());
     }
 }
 

@@ -2,11 +2,12 @@
 
 use futures_lite::future::block_on;
 
-use super::{BASE, File, HEAD, database, up};
-use crate::arguments::Target;
+use lanterne_database::SqliteFile;
+
+use super::{BASE, HEAD, database, definitions, execute, state, texts, up};
+use crate::arguments::{Direction, Target};
 use crate::migrations::{MIGRATIONS, Migration};
-use crate::script::{downgrade, upgrade};
-use crate::versions;
+use crate::script::script;
 
 const TWO: &[Migration] = &[
     Migration {
@@ -23,12 +24,19 @@ const TWO: &[Migration] = &[
     },
 ];
 
+fn upgrade(db: &SqliteFile, migrations: &[Migration], target: Target) -> String {
+    block_on(script(db, migrations, Direction::Up, target)).expect("it is printed")
+}
+
+fn downgrade(db: &SqliteFile, migrations: &[Migration], target: Target) -> String {
+    block_on(script(db, migrations, Direction::Down, target)).expect("it is printed")
+}
+
 /// The schema, the journal mode, and the rows of `schema_migrations` but for their times.
-fn everything(db: &File) -> Vec<String> {
-    let mode = db.query_now("PRAGMA journal_mode", vec![]).expect("a mode")[0].get(0).expect("text");
-    let applied = block_on(versions::applied(db)).expect("rows").into_iter();
-    let rows = applied.map(|version| format!("{} {} {:?}", version.revision, version.name, version.checksum));
-    [mode].into_iter().chain(rows).chain(db.schema()).collect()
+fn everything(db: &SqliteFile) -> Vec<String> {
+    let mode = texts(db, "PRAGMA journal_mode").remove(0);
+    let rows = texts(db, "SELECT revision || ' ' || name || ' ' || checksum FROM schema_migrations ORDER BY 1");
+    [mode].into_iter().chain(rows).chain(definitions(db)).collect()
 }
 
 #[test]
@@ -36,14 +44,14 @@ fn the_printed_upgrade_does_what_the_upgrade_does() {
     for migrations in [MIGRATIONS, TWO] {
         let head = Target::Position(migrations.len());
         let ((_one, printed), (_other, run)) = (database(), database());
-        let script = block_on(upgrade(&printed, migrations, head)).expect("it is printed");
-        assert_eq!(printed.schema(), Vec::<String>::new());
-        printed.run(&script);
+        let script = upgrade(&printed, migrations, head);
+        assert_eq!(definitions(&printed), Vec::<String>::new());
+        execute(&printed, &script);
         up(&run, migrations, head).expect("it runs");
         assert_eq!(everything(&printed), everything(&run), "{script}");
         // The times are times, too.
         assert!(up(&printed, migrations, head).expect("it runs")[0].starts_with("Nothing to do"));
-        let nothing = block_on(upgrade(&printed, migrations, head)).expect("it is printed");
+        let nothing = upgrade(&printed, migrations, head);
         assert!(nothing.starts_with("-- Nothing to do: the database is at 000") && nothing.lines().count() == 1);
     }
 }
@@ -52,23 +60,24 @@ fn the_printed_upgrade_does_what_the_upgrade_does() {
 fn the_printed_downgrade_leads_back() {
     let (_folder, db) = database();
     up(&db, TWO, Target::Position(2)).expect("it runs");
-    let script = block_on(downgrade(&db, TWO, Target::Steps(1))).expect("it is printed");
-    assert_eq!(block_on(versions::position(&db, TWO)).ok(), Some(2));
-    db.run(&script);
-    assert_eq!(block_on(versions::position(&db, TWO)).ok(), Some(1));
-    db.run(&block_on(downgrade(&db, TWO, BASE)).expect("it is printed"));
+    let script = downgrade(&db, TWO, Target::Steps(1));
+    assert_eq!(state(&db, TWO).position, 2);
+    execute(&db, &script);
+    assert_eq!(state(&db, TWO).position, 1);
+    execute(&db, &downgrade(&db, TWO, BASE));
     assert_eq!(everything(&db), ["wal"]);
 }
 
 #[test]
 fn a_database_of_the_python_server_is_adopted_by_the_script() {
     let (_folder, db) = database();
-    db.run(MIGRATIONS[0].up);
-    db.run(
+    execute(&db, MIGRATIONS[0].up);
+    execute(
+        &db,
         "CREATE TABLE alembic_version (version_num VARCHAR(32)); INSERT INTO alembic_version VALUES ('7912bf623dee')",
     );
-    let script = block_on(downgrade(&db, MIGRATIONS, BASE)).expect("it is printed");
-    db.run(&script);
+    let script = downgrade(&db, MIGRATIONS, BASE);
+    execute(&db, &script);
     assert_eq!(everything(&db), ["wal"]);
     up(&db, MIGRATIONS, HEAD).expect("it runs");
 }
@@ -76,12 +85,13 @@ fn a_database_of_the_python_server_is_adopted_by_the_script() {
 #[test]
 fn the_script_gives_an_old_table_its_checksums() {
     let (_folder, db) = database();
-    db.run(
+    execute(
+        &db,
         "CREATE TABLE schema_migrations (revision INTEGER NOT NULL PRIMARY KEY, name TEXT, applied_at TEXT);
             INSERT INTO schema_migrations VALUES (1, 'one', '2026-01-01 00:00:00.000000'); CREATE TABLE one (a)",
     );
-    db.run(&block_on(upgrade(&db, TWO, Target::Steps(1))).expect("it is printed"));
-    let applied = block_on(versions::applied(&db)).expect("rows");
+    execute(&db, &upgrade(&db, TWO, Target::Steps(1)));
+    let applied = state(&db, TWO).applied;
     let checksums: Vec<_> = applied.iter().map(|version| version.checksum.clone()).collect();
     assert_eq!(checksums, [Some(TWO[0].checksum()), Some(TWO[1].checksum())]);
 }
