@@ -1,32 +1,95 @@
-//! What the command components share: a main that reports, the database and the variables of the app.
+//! What the command components share.
 //!
-//! A command component is a plain `wasi:cli` program: it gets its words as arguments, speaks on stdout and stderr, and
-//! ends with an exit status. [`run`] is the whole of that; [`Database`], [`Store`] and [`variable`] are what the host offers, and
-//! [`open_migrated`] is what most commands begin with.
+//! A command component is a plain `wasi:cli` program: arguments in, text on stdout and stderr out, and an exit status.
+//! [`run`] is its frame; [`Database`], [`Store`] and [`variable`] are what the host offers; [`open_migrated`] is how most
+//! commands start.
 //!
-//! Natively there is no such host. The commands are compiled natively all the same, since that is where their tests
-//! run, and without the generator of bindings, which would cost `cargo test` a minute.
-
-mod migrated;
-mod program;
+//! Natively the commands are compiled for their unit tests only, without a host and without the generator of bindings,
+//! which would cost `cargo test` a minute.
 
 #[cfg(target_family = "wasm")]
-mod bindings;
-#[cfg(target_family = "wasm")]
-mod database;
-#[cfg(target_family = "wasm")]
-mod exit_status;
-#[cfg(target_family = "wasm")]
-mod store;
-#[cfg(target_family = "wasm")]
-mod variables;
-
+mod host;
 #[cfg(not(target_family = "wasm"))]
-mod hostless;
+#[path = "no_host.rs"]
+mod host;
 
-#[cfg(not(target_family = "wasm"))]
-pub use hostless::{Database, Store, variable};
-pub use migrated::{BUSY_TIMEOUT, open_migrated};
-pub use program::{Failure, run, say, warn};
-#[cfg(target_family = "wasm")]
-pub use {database::Database, store::Store, variables::variable};
+use std::fmt::Display;
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use futures_lite::future::block_on;
+use lanterne_database::{self as db, Connection as _};
+
+pub use host::{Database, Store, variable};
+
+/// Waits up to 60 s for another writer: only the user of the command waits.
+pub const BUSY_TIMEOUT: &str = "PRAGMA busy_timeout = 60000";
+
+/// Why a command failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// An argument or a variable is wrong: exit status 2, on hosts that ask for it.
+    Usage(String),
+    /// Anything else: exit status 1.
+    Failed(String),
+}
+
+impl From<db::Error> for Failure {
+    fn from(error: db::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// Runs `command` with the words after the program's name and returns the exit status. Writes a failure to stderr as one
+/// line that starts with `name`.
+///
+/// `wasi:cli/run` only says whether a program failed, and most hosts make 1 of every failure; the host's half keeps the
+/// status for those that ask.
+pub fn run(name: &str, command: impl AsyncFnOnce(Vec<String>) -> Result<(), Failure>) -> ExitCode {
+    // No valid argument is beyond UTF-8: with replacement characters, others are refused as unknown.
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let (message, status) = match block_on(command(words)) {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Failed(message)) => (message, 1),
+        Err(Failure::Usage(message)) => (message, 2),
+    };
+    host::set_exit_status(status);
+    // Nobody reads an error about a closed stderr.
+    let _ = writeln!(std::io::stderr().lock(), "{name}: {message}");
+    ExitCode::from(status)
+}
+
+/// Writes a line to stdout. A closed pipe (`migrate history | head -1`) is no failure.
+pub fn say(line: impl Display) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// Writes a line to stdout, in red on a terminal unless `NO_COLOR` is set and not empty (no-color.org).
+pub fn warn(line: impl Display) {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if std::io::stdout().is_terminal() && !no_color {
+        say(format_args!("\x1b[31m{line}\x1b[0m"));
+    } else {
+        say(line);
+    }
+}
+
+/// Opens the app's database with foreign keys enforced.
+///
+/// # Errors
+/// It cannot be opened, or no migration was applied; the message then says how to apply them.
+pub async fn open_migrated() -> Result<Database, Failure> {
+    let db = Database::open()?;
+    db::prepare(&db).await?;
+    db.query(BUSY_TIMEOUT, vec![]).await?;
+    // The first migration creates several tables in one transaction: one stands for all.
+    let tables = db.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'users'", vec![]).await?;
+    if tables.is_empty() {
+        return Err(Failure::Failed(
+            "the database has no table users: run `cargo lanterne migrate upgrade head` first \
+             (on Spin: `spin up -f spin.commands.toml -c migrate -- upgrade head`)"
+                .to_owned(),
+        ));
+    }
+    Ok(db)
+}
