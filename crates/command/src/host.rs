@@ -79,9 +79,6 @@ impl Store {
     }
 
     /// Lists all keys.
-    ///
-    /// # Errors
-    /// The host could not list them.
     pub fn keys(&self) -> Result<Vec<String>, Failure> {
         let (mut keys, mut cursor) = (Vec::new(), None);
         loop {
@@ -95,17 +92,11 @@ impl Store {
     }
 
     /// Returns the value of `key`.
-    ///
-    /// # Errors
-    /// The host could not read it.
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
         self.0.get(key).map_err(store_error)
     }
 
     /// Removes `key`, if it is there.
-    ///
-    /// # Errors
-    /// The host could not remove it.
     pub fn delete(&self, key: &str) -> Result<(), Failure> {
         self.0.delete(key).map_err(store_error)
     }
@@ -122,9 +113,6 @@ fn store_error(error: keyvalue::Error) -> Failure {
 }
 
 /// Returns the value of a variable; `None` if the manifest does not grant it to this component.
-///
-/// # Errors
-/// The host could not look it up.
 pub fn variable(name: &str) -> Result<Option<String>, Failure> {
     config::get(name).map_err(|error| {
         let (config::Error::Upstream(message) | config::Error::Io(message)) = error;

@@ -3,7 +3,7 @@
 //! Only the first two are accepted. Alembic's revision alone is no proof: its tables may have been changed by hand, and
 //! later statements would fail on them.
 
-use lanterne_database::{self as db, Connection, params};
+use lanterne_database::{self as db, Connection};
 
 use crate::error::Error;
 use crate::migrations::Migration;
@@ -116,26 +116,17 @@ async fn difference(db: &impl Connection) -> Result<Option<String>, db::Error> {
         if let Some((extra, _)) = found.iter().find(|(found, _)| expected.iter().all(|(column, _)| found != column)) {
             return Ok(Some(format!("its table {name} has a column {extra}, which is not the Python server's")));
         }
-        for column in *unique {
-            if !is_unique(db, name, column).await? {
-                return Ok(Some(format!("its column {name}.{column} has no unique index")));
-            }
+        // Indexes of this column alone, over all rows.
+        let sql = format!(
+            "SELECT coalesce((SELECT group_concat(name) FROM pragma_index_info(i.name)), '')
+             FROM pragma_index_list('{name}') AS i WHERE i.\"unique\" = 1 AND i.partial = 0"
+        );
+        let indexed = texts(db, &sql).await?;
+        if let Some(column) = unique.iter().find(|column| indexed.iter().all(|indexed| indexed != *column)) {
+            return Ok(Some(format!("its column {name}.{column} has no unique index")));
         }
     }
     Ok(None)
-}
-
-/// Whether a unique index covers this column alone and all rows.
-async fn is_unique(db: &impl Connection, table: &str, column: &str) -> Result<bool, db::Error> {
-    let rows = db
-        .query(
-            "SELECT 1 FROM pragma_index_list(?1) AS i
-             WHERE i.\"unique\" = 1 AND i.partial = 0
-               AND (SELECT group_concat(name) FROM pragma_index_info(i.name)) = ?2",
-            params![table, column],
-        )
-        .await?;
-    Ok(!rows.is_empty())
 }
 
 /// Runs a query of one text column.

@@ -77,7 +77,11 @@ async fn execute(db: &Database, command: Command) -> Result<(), Error> {
         Command::Help => {}
         Command::Current => current(db).await?,
         Command::History => history(db).await?,
-        Command::Stamp(position) => runner::stamp(db, MIGRATIONS, position, say).await?,
+        Command::Stamp(position) => {
+            runner::stamp(db, MIGRATIONS, position).await?;
+            let place = runner::place(position, MIGRATIONS);
+            say(format!("Noted that the database is at {place}; nothing was run"));
+        }
         Command::Migrate { direction, target, prints_sql: false } => {
             runner::migrate(db, MIGRATIONS, direction, target, say).await?;
         }

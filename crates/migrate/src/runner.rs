@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use lanterne_command::BUSY_TIMEOUT;
-use lanterne_database::{self as db, Connection, Timestamp, transaction};
+use lanterne_database::{self as db, Connection, transaction};
 use lanterne_schema::statements;
 
 use crate::arguments::{Direction, Target};
@@ -96,14 +96,13 @@ async fn step<'a>(
     direction: Direction,
     goal: usize,
 ) -> Result<(usize, Option<&'a Migration>), Error> {
-    let now = Timestamp::now();
-    let position = versions::prepare(db, migrations, now).await?;
+    let position = versions::prepare(db, migrations).await?;
     let next = direction.next(position, goal, migrations);
     match (next, direction) {
         (None, _) => {}
         (Some(migration), Direction::Up) => {
             execute(db, migration, "up.sql", migration.up).await?;
-            versions::record(db, migration, now).await?;
+            versions::record(db, migration).await?;
         }
         (Some(migration), Direction::Down) => {
             execute(db, migration, "down.sql", migration.down).await?;
@@ -114,19 +113,9 @@ async fn step<'a>(
 }
 
 /// Records that the database is at `position`, and runs nothing.
-///
-/// # Errors
-/// The table `schema_migrations` belongs to another program or a newer version of this one.
-pub(crate) async fn stamp(
-    db: &impl Connection,
-    migrations: &[Migration],
-    position: usize,
-    report: impl Fn(String),
-) -> Result<(), Error> {
+pub(crate) async fn stamp(db: &impl Connection, migrations: &[Migration], position: usize) -> Result<(), Error> {
     db.query(BUSY_TIMEOUT, vec![]).await?;
-    transaction(db, versions::stamp(db, migrations, position, Timestamp::now())).await?;
-    report(format!("Noted that the database is at {}; nothing was run", place(position, migrations)));
-    Ok(())
+    transaction(db, versions::stamp(db, migrations, position)).await
 }
 
 /// Makes the settings that SQLite refuses inside a transaction.

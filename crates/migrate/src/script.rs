@@ -24,7 +24,7 @@ pub(crate) async fn script(
     direction: Direction,
     target: Target,
 ) -> Result<String, Error> {
-    let State { mut position, layout, .. } = versions::read_snapshot(db, migrations).await?.verified(migrations)?;
+    let State { mut position, completion, .. } = versions::read_snapshot(db, migrations).await?.verified(migrations)?;
     let goal = direction.goal(position, target, migrations)?;
     if direction.next(position, goal, migrations).is_none() {
         return Ok(format!("-- Nothing to do: the database is at {}", place(position, migrations)));
@@ -35,7 +35,7 @@ pub(crate) async fn script(
         place(position, migrations),
         place(goal, migrations)
     );
-    if let Some(completion) = layout.completion() {
+    if let Some(completion) = completion {
         let records = migrations[..position].iter().map(record);
         let parts: Vec<_> = [completion.to_owned()].into_iter().chain(records).collect();
         script.push_str(&transaction("The table of versions", &parts));

@@ -14,6 +14,7 @@ CREATE TABLE schema_migrations (
     checksum VARCHAR(64)
 )";
 
+/// Older versions of this program created the table without checksums.
 const ADD_CHECKSUM: &str = "ALTER TABLE schema_migrations ADD COLUMN checksum VARCHAR(64)";
 
 /// What the database says about its migrations.
@@ -22,8 +23,8 @@ pub(crate) struct State {
     pub position: usize,
     /// The rows of the table, by revision.
     pub applied: Vec<Version>,
-    /// The form of the table.
-    pub layout: Layout,
+    /// The statement that creates or completes the table, if one is needed.
+    pub completion: Option<&'static str>,
 }
 
 /// A row of the table.
@@ -45,28 +46,6 @@ impl Version {
     }
 }
 
-/// The form of the table.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Layout {
-    /// There is no table.
-    Missing,
-    /// It has no column for checksums, as older versions of this program created it.
-    WithoutChecksums,
-    /// It is complete.
-    Complete,
-}
-
-impl Layout {
-    /// The statement that completes the table, if one is needed.
-    pub(crate) fn completion(self) -> Option<&'static str> {
-        match self {
-            Self::Missing => Some(CREATE_TABLE),
-            Self::WithoutChecksums => Some(ADD_CHECKSUM),
-            Self::Complete => None,
-        }
-    }
-}
-
 /// The statement that records a migration as applied; `values` are those of revision, name, applied_at and checksum. An
 /// existing row keeps its time and takes the checksum.
 pub(crate) fn record_sql(values: &str) -> String {
@@ -81,12 +60,12 @@ pub(crate) fn record_sql(values: &str) -> String {
 /// # Errors
 /// The database has a migration that is not among `migrations`, or belongs to another program.
 pub(crate) async fn read(db: &impl Connection, migrations: &[Migration]) -> Result<State, Error> {
-    let (layout, applied) = read_table(db).await?;
-    let position = match layout {
-        Layout::Missing => adoption::position(db, migrations).await?,
+    let (completion, applied) = read_table(db).await?;
+    let position = match completion {
+        Some(CREATE_TABLE) => adoption::position(db, migrations).await?,
         _ => known(&applied, migrations)?,
     };
-    Ok(State { position, applied, layout })
+    Ok(State { position, applied, completion })
 }
 
 /// Calls [`read`] in one transaction, which changes nothing. Between two single statements another migrator might finish,
@@ -100,9 +79,6 @@ pub(crate) async fn read_snapshot(db: &impl Connection, migrations: &[Migration]
 
 impl State {
     /// Refuses to continue if the text of an applied migration has changed: the schema of the database is unknown then.
-    ///
-    /// # Errors
-    /// [`Error::Changed`] with the first such migration.
     pub(crate) fn verified(self, migrations: &[Migration]) -> Result<Self, Error> {
         match self.applied.iter().zip(migrations).find(|(version, migration)| version.is_changed(migration)) {
             Some((_, migration)) => Err(Error::Changed(migration.to_string())),
@@ -113,9 +89,9 @@ impl State {
 
 /// Completes the table, records the migrations that the database turns out to have, and returns their number. Call it
 /// in a transaction.
-pub(crate) async fn prepare(db: &impl Connection, migrations: &[Migration], now: Timestamp) -> Result<usize, Error> {
-    let State { position, layout, .. } = read(db, migrations).await?.verified(migrations)?;
-    complete_and_record(db, layout, &migrations[..position], now).await?;
+pub(crate) async fn prepare(db: &impl Connection, migrations: &[Migration]) -> Result<usize, Error> {
+    let State { position, completion, .. } = read(db, migrations).await?.verified(migrations)?;
+    complete_and_record(db, completion, &migrations[..position]).await?;
     Ok(position)
 }
 
@@ -123,15 +99,10 @@ pub(crate) async fn prepare(db: &impl Connection, migrations: &[Migration], now:
 ///
 /// # Errors
 /// The table belongs to another program, or has migrations that are not among `migrations`.
-pub(crate) async fn stamp(
-    db: &impl Connection,
-    migrations: &[Migration],
-    position: usize,
-    now: Timestamp,
-) -> Result<(), Error> {
-    let (layout, applied) = read_table(db).await?;
+pub(crate) async fn stamp(db: &impl Connection, migrations: &[Migration], position: usize) -> Result<(), Error> {
+    let (completion, applied) = read_table(db).await?;
     known(&applied, migrations)?;
-    complete_and_record(db, layout, &migrations[..position], now).await?;
+    complete_and_record(db, completion, &migrations[..position]).await?;
     for migration in &migrations[position..] {
         delete(db, migration).await?;
     }
@@ -140,22 +111,21 @@ pub(crate) async fn stamp(
 
 async fn complete_and_record(
     db: &impl Connection,
-    layout: Layout,
+    completion: Option<&str>,
     applied: &[Migration],
-    now: Timestamp,
 ) -> Result<(), db::Error> {
-    if let Some(sql) = layout.completion() {
+    if let Some(sql) = completion {
         db.query(sql, vec![]).await?;
     }
     for migration in applied {
-        record(db, migration, now).await?;
+        record(db, migration).await?;
     }
     Ok(())
 }
 
 /// Records that `migration` is applied.
-pub(crate) async fn record(db: &impl Connection, migration: &Migration, now: Timestamp) -> Result<(), db::Error> {
-    let params = params![number(migration), migration.name, now, migration.checksum()];
+pub(crate) async fn record(db: &impl Connection, migration: &Migration) -> Result<(), db::Error> {
+    let params = params![number(migration), migration.name, Timestamp::now(), migration.checksum()];
     db.query(&record_sql("?1, ?2, ?3, ?4"), params).await.map(drop)
 }
 
@@ -164,31 +134,30 @@ pub(crate) async fn delete(db: &impl Connection, migration: &Migration) -> Resul
     db.query("DELETE FROM schema_migrations WHERE revision = ?1", params![number(migration)]).await.map(drop)
 }
 
-/// Reads the table's form and rows.
+/// Reads the rows of the table, and determines the statement that completes it.
 ///
 /// # Errors
 /// The table belongs to another program: the name is a common one.
-async fn read_table(db: &impl Connection) -> Result<(Layout, Vec<Version>), Error> {
+async fn read_table(db: &impl Connection) -> Result<(Option<&'static str>, Vec<Version>), Error> {
     let rows = db.query("SELECT name FROM pragma_table_info('schema_migrations')", vec![]).await?;
     let columns = rows.iter().map(|row| row.get(0)).collect::<Result<Vec<String>, db::Error>>()?;
     let has = |name: &str| columns.iter().any(|column| column == name);
     if columns.is_empty() {
-        return Ok((Layout::Missing, Vec::new()));
+        return Ok((Some(CREATE_TABLE), Vec::new()));
     }
     if let Some(missing) = ["revision", "name", "applied_at"].into_iter().find(|name| !has(name)) {
         return Err(Error::Foreign(format!(
             "its table schema_migrations is another program's: it has no column {missing}"
         )));
     }
-    let (layout, checksum) =
-        if has("checksum") { (Layout::Complete, "checksum") } else { (Layout::WithoutChecksums, "NULL") };
+    let (completion, checksum) = if has("checksum") { (None, "checksum") } else { (Some(ADD_CHECKSUM), "NULL") };
     let sql = format!("SELECT revision, name, applied_at, {checksum} FROM schema_migrations ORDER BY revision");
     let rows = db.query(&sql, vec![]).await?;
     let version = |row: &db::Row| {
         let (revision, name, applied_at, checksum) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
         Ok::<_, db::Error>(Version { revision, name, applied_at, checksum })
     };
-    Ok((layout, rows.iter().map(version).collect::<Result<_, _>>()?))
+    Ok((completion, rows.iter().map(version).collect::<Result<_, _>>()?))
 }
 
 /// The number of rows, all of which must be the first ones of `migrations`.

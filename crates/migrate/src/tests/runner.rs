@@ -155,7 +155,7 @@ fn a_migration_whose_text_was_changed_is_named_and_stops_both_ways() {
     assert_eq!(state(&db, EDITED).position, 1);
     assert!(state(&db, EDITED).applied[0].is_changed(&EDITED[0]));
     // And whoever knows that it is all right can say so.
-    block_on(stamp(&db, EDITED, 1, |_| {})).expect("it is believed");
+    block_on(stamp(&db, EDITED, 1)).expect("it is believed");
     assert_eq!(up(&db, EDITED, HEAD_OF_TWO).expect("it runs"), ["Applied 0002 two"]);
 }
 
@@ -185,7 +185,7 @@ fn a_table_without_checksums_gets_them() {
 fn stamp_moves_the_note_and_nothing_else() {
     let (_folder, db) = database();
     let position = || state(&db, OLD).position;
-    let stamp = |to| block_on(stamp(&db, OLD, to, |_| {}));
+    let stamp = |to| block_on(stamp(&db, OLD, to));
     stamp(2).expect("it is believed");
     assert_eq!((position(), definitions(&db)), (2, Vec::new()));
     stamp(1).expect("it is believed");

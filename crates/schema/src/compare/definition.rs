@@ -30,9 +30,10 @@ impl Definition {
     pub(crate) fn parse(sql: &str) -> Option<Self> {
         let all = tokens(sql);
         let open = all.iter().position(|token| token.is_symbol("("))?;
-        let close = open + closing(&all[open..])?;
+        // No option has parentheses.
+        let close = all.iter().rposition(|token| token.is_symbol(")"))?;
         let mut definition = Self { columns: Vec::new(), constraints: Vec::new(), options: Vec::new() };
-        for item in split(&all[open + 1..close]) {
+        for item in split(all.get(open + 1..close)?) {
             let (first, last) = (item.first()?, item.last()?);
             if CONSTRAINT_WORDS.iter().any(|word| first.is(word)) {
                 definition.constraints.push(normal(item));
@@ -46,16 +47,6 @@ impl Definition {
         definition.options.sort();
         Some(definition)
     }
-}
-
-/// The index of the parenthesis that closes the one at the start of `tokens`.
-fn closing(tokens: &[Token<'_>]) -> Option<usize> {
-    let mut depth = 0_usize;
-    tokens.iter().position(|token| {
-        depth += usize::from(token.is_symbol("("));
-        depth -= usize::from(token.is_symbol(")"));
-        depth == 0
-    })
 }
 
 /// Splits at the commas outside parentheses.

@@ -60,7 +60,7 @@ fn tested_script(from: &Schema, to: &Schema) -> Result<Script, Error> {
 }
 
 fn run(script: &Script, from: &Schema, to: &Schema) -> Result<(), Error> {
-    let db = from.build()?;
+    let db = from.to_database()?;
     let transaction = format!("BEGIN;\n{}\nCOMMIT;", script.sql);
     db.execute_batch(&transaction).map_err(|error| match sql_error("", "", error) {
         Error::Sql { message, .. } => Error::Unreachable(message),
@@ -73,27 +73,18 @@ fn run(script: &Script, from: &Schema, to: &Schema) -> Result<(), Error> {
 }
 
 impl Folder {
-    /// Builds the schema of all migrations.
-    ///
-    /// # Errors
-    /// A file cannot be read, or SQLite refuses its SQL.
+    /// Builds the schema of all migrations. Fails, as the two below do, if SQLite refuses a file.
     pub fn built(&self) -> Result<Schema, Error> {
         self.built_by_first(self.migrations.len())
     }
 
     /// Builds the schema of the first `count` migrations.
-    ///
-    /// # Errors
-    /// As for [`Folder::built`].
     pub fn built_by_first(&self, count: usize) -> Result<Schema, Error> {
         let files = self.migrations.iter().take(count).map(|migration| format!("{}/up.sql", migration.folder()));
         Schema::from_sql(files.map(|file| self.text(&file)).collect::<Result<Vec<_>, _>>()?)
     }
 
     /// Builds the schema in `schema.sql`; `None` if there is no such file.
-    ///
-    /// # Errors
-    /// The file cannot be read, or SQLite refuses its SQL.
     pub fn wanted(&self) -> Result<Option<Schema>, Error> {
         if !self.path.join(SCHEMA_FILE).exists() {
             return Ok(None);

@@ -85,18 +85,10 @@ impl Schema {
     /// # Errors
     /// SQLite refuses one of them, or they create something that cannot be compared.
     pub fn from_sql<S: AsRef<str>>(texts: impl IntoIterator<Item = (S, S)>) -> Result<Self, Error> {
-        let db = memory()?;
-        for (origin, text) in texts {
-            let (origin, text) = (origin.as_ref(), text.as_ref());
-            db.execute_batch(text).map_err(|error| sql_error(origin, text, error))?;
-        }
-        Self::read(&db, |_| true)
+        Self::read(&database(texts)?, |_| true)
     }
 
     /// Reads the schema of `db`, limited to the tables whose names `is_included` accepts, without `schema_migrations`.
-    ///
-    /// # Errors
-    /// It has something that cannot be compared.
     pub(crate) fn read(db: &Connection, is_included: impl Fn(&str) -> bool) -> Result<Self, Error> {
         // What SQLite creates for itself has no text or a reserved name.
         let sql = "SELECT type, name, tbl_name, sql FROM sqlite_schema
@@ -121,13 +113,9 @@ impl Schema {
     }
 
     /// Creates a database in memory with this schema.
-    pub(crate) fn build(&self) -> Result<Connection, Error> {
-        let db = memory()?;
+    pub(crate) fn to_database(&self) -> Result<Connection, Error> {
         let texts = self.tables.iter().map(|table| &table.sql).chain(self.objects.iter().map(|object| &object.sql));
-        for sql in texts {
-            db.execute_batch(sql).map_err(|error| sql_error("the schema", sql, error))?;
-        }
-        Ok(db)
+        database(texts.map(|sql| ("the schema", sql.as_str())))
     }
 
     pub(crate) fn table(&self, name: &str) -> Option<&Table> {
@@ -182,14 +170,18 @@ impl Table {
     }
 }
 
-fn memory() -> Result<Connection, Error> {
-    let open = || {
-        let db = Connection::open_in_memory()?;
-        // As the component `migrate` does.
+/// Creates a database in memory, without enforcing foreign keys, as the component `migrate` does; runs the texts in it.
+fn database<S: AsRef<str>>(texts: impl IntoIterator<Item = (S, S)>) -> Result<Connection, Error> {
+    let db = Connection::open_in_memory().and_then(|db| {
         db.pragma_update(None, "foreign_keys", false)?;
         Ok(db)
-    };
-    open().map_err(|error| sql_error("a database in memory", "", error))
+    });
+    let db = db.map_err(|error| sql_error("a database in memory", "", error))?;
+    for (origin, text) in texts {
+        let (origin, text) = (origin.as_ref(), text.as_ref());
+        db.execute_batch(text).map_err(|error| sql_error(origin, text, error))?;
+    }
+    Ok(db)
 }
 
 /// Runs a query with one parameter.

@@ -97,24 +97,20 @@ impl Script {
     pub(crate) fn statement(&mut self, sql: &str) {
         // A comment at the end would hide the semicolon.
         let end = tokens(sql).last().map_or(0, |token| token.end());
-        self.sql.push_str(&sql[..end]);
-        self.sql.push_str(";\n");
+        self.sql += &format!("{};\n", &sql[..end]);
     }
 
     /// Appends a comment, wrapped.
     pub(crate) fn comment(&mut self, words: &str) {
-        let mut width = 0;
+        let mut line = "--".to_owned();
         for word in words.split_whitespace() {
-            let is_first = width == 0;
-            if is_first || width + word.len() >= COMMENT_WIDTH_MAX {
-                self.sql.push_str(if is_first { "--" } else { "\n--" });
-                width = 2;
+            if line.len() > 2 && line.len() + word.len() >= COMMENT_WIDTH_MAX {
+                self.sql += &format!("{line}\n");
+                line.truncate(2);
             }
-            self.sql.push(' ');
-            self.sql.push_str(word);
-            width += 1 + word.len();
+            line += &format!(" {word}");
         }
-        self.sql.push('\n');
+        self.sql += &format!("{line}\n");
     }
 
     /// Says how to write a rename, for every pair of columns that may be one.
