@@ -57,7 +57,7 @@ pub(crate) async fn position(db: &impl Connection, migrations: &[Migration]) -> 
         [revision] if revision == ALEMBIC_REVISION => match difference(db).await? {
             None => Ok(1),
             Some(difference) => Err(Error::Foreign(format!(
-                "Alembic's note says {ALEMBIC_REVISION}, the Python server's revision, but {difference}"
+                "its alembic_version is {ALEMBIC_REVISION}, the Python server's, but {difference}"
             ))),
         },
         revisions => Err(Error::Unknown(format!("{} of Alembic", revisions.join(" and ")))),
@@ -86,10 +86,10 @@ async fn refuse_tables(db: &impl Connection, migrations: &[Migration]) -> Result
         *fourth = "...".to_owned();
     }
     let names = names.join(", ");
-    let mut fault = format!("it has tables ({names}), and neither schema_migrations nor alembic_version says whose");
+    let mut fault = format!("it has tables ({names}), and neither schema_migrations nor alembic_version");
     if let (None, Some(first)) = (difference(db).await?, migrations.first()) {
         let name = first.folder();
-        fault.push_str(&format!("; they look like those of {name}: if they are, `migrate stamp {name}` says so"));
+        fault.push_str(&format!("; they match {name}: if it created them, run `migrate stamp {name}`"));
     }
     Err(Error::Foreign(fault))
 }

@@ -58,7 +58,7 @@ pub(crate) fn parse(words: &[String], migrations: &[Migration]) -> Result<Comman
         Ok(Command::Migrate { direction, target, prints_sql })
     };
     match words[..] {
-        [] => Err("it was not said what to do".to_owned()),
+        [] => Err("no command given".to_owned()),
         ["current"] => Ok(Command::Current),
         ["history"] => Ok(Command::History),
         ["upgrade", target] => migrate(Direction::Up, target),
@@ -70,9 +70,9 @@ pub(crate) fn parse(words: &[String], migrations: &[Migration]) -> Result<Comman
         ["downgrade"] => Err("downgrade needs a target: base, -N or a revision".to_owned()),
         ["stamp"] => Err("stamp needs a target: head, base or a revision".to_owned()),
         ["upgrade" | "downgrade" | "stamp", _, extra, ..] | ["current" | "history", extra, ..] => {
-            Err(format!("{extra:?} is one word too many"))
+            Err(format!("unexpected argument {extra:?}"))
         }
-        [word, ..] => Err(format!("{word:?} is no command")),
+        [word, ..] => Err(format!("unknown command {word:?}")),
     }
 }
 
@@ -93,7 +93,7 @@ fn parse_target(direction: Direction, word: &str, migrations: &[Migration]) -> R
 
 /// Finds a migration by its number, its name, or a part of its name that no other has.
 fn find<'a>(word: &str, migrations: &'a [Migration]) -> Result<&'a Migration, String> {
-    let unknown = || format!("{word:?} is no revision");
+    let unknown = || format!("unknown revision {word:?}");
     let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
     // `upgrade base` is a mistake, even if the name of a migration contains "baseline".
     if is_number || matches!(word, "head" | "base") {
@@ -109,7 +109,7 @@ fn find<'a>(word: &str, migrations: &'a [Migration]) -> Result<&'a Migration, St
         [one] => Ok(one),
         _ => {
             let folders: Vec<String> = found.iter().map(|migration| migration.folder()).collect();
-            Err(format!("{word:?} could be {}", folders.join(" or ")))
+            Err(format!("{word:?} is ambiguous: {}", folders.join(", ")))
         }
     }
 }
@@ -169,14 +169,17 @@ mod tests {
         {
             assert_eq!(parsed(&format!("stamp {word}")), Ok(Command::Stamp(revision)), "{word}");
         }
-        assert_eq!(parsed("stamp irst"), Err("\"irst\" could be 0001_first or 0003_first_addition".to_owned()));
-        assert_eq!(parsed("upgrade add"), Err("\"add\" could be 0002_add_baseline or 0003_first_addition".to_owned()));
+        assert_eq!(parsed("stamp irst"), Err("\"irst\" is ambiguous: 0001_first, 0003_first_addition".to_owned()));
+        assert_eq!(
+            parsed("upgrade add"),
+            Err("\"add\" is ambiguous: 0002_add_baseline, 0003_first_addition".to_owned())
+        );
     }
 
     #[test]
     fn other_words_are_named_and_refused() {
         for (line, word) in [
-            ("", "not said"),
+            ("", "no command"),
             ("up", "\"up\""),
             ("--verbose", "\"--verbose\""),
             ("--sql", "\"--sql\""),

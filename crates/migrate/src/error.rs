@@ -6,7 +6,7 @@ use lanterne_database as db;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// A statement of a migration failed.
-    #[error("{file}, line {line}: {cause}; nothing of this migration is kept; the statement: {statement}")]
+    #[error("{file}, line {line}: {cause}; the migration was rolled back; the statement: {statement}")]
     Statement {
         /// The path from the root of the repository.
         file: String,
@@ -18,28 +18,27 @@ pub(crate) enum Error {
         cause: db::Error,
     },
     /// The migration in this file leaves dangling references.
-    #[error("{0}: it would leave rows that refer to rows that are gone; nothing of it is kept")]
+    #[error("{0}: leaves rows that refer to missing rows; the migration was rolled back")]
     Dangling(String),
     /// The database has a migration that this program does not have.
-    #[error(
-        "the database has migration {0}, which this program does not know: use the one that made it, or a newer one"
-    )]
+    #[error("the database has migration {0}, unknown to this program: use the version that applied it, or a newer one")]
     Unknown(String),
     /// The text of an applied migration has changed.
     #[error(
-        "migration {0} is not what was applied to this database: its text was changed afterwards. Put the old text \
-         back and make the change in a new migration; or, if the database already is as the new text would make it, \
-         say so with `migrate stamp`"
+        "migration {0} was changed after it was applied to this database: restore its text and make the change in a new \
+         migration; or, if the schema already matches the new text, run `migrate stamp`"
     )]
     Changed(String),
     /// The database belongs to another program, or is not what Alembic's revision says.
-    #[error("this database is left as it is: {0}")]
+    #[error("this database was left unchanged: {0}")]
     Foreign(String),
     /// The file has another format.
-    #[error("the file is not a database of SQLite, and is left as it is")]
+    #[error("the file is not an SQLite database and was left unchanged")]
     NotADatabase,
     /// Another program held the lock for longer than the timeout.
-    #[error("another program is writing to the database and has not finished for a minute: try again when it has")]
+    #[error(
+        "the database is locked: another program has been writing to it for a minute; try again when it has finished"
+    )]
     Busy,
     /// There are fewer migrations in that direction.
     #[error("cannot go {asked} from here: the database is at {place}")]

@@ -31,30 +31,30 @@ Brings the schema of the database up to date, or back.
 Usage: migrate <COMMAND>
 
 Commands:
-  upgrade head      apply every migration that is missing
+  upgrade head      apply all pending migrations
   upgrade +N        apply the next N
-  upgrade REV       apply those up to and with REV
-  downgrade -N      take the last N back, newest first
-  downgrade REV     take back those after REV
-  downgrade base    take all back: the tables and ALL THEIR DATA are gone
-  current           show where the database is
+  upgrade REV       apply those up to and including REV
+  downgrade -N      revert the last N, newest first
+  downgrade REV     revert those after REV
+  downgrade base    revert all: drops the tables with ALL THEIR DATA
+  current           show the revision of the database
   history           list the migrations, newest first, and which are applied
-  stamp REV         note that those up to and with REV are applied, and run
-                    nothing; also: stamp head, stamp base
-  help              show this
+  stamp REV         record that those up to and including REV are applied, and
+                    run nothing; also: stamp head, stamp base
+  help              show this text
 
-With --sql, upgrade and downgrade change nothing: they print what they would
+With --sql, upgrade and downgrade change nothing and print the SQL they would
 run, for `sqlite3 -bail DATABASE`.
 
 REV is a migration's number, its name, or any part of its name that no other
 migration has: 1, 0001, 0001_create_accounts, accounts.
 
-Each migration runs whole or not at all. A database that has migrations this
-program does not know, that has one whose text was changed afterwards, or that
-is another program's, is left as it is. One that the Python server made is
-taken as being at 0001.
+Each migration runs in one transaction. A database is left unchanged if it has
+migrations unknown to this program, if the text of an applied one has changed,
+or if it belongs to another program. A database of the Python server counts as
+being at 0001.
 
-Exit status: 0; 1 if it failed; 2 if what it was given is wrong (on Spin: 1).
+Exit status: 0 on success, 1 on failure, 2 on a usage error (on Spin: 1).
 
 Run it with:
   cargo lanterne migrate upgrade head
@@ -63,7 +63,7 @@ Run it with:
 fn main() -> ExitCode {
     run("migrate", async |words| {
         let command = arguments::parse(&words, MIGRATIONS)
-            .map_err(|error| Failure::Usage(format!("{error}; `migrate help` lists what can be asked for")))?;
+            .map_err(|error| Failure::Usage(format!("{error}; see `migrate help`")))?;
         if command == Command::Help {
             say(USAGE);
             return Ok(());
@@ -80,7 +80,7 @@ async fn execute(db: &Database, command: Command) -> Result<(), Error> {
         Command::Stamp(position) => {
             runner::stamp(db, MIGRATIONS, position).await?;
             let place = runner::place(position, MIGRATIONS);
-            say(format!("Noted that the database is at {place}; nothing was run"));
+            say(format!("Recorded that the database is at {place}; nothing was run"));
         }
         Command::Migrate { direction, target, prints_sql: false } => {
             runner::migrate(db, MIGRATIONS, direction, target, say).await?;
@@ -97,7 +97,7 @@ async fn current(db: &Database) -> Result<(), Error> {
     say(runner::place(state.position, MIGRATIONS));
     for (version, migration) in state.applied.iter().zip(MIGRATIONS) {
         if version.is_changed(migration) {
-            say(format!("{migration} has another text now than when it was applied"));
+            say(format!("{migration} was changed after it was applied"));
         }
     }
     Ok(())

@@ -71,7 +71,7 @@ pub(crate) async fn migrate(
     prepare(db).await?;
     let verb = match direction {
         Direction::Up => "Applied",
-        Direction::Down => "Took back",
+        Direction::Down => "Reverted",
     };
     let mut has_changed = false;
     loop {

@@ -147,7 +147,7 @@ async fn read_table(db: &impl Connection) -> Result<(Option<&'static str>, Vec<V
     }
     if let Some(missing) = ["revision", "name", "applied_at"].into_iter().find(|name| !has(name)) {
         return Err(Error::Foreign(format!(
-            "its table schema_migrations is another program's: it has no column {missing}"
+            "its table schema_migrations belongs to another program: it has no column {missing}"
         )));
     }
     let (completion, checksum) = if has("checksum") { (None, "checksum") } else { (Some(ADD_CHECKSUM), "NULL") };

@@ -108,7 +108,7 @@ fn tables_of_unknown_origin_are_refused() {
 
     let (_folder, db) = database();
     execute(&db, "CREATE TABLE schema_migrations (version VARCHAR NOT NULL PRIMARY KEY)");
-    expect_refusal(&db, "its table schema_migrations is another program's");
+    expect_refusal(&db, "its table schema_migrations belongs to another program");
 }
 
 #[test]

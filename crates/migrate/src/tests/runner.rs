@@ -23,7 +23,7 @@ fn every_migration_is_taken_back_by_its_own_down() {
         let steps = |lines: Result<Vec<String>, Error>| lines.expect("it runs");
         assert_eq!(steps(up(&db, MIGRATIONS, Target::Steps(1))), [format!("Applied {migration}")]);
         let after = definitions(&db);
-        assert_eq!(steps(down(&db, MIGRATIONS, Target::Steps(1))), [format!("Took back {migration}")]);
+        assert_eq!(steps(down(&db, MIGRATIONS, Target::Steps(1))), [format!("Reverted {migration}")]);
         assert_eq!(definitions(&db), before, "{migration}");
         steps(up(&db, MIGRATIONS, Target::Steps(1)));
         assert_eq!(definitions(&db), after, "{migration}");
@@ -127,7 +127,7 @@ fn a_table_can_be_rebuilt_and_references_must_hold_afterwards() {
     up(&db, REBUILD, HEAD_OF_TWO).expect("it runs");
     assert_eq!(rows(&db, "SELECT 1 FROM child JOIN parent ON id = parent_id").len(), 1);
     let message = down(&db, REBUILD, Target::Steps(1)).expect_err("the child would have no parent").to_string();
-    assert!(message.starts_with("migrations/0002_rebuild/down.sql: it would leave rows"), "{message}");
+    assert!(message.starts_with("migrations/0002_rebuild/down.sql: leaves rows"), "{message}");
     assert_eq!(rows(&db, "SELECT 1 FROM parent").len(), 1);
 }
 
@@ -148,7 +148,7 @@ fn a_migration_whose_text_was_changed_is_named_and_stops_both_ways() {
     up(&db, OLD, Target::Steps(1)).expect("it runs");
     for outcome in [up(&db, EDITED, HEAD_OF_TWO), down(&db, EDITED, BASE)] {
         let message = outcome.expect_err("it is another text").to_string();
-        assert!(message.starts_with("migration 0001 one is not what was applied"), "{message}");
+        assert!(message.starts_with("migration 0001 one was changed after it was applied"), "{message}");
     }
     assert_eq!(definitions(&db), ["CREATE TABLE one (a)"]);
     // Those that only look may look on.
