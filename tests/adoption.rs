@@ -209,7 +209,7 @@ fn databases_of_which_nobody_says_whose_they_are_are_refused() {
     for (sql, words) in [
         ("CREATE TABLE moz_places (id INTEGER PRIMARY KEY, url TEXT)", "it has tables (moz_places), and neither"),
         ("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT)", "it has tables (users), and neither"),
-        ("CREATE TABLE schema_migrations (version TEXT)", "its table schema_migrations is another program's"),
+        ("CREATE TABLE schema_migrations (version TEXT)", "its table schema_migrations belongs to another program"),
     ] {
         let project = Project::new().environment("DATABASE_URL", URL);
         Database::create(&project.path(FILE)).execute_all(sql);

@@ -15,10 +15,10 @@ fn what_is_not_understood_has_an_exit_status_of_its_own() {
     let project = Project::new();
     let usage = Host::under_test().usage_status();
     for (name, words, status, complaint) in [
-        ("migrate", &["nonsense"][..], usage, "\"nonsense\" is no command"),
+        ("migrate", &["nonsense"][..], usage, "unknown command \"nonsense\""),
         ("migrate", &["upgrade"], usage, "upgrade needs a target"),
-        ("migrate", &["upgrade", "head", "now"], usage, "\"now\" is one word too many"),
-        ("migrate", &["stamp", "nowhere"], usage, "\"nowhere\" is no revision"),
+        ("migrate", &["upgrade", "head", "now"], usage, "unexpected argument \"now\""),
+        ("migrate", &["stamp", "nowhere"], usage, "unknown revision \"nowhere\""),
         ("seed", &["nonsense"], usage, "\"nonsense\" is not understood"),
         ("seed", &["--admin-email"], usage, "--admin-email needs an address"),
         ("seed", &["--admin-email", "root@"], usage, "\"root@\": There must be something after the @-sign."),

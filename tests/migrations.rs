@@ -92,7 +92,7 @@ fn downgrade_takes_one_or_all_back() {
     let project = Project::new();
     migrate(&project, "upgrade head").succeeded();
     let printed = migrate(&project, "downgrade -1").succeeded();
-    assert!(printed.contains(&format!("Took back {}", names().pop().expect("a name"))), "{printed}");
+    assert!(printed.contains(&format!("Reverted {}", names().pop().expect("a name"))), "{printed}");
     migrate(&project, "upgrade head").succeeded();
     migrate(&project, "downgrade base").succeeded();
     let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
@@ -155,12 +155,13 @@ fn a_migration_that_was_changed_after_it_was_applied_is_refused() {
     // Another text had another checksum.
     db.execute("UPDATE schema_migrations SET checksum = 'another' WHERE revision = 1", []);
     for words in ["upgrade head", "downgrade base", "upgrade head --sql"] {
-        migrate(&project, words).failed(1, &["migrate: migration 0001 create_accounts is not what was applied"]);
+        migrate(&project, words)
+            .failed(1, &["migrate: migration 0001 create_accounts was changed after it was applied"]);
     }
     let history = migrate(&project, "history").succeeded();
     assert!(history.contains(" UTC, CHANGED since then"), "{history}");
     let current = migrate(&project, "current").succeeded();
-    assert!(current.contains("0001 create_accounts has another text now"), "{current}");
+    assert!(current.contains("0001 create_accounts was changed after it was applied"), "{current}");
     assert_eq!(db.value("SELECT count(*) FROM users", []), 0);
     migrate(&project, "stamp head").succeeded();
     assert!(!migrate(&project, "history").succeeded().contains("CHANGED"));
@@ -184,14 +185,14 @@ fn a_revision_is_named_by_any_part_of_its_name() {
     migrate(&project, "upgrade create_acc").succeeded();
     assert_eq!(project.db().value("SELECT count(*) FROM schema_migrations", []), 1);
     let unknown = migrate(&project, "downgrade nowhere");
-    unknown.failed(Host::under_test().usage_status(), &["migrate: \"nowhere\" is no revision"]);
+    unknown.failed(Host::under_test().usage_status(), &["migrate: unknown revision \"nowhere\""]);
 }
 
 #[test]
 fn stamp_notes_a_revision_and_runs_nothing() {
     let project = Project::new();
     let printed = migrate(&project, "stamp 1").succeeded();
-    assert!(printed.contains("Noted that the database is at 0001 create_accounts"), "{printed}");
+    assert!(printed.contains("Recorded that the database is at 0001 create_accounts"), "{printed}");
     let tables = "SELECT name FROM sqlite_master WHERE type = 'table'";
     assert_eq!(project.db().rows(tables, []), json!([["schema_migrations"]]));
     assert!(migrate(&project, "current").succeeded().contains("0001 create_accounts"));
