@@ -13,7 +13,7 @@ use crate::state::State;
 const EXIT_STATUS: &str = "lanterne:backend/exit-status@0.1.0";
 
 /// Runs `command` with `words` and gives its exit status.
-pub(crate) async fn run(host: &Host, command: &Loaded, words: &[String]) -> Result<i32> {
+pub async fn run(host: &Host, command: &Loaded, words: &[String]) -> Result<i32> {
     let name = &command.name;
     let mut arguments = vec![name.clone()];
     arguments.extend_from_slice(words);

@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 /// How much is shown, and how.
 #[derive(Clone, Copy)]
-pub(crate) struct Console {
+pub struct Console {
     quiet: bool,
     colour: bool,
     on_stderr: bool,
@@ -13,40 +13,40 @@ pub(crate) struct Console {
 
 impl Console {
     /// Colours are for terminals only, and not for those who set NO_COLOR.
-    pub(crate) fn new(quiet: bool) -> Self {
+    pub fn new(quiet: bool) -> Self {
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         Self { quiet, colour, on_stderr: false }
     }
 
     /// The same on stderr: stdout is the command's, and may go into a file.
-    pub(crate) fn beside_output(self) -> Self {
+    pub fn beside_output(self) -> Self {
         let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         Self { on_stderr: true, colour, ..self }
     }
 
     /// Whether only faults are shown.
-    pub(crate) fn is_quiet(self) -> bool {
+    pub fn is_quiet(self) -> bool {
         self.quiet
     }
 
     /// Whether what components print is shown. A command's output is what it was run for, and may be a new password.
-    pub(crate) fn shows_components(self) -> bool {
+    pub fn shows_components(self) -> bool {
         self.on_stderr || !self.quiet
     }
 
     /// A line about something that was done: what, and how it went.
-    pub(crate) fn done(self, what: &str, how: impl Display) {
+    pub fn done(self, what: &str, how: impl Display) {
         let (bold, plain) = self.marks();
         self.line(format_args!("{bold}{what:>11}{plain}  {how}"));
     }
 
     /// A line that scripts may wait for. It is shown in any case.
-    pub(crate) fn announce(self, line: impl Display) {
+    pub fn announce(self, line: impl Display) {
         print(&line);
     }
 
     /// A line of plain text.
-    pub(crate) fn line(self, line: impl Display) {
+    pub fn line(self, line: impl Display) {
         if self.quiet {
             return;
         }
@@ -71,7 +71,7 @@ fn print(line: &dyn Display) {
 }
 
 /// A fault on stderr. One line, or a line for each of several faults.
-pub(crate) fn fault(fault: impl Display) {
+pub fn fault(fault: impl Display) {
     let mut stderr = std::io::stderr().lock();
     for line in fault.to_string().lines() {
         let _ = writeln!(stderr, "lanterne: {line}");
@@ -80,12 +80,12 @@ pub(crate) fn fault(fault: impl Display) {
 
 /// Something wrong with what the user gave us, as opposed to something that failed.
 #[derive(Debug)]
-pub(crate) struct Mistake(String);
+pub struct Mistake(String);
 
 impl Mistake {
     /// A mistake, explained in one line.
     #[allow(clippy::new_ret_no_self, reason = "it is only ever used as an error")]
-    pub(crate) fn new(explanation: String) -> anyhow::Error {
+    pub fn new(explanation: String) -> anyhow::Error {
         Self(explanation).into()
     }
 }

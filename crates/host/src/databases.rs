@@ -10,13 +10,13 @@ use crate::storage;
 use crate::variables::Sources;
 
 /// The environment variable that moves the default database.
-pub(crate) const URL_VARIABLE: &str = "DATABASE_URL";
+pub const URL_VARIABLE: &str = "DATABASE_URL";
 /// The name of the database that DATABASE_URL moves.
-pub(crate) const DEFAULT: &str = "default";
+pub const DEFAULT: &str = "default";
 
 /// The file of the database `name`: where `url` says, or where Spin would have it. Its directory
 /// is made if it is missing.
-pub(crate) fn file(name: &str, url: Option<&str>, project: &Path, state_dir: &Path) -> Result<PathBuf> {
+pub fn file(name: &str, url: Option<&str>, project: &Path, state_dir: &Path) -> Result<PathBuf> {
     let path = path(name, url, project, state_dir)?;
     if let Some(parent) = path.parent() {
         storage::create_private_dir(parent)
@@ -26,7 +26,7 @@ pub(crate) fn file(name: &str, url: Option<&str>, project: &Path, state_dir: &Pa
 }
 
 /// As [`file`], and makes nothing.
-pub(crate) fn path(name: &str, url: Option<&str>, project: &Path, state_dir: &Path) -> Result<PathBuf> {
+pub fn path(name: &str, url: Option<&str>, project: &Path, state_dir: &Path) -> Result<PathBuf> {
     match url {
         Some(url) if name == DEFAULT => Ok(project.join(path_in_url(url)?)),
         _ if name == DEFAULT => Ok(state_dir.join("sqlite_db.db")),
@@ -41,7 +41,7 @@ pub(crate) fn path(name: &str, url: Option<&str>, project: &Path, state_dir: &Pa
 }
 
 /// Refuses a wrong DATABASE_URL, if the app has the database that it moves.
-pub(crate) fn check_url(project: &Project, sources: &Sources) -> Result<()> {
+pub fn check_url(project: &Project, sources: &Sources) -> Result<()> {
     let mut components = project.manifests().flat_map(|manifest| manifest.component.values());
     let is_used = components.any(|component| component.sqlite_databases.iter().any(|name| name == DEFAULT));
     match sources.environment(URL_VARIABLE) {

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow};
 
 /// Where an app keeps its `.env`.
-pub(crate) fn path(dir: &Path) -> PathBuf {
+pub fn path(dir: &Path) -> PathBuf {
     dir.join(".env")
 }
 
 /// The lines of the `.env` in `dir`; later ones win. Nothing is exported to the environment, where
 /// build commands would see it.
-pub(crate) fn read(dir: &Path) -> Result<BTreeMap<String, String>> {
+pub fn read(dir: &Path) -> Result<BTreeMap<String, String>> {
     let path = path(dir);
     let text = match fs::read(&path) {
         Ok(text) => text,
@@ -40,7 +40,7 @@ pub(crate) fn read(dir: &Path) -> Result<BTreeMap<String, String>> {
 /// Adds `name` with 32 random bytes, in hex, to the `.env` in `dir`, and gives the value. What the
 /// file holds stays; from now on only its owner may read it. If another process was faster, its
 /// value is taken.
-pub(crate) fn append_secret(dir: &Path, name: &str) -> Result<String> {
+pub fn append_secret(dir: &Path, name: &str) -> Result<String> {
     let path = path(dir);
     write_secret(&path, name).with_context(|| format!("cannot write {}", path.display()))?;
     let value = read(dir)?.remove(name);

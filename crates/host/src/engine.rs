@@ -16,7 +16,7 @@ const POOL_SIZE: u32 = 2 * INSTANCES_MAX as u32;
 const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
 
 /// A configured engine, and its clock.
-pub(crate) struct Engine {
+pub struct Engine {
     engine: wasmtime::Engine,
     clock: Clock,
 }
@@ -65,7 +65,7 @@ fn pool() -> InstanceAllocationStrategy {
 
 /// The threads that guests run on. Every pass looks at what other threads have queued, so that a
 /// short request does not wait behind guests that compute.
-pub(crate) fn guest_runtime() -> Result<Runtime> {
+pub fn guest_runtime() -> Result<Runtime> {
     Builder::new_multi_thread()
         .global_queue_interval(1)
         .thread_name("guest")

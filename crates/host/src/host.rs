@@ -24,26 +24,26 @@ use crate::storage::sqlite::Database;
 use crate::variables::{self, Sources};
 
 /// Everything that the components of one app share.
-pub(crate) struct Host {
+pub struct Host {
     /// The engine they run in.
-    pub(crate) engine: Engine,
+    pub engine: Engine,
     /// Where their variables come from.
-    pub(crate) sources: Sources,
+    pub sources: Sources,
     project: Arc<Project>,
     state_dir: PathBuf,
     console: Console,
     cache: ComponentCache,
     linker: Linker<State>,
     /// Set when instances end because the host does.
-    pub(crate) is_stopping: AtomicBool,
+    pub is_stopping: AtomicBool,
     /// By file, so that two components with the same database share the turn to write.
     databases: Mutex<HashMap<PathBuf, Database>>,
 }
 
 /// A component that is ready to be instantiated.
-pub(crate) struct Loaded {
+pub struct Loaded {
     /// Its name in the manifest.
-    pub(crate) name: String,
+    pub name: String,
     /// Compiled and linked.
     pub(crate) pre: InstancePre<State>,
     /// What it may use.
@@ -52,7 +52,7 @@ pub(crate) struct Loaded {
 
 impl Host {
     /// Makes the host for `project`, whose state is kept in `state_dir`.
-    pub(crate) fn new(project: Arc<Project>, sources: Sources, state_dir: PathBuf, console: Console) -> Result<Self> {
+    pub fn new(project: Arc<Project>, sources: Sources, state_dir: PathBuf, console: Console) -> Result<Self> {
         let engine = Engine::new()?;
         let mut linker = Linker::new(engine.wasmtime());
         interfaces::add_to_linker(&mut linker)?;
@@ -70,7 +70,7 @@ impl Host {
     }
 
     /// Loads the component `name` of `manifest`, whose statements may take as long as `limits` say.
-    pub(crate) fn load(&self, manifest: &Manifest, name: &str, limits: Limits) -> Result<Loaded> {
+    pub fn load(&self, manifest: &Manifest, name: &str, limits: Limits) -> Result<Loaded> {
         let section = manifest
             .component
             .get(name)

@@ -9,87 +9,87 @@ use serde::Deserialize;
 
 /// A manifest as it is written.
 #[derive(Deserialize)]
-pub(crate) struct Manifest {
+pub struct Manifest {
     /// Where it was read from.
     #[serde(skip)]
-    pub(crate) path: PathBuf,
+    pub path: PathBuf,
     spin_manifest_version: u32,
     /// The variables that exist, by name.
     #[serde(default)]
-    pub(crate) variables: BTreeMap<String, Variable>,
+    pub variables: BTreeMap<String, Variable>,
     /// What starts components.
     #[serde(default)]
-    pub(crate) trigger: Triggers,
+    pub trigger: Triggers,
     /// The components, by name.
     #[serde(default)]
-    pub(crate) component: BTreeMap<String, Component>,
+    pub component: BTreeMap<String, Component>,
 }
 
 /// A variable, which has a default or is required.
 #[derive(Deserialize)]
-pub(crate) struct Variable {
+pub struct Variable {
     /// The value it has when nothing else gives one.
-    pub(crate) default: Option<String>,
+    pub default: Option<String>,
 }
 
 /// What starts components.
 #[derive(Default, Deserialize)]
-pub(crate) struct Triggers {
+pub struct Triggers {
     /// By request.
     #[serde(default)]
-    pub(crate) http: Vec<HttpTrigger>,
+    pub http: Vec<HttpTrigger>,
     /// By name, from the command line.
     #[serde(default)]
-    pub(crate) command: Vec<CommandTrigger>,
+    pub command: Vec<CommandTrigger>,
 }
 
 /// Requests for `route` go to `component`.
 #[derive(Deserialize)]
-pub(crate) struct HttpTrigger {
+pub struct HttpTrigger {
     /// A path; `/...` at its end stands for everything below.
-    pub(crate) route: String,
+    pub route: String,
     /// The name of a component.
-    pub(crate) component: String,
+    pub component: String,
 }
 
 /// A component that is a command.
 #[derive(Deserialize)]
-pub(crate) struct CommandTrigger {
+pub struct CommandTrigger {
     /// Its name.
-    pub(crate) component: String,
+    pub component: String,
 }
 
 /// A component and what it is granted.
 #[derive(Deserialize)]
-pub(crate) struct Component {
+pub struct Component {
     /// Its .wasm file, relative to the manifest.
-    pub(crate) source: PathBuf,
+    pub source: PathBuf,
     /// The databases it may open.
     #[serde(default)]
-    pub(crate) sqlite_databases: Vec<String>,
+    pub sqlite_databases: Vec<String>,
     /// The key-value stores it may open.
     #[serde(default)]
-    pub(crate) key_value_stores: Vec<String>,
+    pub key_value_stores: Vec<String>,
     /// The variables it may read: name to template.
     #[serde(default)]
-    pub(crate) variables: BTreeMap<String, String>,
+    pub variables: BTreeMap<String, String>,
     /// How it is built.
-    pub(crate) build: Option<Build>,
+    pub build: Option<Build>,
 }
 
 /// How a component is built.
 #[derive(Deserialize)]
-pub(crate) struct Build {
+pub struct Build {
     /// A command for the shell.
-    pub(crate) command: String,
+    pub command: String,
     /// The files it is made from, as patterns.
     #[serde(default)]
-    pub(crate) watch: Vec<String>,
+    pub watch: Vec<String>,
 }
 
 impl Manifest {
     /// Reads and checks the manifest in the file `path`.
-    pub(crate) fn read(path: &Path) -> Result<Self> {
+    pub fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).with_context(|| {
             format!("cannot read the manifest {}, which --from names or the current directory has", path.display())
         })?;
@@ -125,7 +125,7 @@ impl Manifest {
     }
 
     /// Whether `name` is a component that a command trigger names.
-    pub(crate) fn has_command(&self, name: &str) -> bool {
+    pub fn has_command(&self, name: &str) -> bool {
         self.trigger.command.iter().any(|trigger| trigger.component == name)
     }
 }

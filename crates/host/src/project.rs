@@ -7,18 +7,18 @@ use anyhow::{Context as _, Result, bail};
 use crate::manifest::{Component, Manifest};
 
 /// The manifests of one app.
-pub(crate) struct Project {
+pub struct Project {
     /// The directory of the manifests. Paths in them are relative to it.
-    pub(crate) dir: PathBuf,
+    pub dir: PathBuf,
     /// The manifest with the HTTP triggers.
-    pub(crate) app: Manifest,
+    pub app: Manifest,
     /// The manifest with the command triggers, if there is one.
-    pub(crate) commands: Option<Manifest>,
+    pub commands: Option<Manifest>,
 }
 
 impl Project {
     /// Reads the app at `from`: a manifest, or a directory with a spin.toml.
-    pub(crate) fn read(from: &Path) -> Result<Self> {
+    pub fn read(from: &Path) -> Result<Self> {
         let path = if from.is_dir() { from.join("spin.toml") } else { from.to_owned() };
         let path =
             std::path::absolute(&path).with_context(|| format!("cannot find the manifest {}", path.display()))?;
@@ -32,17 +32,17 @@ impl Project {
     }
 
     /// Both manifests.
-    pub(crate) fn manifests(&self) -> impl Iterator<Item = &Manifest> {
+    pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
         [&self.app].into_iter().chain(&self.commands)
     }
 
     /// The manifest that has the command `name`, if one has.
-    pub(crate) fn manifest_of_command(&self, name: &str) -> Option<&Manifest> {
+    pub fn manifest_of_command(&self, name: &str) -> Option<&Manifest> {
         self.manifests().find(|manifest| manifest.has_command(name))
     }
 
     /// As [`Project::manifest_of_command`], or a line that says where it should be.
-    pub(crate) fn require_command(&self, name: &str) -> Result<&Manifest> {
+    pub fn require_command(&self, name: &str) -> Result<&Manifest> {
         let Some(manifest) = self.manifest_of_command(name) else {
             let expected = self.app.path.with_extension("commands.toml");
             bail!("no command {name:?}: {} has no such [[trigger.command]]", expected.display());
@@ -51,7 +51,7 @@ impl Project {
     }
 
     /// The .wasm file of `component`.
-    pub(crate) fn source(&self, component: &Component) -> PathBuf {
+    pub fn source(&self, component: &Component) -> PathBuf {
         self.dir.join(&component.source)
     }
 }

@@ -12,14 +12,14 @@ use crate::manifest::{Component, Manifest};
 use crate::project::Project;
 
 /// Where values come from, beside the manifest.
-pub(crate) struct Sources {
+pub struct Sources {
     flags: BTreeMap<String, String>,
     dotenv: BTreeMap<String, String>,
 }
 
 impl Sources {
     /// Reads `.env` and checks the `--variable` flags.
-    pub(crate) fn new(project: &Project, flags: &[(String, String)]) -> Result<Self> {
+    pub fn new(project: &Project, flags: &[(String, String)]) -> Result<Self> {
         for (name, _) in flags {
             if !project.manifests().any(|manifest| manifest.variables.contains_key(name)) {
                 let known = project.manifests().flat_map(|manifest| manifest.variables.keys());
@@ -35,13 +35,13 @@ impl Sources {
     }
 
     /// The value of a variable, unless only the manifest has one.
-    pub(crate) fn get(&self, name: &str) -> Option<String> {
+    pub fn get(&self, name: &str) -> Option<String> {
         self.get_outside_dotenv(name).or_else(|| self.get_in_dotenv(name))
     }
 
     /// Whether a variable has a value that is not empty, or is deliberately empty: a line of `.env`
     /// with nothing behind the = is a form that was not filled in.
-    pub(crate) fn is_set(&self, name: &str) -> bool {
+    pub fn is_set(&self, name: &str) -> bool {
         self.get_outside_dotenv(name).is_some() || self.get_in_dotenv(name).is_some_and(|value| !value.is_empty())
     }
 
@@ -60,24 +60,24 @@ impl Sources {
     }
 
     /// The value of a plain environment variable, from the environment or `.env`.
-    pub(crate) fn environment(&self, name: &str) -> Option<String> {
+    pub fn environment(&self, name: &str) -> Option<String> {
         std::env::var(name).ok().or_else(|| self.dotenv.get(name).cloned())
     }
 
     /// Takes `value` for a variable as if `.env` had held it.
-    pub(crate) fn add_to_dotenv(&mut self, name: &str, value: String) {
+    pub fn add_to_dotenv(&mut self, name: &str, value: String) {
         self.dotenv.insert(name.to_owned(), value);
     }
 }
 
 /// The names of a variable in the environment; the first wins.
-pub(crate) fn environment_names(name: &str) -> (String, String) {
+pub fn environment_names(name: &str) -> (String, String) {
     let plain = name.to_uppercase();
     (format!("SPIN_VARIABLE_{plain}"), plain)
 }
 
 /// The value of `name`, which `manifest` must declare.
-pub(crate) fn value(manifest: &Manifest, sources: &Sources, name: &str) -> Result<String> {
+pub fn value(manifest: &Manifest, sources: &Sources, name: &str) -> Result<String> {
     let file = manifest.path.display();
     let Some(variable) = manifest.variables.get(name) else {
         bail!("{file}: there is no variable {name:?} in [variables]");
@@ -116,7 +116,7 @@ fn fill(template: &str, value: impl Fn(&str) -> Result<String>) -> Result<String
 
 /// Checks what the values mean before anything starts, with the rules of the API itself, and gives
 /// what they mean. An app without its variables is some other app, for which there are no rules.
-pub(crate) fn check_variables(project: &Project, sources: &Sources) -> Result<Option<Config>> {
+pub fn check_variables(project: &Project, sources: &Sources) -> Result<Option<Config>> {
     let declared = &project.app.variables;
     if !config::VARIABLES.iter().all(|&name| declared.contains_key(name)) {
         return Ok(None);

@@ -54,14 +54,14 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The components of an app behind their routes.
-pub(crate) struct Server {
+pub struct Server {
     routes: Routes<Arc<Pool>>,
     guests: Handle,
 }
 
 impl Server {
     /// Loads every component that a route of `manifest` leads to. Guests will run on `guests`.
-    pub(crate) fn new(host: &Arc<Host>, manifest: &Manifest, guests: Handle) -> Result<Self> {
+    pub fn new(host: &Arc<Host>, manifest: &Manifest, guests: Handle) -> Result<Self> {
         let mut pools: Vec<(&str, Arc<Pool>)> = Vec::new();
         let mut routes = Vec::new();
         for trigger in &manifest.trigger.http {
@@ -78,7 +78,7 @@ impl Server {
     }
 
     /// Serves until a signal asks to stop, then lets the requests in flight end.
-    pub(crate) fn run(self, listener: std::net::TcpListener, ready: impl FnOnce()) -> Result<()> {
+    pub fn run(self, listener: std::net::TcpListener, ready: impl FnOnce()) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -207,7 +207,7 @@ fn serve_connection(
 }
 
 /// Takes the address before anything else is done, so that a taken one costs nothing.
-pub(crate) fn bind(address: &str) -> Result<std::net::TcpListener> {
+pub fn bind(address: &str) -> Result<std::net::TcpListener> {
     use std::io::ErrorKind::{AddrInUse, InvalidInput};
     std::net::TcpListener::bind(address).map_err(|error| match error.kind() {
         AddrInUse => {
@@ -219,7 +219,7 @@ pub(crate) fn bind(address: &str) -> Result<std::net::TcpListener> {
 }
 
 /// Shows where the server can be reached.
-pub(crate) fn announce(console: Console, address: SocketAddr, has_docs: bool) {
+pub fn announce(console: Console, address: SocketAddr, has_docs: bool) {
     console.announce(format_args!("Listening on http://{address}"));
     if has_docs {
         console.line(format_args!("\n  API    http://{address}"));

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 /// How long a guest's statements may take.
 #[derive(Clone, Copy)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// How long a statement waits for another writer before it fails with "database is locked".
-    pub(crate) wait: Duration,
+    pub wait: Duration,
     /// How long a statement may run; `None` for as long as it takes.
-    pub(crate) run: Option<Duration>,
+    pub run: Option<Duration>,
 }
 
 impl Limits {
     /// Somebody waits for the reply. Reads run on the threads of the guests: none may keep one.
-    pub(crate) const REQUEST: Self = Self { wait: Duration::from_secs(5), run: Some(Duration::from_secs(30)) };
+    pub const REQUEST: Self = Self { wait: Duration::from_secs(5), run: Some(Duration::from_secs(30)) };
     /// A command that gives up half-way helps nobody: a migration may rebuild a large table in one statement, and should
     /// outwait whatever another program does to the file. Whoever has had enough of it ends the program.
-    pub(crate) const COMMAND: Self = Self { wait: Duration::from_secs(60), run: None };
+    pub const COMMAND: Self = Self { wait: Duration::from_secs(60), run: None };
 }

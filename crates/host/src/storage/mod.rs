@@ -1,7 +1,7 @@
 //! The state the host keeps for components, in SQLite files that Spin reads too.
 
 pub(crate) mod key_value;
-pub(crate) mod limits;
+pub mod limits;
 pub(crate) mod sqlite;
 mod value;
 
@@ -11,7 +11,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 /// Makes a directory for the user alone, and those above it that are missing. One that is there keeps its mode.
-pub(crate) fn create_private_dir(path: &Path) -> io::Result<()> {
+pub fn create_private_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 

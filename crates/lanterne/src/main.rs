@@ -1,42 +1,17 @@
 //! `lanterne`: a small native host for the components of a Spin app.
 //!
 //! From what the user says to what runs:
-//! [`cli`] is the command line; [`up`] is `lanterne up`, and [`session`] what all commands share.
-//! [`project`], [`manifest`], [`variables`], [`dotenv`] and [`databases`] read the app;
-//! [`building`] builds it. [`host`] makes components ready: [`engine`], its [`clock`] and
-//! [`component_cache`] compile and drive them, [`imports`] checks what they ask for, [`interfaces`] and [`storage`] are what they
-//! get. [`serve`] answers requests with them, [`command`] runs one to its end.
+//! [`cli`] is the command line; [`up`] is `lanterne up`, and [`session`] what all commands share. [`building`] builds the
+//! components, which `lanterne_host` runs.
 //!
 //! Without components: [`revision`] makes migrations; [`backup`] and [`restore`] copy the database, with
 //! [`database_file`], [`replacement`], and [`alembic`] for those of the Python server.
 
 mod cli;
-mod console;
-
 mod session;
 mod up;
 
 mod building;
-mod databases;
-mod dotenv;
-mod manifest;
-mod project;
-mod variables;
-
-mod clock;
-mod component_cache;
-mod engine;
-mod host;
-mod imports;
-mod state;
-
-mod bindings;
-mod interfaces;
-mod storage;
-
-mod command;
-mod serve;
-
 mod revision;
 
 mod alembic;
@@ -51,7 +26,8 @@ use anyhow::Result;
 use clap::Parser as _;
 
 use cli::{Cli, Command};
-use console::Mistake;
+use lanterne_host::console::{self, Console, Mistake};
+use lanterne_host::project::Project;
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -68,8 +44,8 @@ fn run(cli: Cli) -> Result<i32> {
     match cli.command {
         Command::Up(up) => up::run(&up),
         Command::Build(flags) => {
-            let project = project::Project::read(&flags.from.from)?;
-            building::build(&project, true, console::Console::new(flags.from.quiet))?;
+            let project = Project::read(&flags.from.from)?;
+            building::build(&project, true, Console::new(flags.from.quiet))?;
             Ok(0)
         }
         Command::Migrate(migrate) => match migrate.revision() {

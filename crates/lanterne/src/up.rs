@@ -8,15 +8,15 @@ use anyhow::Result;
 use tokio::runtime::Runtime;
 
 use crate::cli::Up;
-use crate::console::Console;
 use crate::database_file;
-use crate::dotenv;
-use crate::engine;
-use crate::host::Host;
-use crate::project::Project;
-use crate::serve::{self, Server};
 use crate::session::{self, Session};
-use crate::variables::{self, Sources};
+use lanterne_host::console::Console;
+use lanterne_host::dotenv;
+use lanterne_host::engine;
+use lanterne_host::host::Host;
+use lanterne_host::project::Project;
+use lanterne_host::serve::{self, Server};
+use lanterne_host::variables::{self, Sources};
 
 /// The variable that gets a random value when it has none.
 const SECRET: &str = "secret_key";
@@ -55,7 +55,7 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
 
 /// Writes a random secret where Spin reads it too, if the app wants one and nothing sets it.
 fn ensure_secret(project: &Project, sources: &mut Sources, console: Console) -> Result<()> {
-    let wants = |variable: &crate::manifest::Variable| variable.default.is_none();
+    let wants = |variable: &lanterne_host::manifest::Variable| variable.default.is_none();
     let is_wanted = project.app.variables.get(SECRET).is_some_and(wants);
     if !is_wanted || sources.is_set(SECRET) {
         return Ok(());
@@ -81,7 +81,7 @@ fn prepare_database(up: &Up, host: &Host, guests: &Runtime, project: &Project) -
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
         let status = session::run_command(host, guests, project, name, &words)?;
         if status != 0 {
-            crate::console::fault(format_args!("{name} failed with status {status}"));
+            lanterne_host::console::fault(format_args!("{name} failed with status {status}"));
             return Ok(Some(status));
         }
     }

@@ -6,8 +6,8 @@ use anyhow::{Context as _, Result};
 use lanterne_schema::{Error, Folder, Script, autogenerate, name_of};
 
 use crate::cli::{From, Revision};
-use crate::console::{Console, Mistake};
-use crate::project::Project;
+use lanterne_host::console::{Console, Mistake};
+use lanterne_host::project::Project;
 
 /// Makes the folder; gives the exit status.
 pub(crate) fn run(from: &From, revision: &Revision) -> Result<i32> {

@@ -11,11 +11,11 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::alembic;
 use crate::cli::Restore;
-use crate::console::Mistake;
 use crate::database_file as file;
 use crate::replacement;
 use crate::session::Session;
-use crate::storage;
+use lanterne_host::console::Mistake;
+use lanterne_host::storage;
 
 /// Replaces the database; gives the exit status.
 pub(crate) fn run(restore: &Restore) -> Result<i32> {

@@ -6,9 +6,9 @@ use anyhow::{Context as _, Result, bail};
 use rusqlite::OpenFlags;
 
 use crate::cli::Backup;
-use crate::console::Mistake;
 use crate::database_file as file;
 use crate::session::Session;
+use lanterne_host::console::Mistake;
 
 /// Copies the database; gives the exit status.
 pub(crate) fn run(backup: &Backup) -> Result<i32> {

@@ -8,15 +8,15 @@ use tokio::runtime::Runtime;
 
 use crate::building;
 use crate::cli::{Common, Place};
-use crate::command;
-use crate::console::Console;
-use crate::databases;
-use crate::engine;
-use crate::host::Host;
-use crate::project::Project;
-use crate::storage;
-use crate::storage::limits::Limits;
-use crate::variables::Sources;
+use lanterne_host::command;
+use lanterne_host::console::Console;
+use lanterne_host::databases;
+use lanterne_host::engine;
+use lanterne_host::host::Host;
+use lanterne_host::project::Project;
+use lanterne_host::storage;
+use lanterne_host::storage::limits::Limits;
+use lanterne_host::variables::Sources;
 
 /// An app that is about to run.
 pub(crate) struct Session {

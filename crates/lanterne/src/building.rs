@@ -8,9 +8,9 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::console::Console;
-use crate::manifest::{Build, Component};
-use crate::project::Project;
+use lanterne_host::console::Console;
+use lanterne_host::manifest::{Build, Component};
+use lanterne_host::project::Project;
 
 /// The target of the components; its name is also a directory on the way to their files.
 const TARGET: &str = "wasm32-wasip2";
