@@ -8,14 +8,12 @@ wasmtime::component::bindgen!({
     imports: { default: async | trappable },
     with: {
         "spin:sqlite/sqlite.connection": crate::storage::sqlite::Connection,
-        "spin:key-value/key-value.store": crate::storage::key_value::Store,
         "wasi:keyvalue/store.bucket": crate::storage::key_value::Store,
         "wasi:keyvalue/atomics.cas": crate::storage::key_value::CompareAndSwap,
     },
     // These interfaces report their failures to the guest; nothing in them traps by design.
     trappable_error_type: {
         "spin:sqlite/sqlite.error" => spin::sqlite::sqlite::Error,
-        "spin:key-value/key-value.error" => spin::key_value::key_value::Error,
         "spin:variables/variables.error" => spin::variables::variables::Error,
         "wasi:keyvalue/store.error" => wasi::keyvalue::store::Error,
         "wasi:keyvalue/atomics.cas-error" => wasi::keyvalue::atomics::CasError,

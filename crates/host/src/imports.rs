@@ -20,11 +20,7 @@ const FREE: [&str; 9] = [
 ];
 
 /// Interfaces that need a grant, and the key of the manifest that gives it.
-const GRANTED: [(&str, &str); 3] = [
-    ("spin:sqlite/", "sqlite_databases"),
-    ("spin:key-value/", "key_value_stores"),
-    ("wasi:keyvalue/", "key_value_stores"),
-];
+const GRANTED: [(&str, &str); 2] = [("spin:sqlite/", "sqlite_databases"), ("wasi:keyvalue/", "key_value_stores")];
 
 /// Refuses a component that imports what it is not granted, or what this host does not have.
 pub(crate) fn check(

@@ -4,7 +4,6 @@ pub(crate) mod http;
 pub(crate) mod key_value;
 pub(crate) mod sqlite;
 pub(crate) mod variables;
-pub(crate) mod wasi_keyvalue;
 
 use wasmtime::component::Linker;
 
@@ -18,6 +17,5 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     wasmtime_wasi_http::p3::add_to_linker(linker)?;
     sqlite::add_to_linker(linker)?;
     key_value::add_to_linker(linker)?;
-    wasi_keyvalue::add_to_linker(linker)?;
     variables::add_to_linker(linker)
 }

@@ -76,12 +76,12 @@ impl Store {
 
     /// Sets `key` to `value`.
     pub(crate) async fn set(&self, key: String, value: Vec<u8>) -> Result<(), Failure> {
-        self.set_many(vec![(key, value)]).await
+        self.run(move |db, store| db.prepare_cached(SET)?.execute(params![store, key, value]).map(drop)).await
     }
 
     /// Removes `key`, if it is there.
     pub(crate) async fn delete(&self, key: String) -> Result<(), Failure> {
-        self.delete_many(vec![key]).await
+        self.run(move |db, store| db.prepare_cached(DELETE)?.execute([store, &key]).map(drop)).await
     }
 
     /// All keys.
@@ -97,46 +97,6 @@ impl Store {
                 keys.push(key);
             }
             Ok(keys)
-        })
-        .await
-    }
-
-    /// The values of `keys`, in the same order.
-    pub(crate) async fn get_many(&self, keys: Vec<String>) -> Result<Vec<(String, Option<Vec<u8>>)>, Failure> {
-        self.run(move |db, store| {
-            let transaction = db.transaction()?;
-            let (mut found, mut size) = (Vec::with_capacity(keys.len()), 0);
-            for key in keys {
-                let value = get(&transaction, store, &key)?;
-                size += value.as_ref().map_or(0, Vec::len);
-                check_size(size)?;
-                found.push((key, value));
-            }
-            Ok(found)
-        })
-        .await
-    }
-
-    /// Sets several keys, all or none.
-    pub(crate) async fn set_many(&self, pairs: Vec<(String, Vec<u8>)>) -> Result<(), Failure> {
-        self.run(move |db, store| {
-            let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            for (key, value) in pairs {
-                transaction.prepare_cached(SET)?.execute(params![store, key, value])?;
-            }
-            transaction.commit()
-        })
-        .await
-    }
-
-    /// Removes several keys, all or none.
-    pub(crate) async fn delete_many(&self, keys: Vec<String>) -> Result<(), Failure> {
-        self.run(move |db, store| {
-            let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            for key in keys {
-                transaction.prepare_cached(DELETE)?.execute([store, &key])?;
-            }
-            transaction.commit()
         })
         .await
     }
