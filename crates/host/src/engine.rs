@@ -1,50 +1,99 @@
-//! wasmtime's engine, its limits, and the threads that guests run on.
+//! wasmtime's engine, and the clock that makes computing components yield.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use tokio::runtime::{Builder, Runtime};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::clock::{Busy, Clock};
-
-/// The most memory that one instance may have.
+/// The most memory of one instance.
 pub(crate) const MEMORY_SIZE_MAX: usize = 256 << 20;
-/// How many instances answer requests at the same time.
+/// How many instances of a component answer requests at the same time.
 pub(crate) const INSTANCES_MAX: usize = 64;
 /// Instances that are ending still hold their place in the pool.
 const POOL_SIZE: u32 = 2 * INSTANCES_MAX as u32;
 /// Core modules in one component: the program, and small adapters around it.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
 
-/// A configured engine, and its clock.
-pub struct Engine {
-    engine: wasmtime::Engine,
-    clock: Clock,
+/// A computing component yields this often while any is busy.
+const TICK: Duration = Duration::from_millis(1);
+/// The idle clock slows down, so as not to wake the processor a thousand times a second. It never stops: a component may
+/// go on after its response.
+const IDLE_TICK: Duration = Duration::from_millis(100);
+/// Waking the clock costs more than a few ticks: it stays fast for this long.
+const FAST_FOR: Duration = Duration::from_secs(1);
+
+/// A configured engine and its clock, which ends with it.
+pub(crate) struct Engine {
+    wasmtime: wasmtime::Engine,
+    clock: Arc<Clock>,
+    clock_thread: Thread,
+    /// Instances now end because the host does, which is no failure of theirs.
+    pub(crate) is_stopping: AtomicBool,
 }
+
+#[derive(Default)]
+struct Clock {
+    busy_count: AtomicUsize,
+    is_slow: AtomicBool,
+}
+
+/// Keeps the clock fast.
+pub(crate) struct Busy<'a>(&'a Clock);
 
 impl Engine {
-    /// Makes the engine and starts its clock.
     pub(crate) fn new() -> Result<Self> {
-        // The pool reserves address space, which some containers limit; without it instances are
-        // slower to make, and nothing else changes.
-        let engine = wasmtime::Engine::new(config().allocation_strategy(pool()))
+        // The pool reserves address space, which some containers limit; without it only instantiation is slower.
+        let wasmtime = wasmtime::Engine::new(config().allocation_strategy(pool()))
             .or_else(|_| wasmtime::Engine::new(&config()))
             .map_err(|error| anyhow!("cannot start wasmtime: {error:#}"))?;
-        let clock = Clock::start(&engine)?;
-        Ok(Self { engine, clock })
+        let clock = Arc::<Clock>::default();
+        let (engine, shared) = (wasmtime.weak(), clock.clone());
+        let thread = thread::Builder::new().name("clock".into()).spawn(move || shared.run(&engine));
+        let clock_thread = thread.context("cannot start a thread")?.thread().clone();
+        Ok(Self { wasmtime, clock, clock_thread, is_stopping: AtomicBool::new(false) })
     }
 
-    /// To be kept while a guest works.
-    pub(crate) fn busy(&self) -> Busy<'_> {
-        self.clock.busy()
-    }
-
-    /// The engine itself.
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
-        &self.engine
+        &self.wasmtime
+    }
+
+    /// Keeps the clock fast for as long as the result lives. Hold it while a component works.
+    pub(crate) fn busy(&self) -> Busy<'_> {
+        self.clock.busy_count.fetch_add(1, Ordering::SeqCst);
+        if self.clock.is_slow.load(Ordering::SeqCst) {
+            self.clock_thread.unpark();
+        }
+        Busy(&self.clock)
     }
 }
 
-/// Bounds checks and Spectre mitigations stay as wasmtime has them: on.
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.busy_count.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Clock {
+    fn run(&self, engine: &wasmtime::EngineWeak) {
+        let mut last_busy = Instant::now();
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            if self.busy_count.load(Ordering::SeqCst) > 0 {
+                last_busy = Instant::now();
+            }
+            let is_slow = last_busy.elapsed() > FAST_FOR;
+            self.is_slow.store(is_slow, Ordering::SeqCst);
+            thread::park_timeout(if is_slow { IDLE_TICK } else { TICK });
+        }
+    }
+}
+
+/// wasmtime's defaults keep bounds checks and Spectre mitigations on.
 fn config() -> Config {
     let mut config = Config::new();
     config.wasm_component_model_async(true).epoch_interruption(true);
@@ -63,12 +112,12 @@ fn pool() -> InstanceAllocationStrategy {
     InstanceAllocationStrategy::Pooling(pool)
 }
 
-/// The threads that guests run on. Every pass looks at what other threads have queued, so that a
-/// short request does not wait behind guests that compute.
-pub fn guest_runtime() -> Result<Runtime> {
+/// Starts the threads that components run on. They look at the queue of other threads on every pass, so that a short
+/// request does not wait behind components that compute.
+pub(crate) fn component_threads() -> Result<Runtime> {
     Builder::new_multi_thread()
         .global_queue_interval(1)
-        .thread_name("guest")
+        .thread_name("component")
         .enable_all()
         .build()
         .context("cannot start the threads for components")

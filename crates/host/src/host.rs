@@ -1,127 +1,148 @@
-//! Puts the parts together: a component from its manifest, granted, compiled and linked.
+//! Puts the parts together: a component from its manifest, with its grants, compiled and linked.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use anyhow::{Context as _, Result, anyhow};
-use wasmtime::component::{InstancePre, Linker};
+use anyhow::{Context as _, Result, anyhow, bail};
+use tokio::runtime::Runtime;
+use wasmtime::component::{Component, InstancePre, Linker};
 
-use crate::component_cache::ComponentCache;
-use crate::console::Console;
-use crate::databases;
-use crate::engine::Engine;
-use crate::imports;
-use crate::interfaces;
-use crate::manifest::{self, Manifest};
-use crate::project::Project;
-use crate::state::{Grants, State};
-use crate::storage::key_value::KeyValueFile;
-use crate::storage::limits::Limits;
-use crate::storage::sqlite::Database;
-use crate::variables::{self, Sources};
+use crate::cache::ComponentCache;
+use crate::engine::{self, Engine};
+use crate::instance::{Grants, InstanceState};
+use crate::manifest::{self, App, Manifest};
+use crate::storage::{Database, Limits, StateDir, Store};
+use crate::{Server, cause, command, interfaces, variables};
 
-/// Everything that the components of one app share.
+/// Runs the components of one app.
 pub struct Host {
-    /// The engine they run in.
-    pub engine: Engine,
-    /// Where their variables come from.
-    pub sources: Sources,
-    project: Arc<Project>,
-    state_dir: PathBuf,
-    console: Console,
+    app: App,
+    config: HostConfig,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) threads: Runtime,
     cache: ComponentCache,
-    linker: Linker<State>,
-    /// Set when instances end because the host does.
-    pub is_stopping: AtomicBool,
-    /// By file, so that two components with the same database share the turn to write.
-    databases: Mutex<HashMap<PathBuf, Database>>,
+    linker: Linker<InstanceState>,
+    /// By name, so that all components take turns in writing to a database.
+    databases: HashMap<String, Database>,
+}
+
+/// What a host gives to components.
+pub struct HostConfig {
+    /// The values of the app's variables; the others have their default.
+    pub variables: BTreeMap<String, String>,
+    /// Where databases and key-value stores are kept.
+    pub state_dir: StateDir,
+    /// Pass on what components print to stdout and stderr.
+    pub inherit_output: bool,
 }
 
 /// A component that is ready to be instantiated.
-pub struct Loaded {
-    /// Its name in the manifest.
-    pub name: String,
-    /// Compiled and linked.
-    pub(crate) pre: InstancePre<State>,
-    /// What it may use.
+pub(crate) struct LoadedComponent {
+    pub(crate) name: String,
+    pub(crate) pre: InstancePre<InstanceState>,
     pub(crate) grants: Arc<Grants>,
 }
 
 impl Host {
-    /// Makes the host for `project`, whose state is kept in `state_dir`.
-    pub fn new(project: Arc<Project>, sources: Sources, state_dir: PathBuf, console: Console) -> Result<Self> {
+    /// Makes a host for `app`, and the directories for its state.
+    ///
+    /// # Errors
+    /// A directory cannot be made, a database has a name that Spin would refuse, or wasmtime does not start.
+    pub fn new(app: App, config: HostConfig) -> Result<Self> {
+        config.state_dir.create()?;
+        let mut databases = HashMap::new();
+        let components = app.manifests().flat_map(|manifest| manifest.component.values());
+        for name in components.flat_map(|component| &component.sqlite_databases) {
+            databases.insert(name.clone(), Database::new(&config.state_dir.create_database_dir(name)?));
+        }
         let engine = Engine::new()?;
         let mut linker = Linker::new(engine.wasmtime());
         interfaces::add_to_linker(&mut linker)?;
-        Ok(Self {
-            cache: ComponentCache::new(&state_dir),
-            engine,
-            sources,
-            project,
-            state_dir,
-            console,
-            linker,
-            is_stopping: AtomicBool::new(false),
-            databases: Mutex::default(),
-        })
+        let cache = ComponentCache::new(config.state_dir.path());
+        let threads = engine::component_threads()?;
+        Ok(Self { app, config, engine: Arc::new(engine), threads, cache, linker, databases })
     }
 
-    /// Loads the component `name` of `manifest`, whose statements may take as long as `limits` say.
-    pub fn load(&self, manifest: &Manifest, name: &str, limits: Limits) -> Result<Loaded> {
-        let section = manifest
-            .component
-            .get(name)
-            .with_context(|| format!("{} has no [component.{name}]", manifest.path.display()))?;
+    /// Returns the app.
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Runs the command component `name` to its end and returns its exit status. It can read our stdin.
+    ///
+    /// A component that exports `lanterne:backend/exit-status` chooses its status, as one that calls `exit-with-code`
+    /// does; any other failure of `wasi:cli/run` is 1.
+    ///
+    /// # Errors
+    /// There is no such command, it imports what it is not granted, or it traps.
+    pub fn run_command<S: AsRef<str>>(&self, name: &str, arguments: &[S]) -> Result<i32> {
+        let component = self.load(self.app.command(name)?, name, Limits::COMMAND)?;
+        let arguments = [name].into_iter().chain(arguments.iter().map(AsRef::as_ref)).map(str::to_owned);
+        self.threads.block_on(command::run(&self.engine, &component, &Vec::from_iter(arguments)))
+    }
+
+    /// Loads the components that the HTTP triggers of the app's main manifest name.
+    ///
+    /// # Errors
+    /// One cannot be loaded, imports what it is not granted, or exports no `wasi:http/handler@0.3`.
+    pub fn into_server(self) -> Result<Server> {
+        Server::new(self)
+    }
+
+    /// Loads the component `name` of `manifest`, whose statements have `limits`.
+    pub(crate) fn load(&self, manifest: &Manifest, name: &str, limits: Limits) -> Result<LoadedComponent> {
+        let section = manifest.component.get(name);
+        let section = section.with_context(|| format!("{} has no [component.{name}]", manifest.path.display()))?;
         let grants = Arc::new(self.grants(manifest, section, limits)?);
-        let start = Instant::now();
-        let mut is_compiled = false;
-        let source = self.project.source(section);
-        let component = self.cache.load(&self.engine, &source, || is_compiled = true)?;
-        if is_compiled && start.elapsed() > Duration::from_secs(1) {
-            let seconds = start.elapsed().as_secs_f32();
-            self.console
-                .done("Compiled", format_args!("{name} in {seconds:.1} s; the next start takes it from the cache"));
-        }
-        imports::check(&self.engine, &component, name, manifest, section)?;
-        let pre = self.linker.instantiate_pre(&component).map_err(|error| {
-            let reason = error.root_cause().to_string();
-            anyhow!("the component {name:?} does not fit this host: {}", first_line(&reason))
-        })?;
-        Ok(Loaded { name: name.to_owned(), pre, grants })
+        let component = self.cache.load(&self.engine, &self.app.source(section), name)?;
+        self.check_imports(&component, name, manifest, section)?;
+        let pre = self.linker.instantiate_pre(&component);
+        let pre = pre.map_err(|error| anyhow!("the component {name:?} does not fit this host: {}", cause(&error)))?;
+        Ok(LoadedComponent { name: name.to_owned(), pre, grants })
     }
 
     fn grants(&self, manifest: &Manifest, section: &manifest::Component, limits: Limits) -> Result<Grants> {
-        let database = |name: &String| Ok((name.clone(), self.database(name)?));
-        let databases: Result<_> = section.sqlite_databases.iter().map(database).collect();
-        let mut stores = HashMap::new();
-        if !section.key_value_stores.is_empty() {
-            let path = self.state_dir.join("sqlite_key_value.db");
-            let file = KeyValueFile::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
-            let names = section.key_value_stores.iter();
-            stores.extend(names.map(|name| (name.clone(), file.store(name))));
-        }
+        let named = |name: &String| Some((name.clone(), self.databases.get(name)?.clone()));
+        let names = &section.key_value_stores;
         Ok(Grants {
-            databases: Arc::new(databases?),
+            databases: section.sqlite_databases.iter().filter_map(named).collect(),
             limits,
-            stores,
-            variables: variables::granted(manifest, &self.sources, section)?,
-            output: self.console.shows_components(),
+            stores: if names.is_empty() { HashMap::new() } else { self.open_stores(names)? },
+            variables: variables::resolve(manifest, section, &self.config.variables)?,
+            inherit_output: self.config.inherit_output,
         })
     }
 
-    fn database(&self, name: &str) -> Result<Database> {
-        let url = self.sources.environment(databases::URL_VARIABLE);
-        let path = databases::file(name, url.as_deref(), &self.project.dir, &self.state_dir)?;
-        let mut databases = self.databases.lock().unwrap_or_else(PoisonError::into_inner);
-        let database = databases.entry(path).or_insert_with_key(|path| Database::new(path));
-        Ok(database.clone())
+    fn open_stores(&self, names: &[String]) -> Result<HashMap<String, Store>> {
+        let path = self.config.state_dir.key_value_file();
+        Store::open_all(&path, names).with_context(|| format!("cannot open {}", path.display()))
     }
-}
 
-/// The first line of what may be a backtrace.
-pub(crate) fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
+    /// Refuses a component that imports what it is not granted, or what this host does not have.
+    fn check_imports(
+        &self,
+        component: &Component,
+        name: &str,
+        manifest: &Manifest,
+        section: &manifest::Component,
+    ) -> Result<()> {
+        for (interface, _) in component.component_type().imports(self.engine.wasmtime()) {
+            let (key, granted) = match interface.split('/').next().unwrap_or_default() {
+                "spin:sqlite" => ("sqlite_databases", &section.sqlite_databases),
+                "wasi:keyvalue" => ("key_value_stores", &section.key_value_stores),
+                // These show a component nothing of the machine.
+                "spin:variables" | "wasi:cli" | "wasi:clocks" | "wasi:config" | "wasi:filesystem" | "wasi:http"
+                | "wasi:io" | "wasi:random" | "wasi:sockets" => continue,
+                _ => bail!("the component {name:?} imports {interface}, which this host does not have"),
+            };
+            if granted.is_empty() {
+                bail!(
+                    "the component {name:?} imports {interface}, which is not granted: add `{key} = [\"default\"]` to [component.{name}] in {}",
+                    manifest.path.display()
+                );
+            }
+        }
+        Ok(())
+    }
 }

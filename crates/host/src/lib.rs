@@ -1,24 +1,30 @@
-//! Runs the components of a Spin app on wasmtime.
+//! Runs the components of a Spin app on wasmtime, with Spin's manifests and Spin's state on disk.
 //!
-//! [`project`], [`manifest`], [`variables`], [`dotenv`] and [`databases`] read the app. [`host`] makes components ready:
-//! [`engine`], its `clock` and `component_cache` compile and drive them, `imports` checks what they ask for,
-//! `interfaces` and [`storage`] are what they get. [`serve`] answers requests with them, [`command`] runs one to its end.
+//! Read an [`App`] from its manifests and make a [`Host`] for it. [`Host::run_command`] runs a `wasi:cli` component to
+//! its end; [`Host::into_server`] makes a [`Server`], which answers HTTP requests with `wasi:http` components. Components
+//! can import WASI, `spin:sqlite`, `spin:variables`, `wasi:config` and `wasi:keyvalue`, as far as the manifest grants it.
+//!
+//! Failures that no caller can be told of, such as a trap, are logged with the crate `log`: one line each, at level
+//! `error`.
 
-pub mod command;
-pub mod console;
-pub mod databases;
-pub mod dotenv;
-pub mod engine;
-pub mod host;
 pub mod manifest;
-pub mod project;
-pub mod serve;
-pub mod storage;
-pub mod variables;
 
-mod bindings;
-mod clock;
-mod component_cache;
-mod imports;
+mod cache;
+mod command;
+mod engine;
+mod host;
+mod instance;
 mod interfaces;
-mod state;
+mod serve;
+mod storage;
+mod variables;
+
+pub use host::{Host, HostConfig};
+pub use manifest::App;
+pub use serve::Server;
+pub use storage::{StateDir, create_private_dir};
+
+/// Returns the first line of the innermost cause: what follows may be a backtrace.
+fn cause(error: &wasmtime::Error) -> String {
+    error.root_cause().to_string().lines().next().unwrap_or_default().to_owned()
+}

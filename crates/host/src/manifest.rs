@@ -1,104 +1,143 @@
-//! The parts of a Spin manifest (version 2) that this host acts on.
+//! The manifests of an app (version 2), as far as this host acts on them.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use serde::Deserialize;
 
-/// A manifest as it is written.
+/// An app on disk: `spin.toml`, and the `spin.commands.toml` beside it if there is one.
+///
+/// The commands have a manifest of their own because `spin up` ends as soon as any trigger of its app ends.
+pub struct App {
+    /// The directory of the manifests. Paths in them are relative to it.
+    pub dir: PathBuf,
+    /// The manifest that the app was read from.
+    pub main: Manifest,
+    /// The manifest beside it.
+    pub commands: Option<Manifest>,
+}
+
+/// A manifest.
 #[derive(Deserialize)]
 pub struct Manifest {
-    /// Where it was read from.
+    /// The file that it was read from.
     #[serde(skip)]
     pub path: PathBuf,
     spin_manifest_version: u32,
-    /// The variables that exist, by name.
+    /// The declared variables, by name.
     #[serde(default)]
     pub variables: BTreeMap<String, Variable>,
-    /// What starts components.
     #[serde(default)]
-    pub trigger: Triggers,
+    pub(crate) trigger: Triggers,
     /// The components, by name.
     #[serde(default)]
     pub component: BTreeMap<String, Component>,
 }
 
-/// A variable, which has a default or is required.
+/// A declared variable.
 #[derive(Deserialize)]
 pub struct Variable {
-    /// The value it has when nothing else gives one.
+    /// The value if no other is set. A variable without default is required.
     pub default: Option<String>,
 }
 
-/// What starts components.
 #[derive(Default, Deserialize)]
-pub struct Triggers {
-    /// By request.
+pub(crate) struct Triggers {
     #[serde(default)]
-    pub http: Vec<HttpTrigger>,
-    /// By name, from the command line.
+    pub(crate) http: Vec<HttpTrigger>,
     #[serde(default)]
-    pub command: Vec<CommandTrigger>,
+    command: Vec<CommandTrigger>,
 }
 
-/// Requests for `route` go to `component`.
 #[derive(Deserialize)]
-pub struct HttpTrigger {
+pub(crate) struct HttpTrigger {
     /// A path; `/...` at its end stands for everything below.
-    pub route: String,
-    /// The name of a component.
-    pub component: String,
+    pub(crate) route: String,
+    pub(crate) component: String,
 }
 
-/// A component that is a command.
 #[derive(Deserialize)]
-pub struct CommandTrigger {
-    /// Its name.
-    pub component: String,
+struct CommandTrigger {
+    component: String,
 }
 
-/// A component and what it is granted.
+/// A component and its grants.
 #[derive(Deserialize)]
 pub struct Component {
-    /// Its .wasm file, relative to the manifest.
-    pub source: PathBuf,
+    source: PathBuf,
     /// The databases it may open.
     #[serde(default)]
     pub sqlite_databases: Vec<String>,
     /// The key-value stores it may open.
     #[serde(default)]
     pub key_value_stores: Vec<String>,
-    /// The variables it may read: name to template.
+    /// The variables it may read: name to template, in which `{{ name }}` stands for a variable of the app.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
-    /// How it is built.
+    /// How to build it.
     pub build: Option<Build>,
 }
 
-/// How a component is built.
+/// How to build a component.
 #[derive(Deserialize)]
 pub struct Build {
     /// A command for the shell.
     pub command: String,
-    /// The files it is made from, as patterns.
+    /// Glob patterns of the files that it is built from.
     #[serde(default)]
     pub watch: Vec<String>,
 }
 
+impl App {
+    /// Reads the app at `from`: a manifest, or a directory with a `spin.toml`.
+    ///
+    /// # Errors
+    /// A manifest cannot be read, or is not valid.
+    pub fn read(from: &Path) -> Result<Self> {
+        let path = if from.is_dir() { from.join("spin.toml") } else { from.to_owned() };
+        let path =
+            std::path::absolute(&path).with_context(|| format!("cannot find the manifest {}", path.display()))?;
+        let main = Manifest::read(&path)?;
+        let beside = path.with_extension("commands.toml");
+        let commands = beside.exists().then(|| Manifest::read(&beside)).transpose()?;
+        Ok(Self { dir: path.parent().unwrap_or(Path::new("/")).to_owned(), main, commands })
+    }
+
+    /// Iterates over the manifests.
+    pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
+        [&self.main].into_iter().chain(&self.commands)
+    }
+
+    /// Returns the manifest with a command trigger for the component `name`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn command(&self, name: &str) -> Result<&Manifest> {
+        let has_trigger = |manifest: &&Manifest| manifest.trigger.command.iter().any(|it| it.component == name);
+        self.manifests().find(has_trigger).with_context(|| {
+            let expected = self.main.path.with_extension("commands.toml");
+            format!("no command {name:?}: {} has no such [[trigger.command]]", expected.display())
+        })
+    }
+
+    /// Returns the `.wasm` file of `component`.
+    #[must_use]
+    pub fn source(&self, component: &Component) -> PathBuf {
+        self.dir.join(&component.source)
+    }
+}
+
 impl Manifest {
-    /// Reads and checks the manifest in the file `path`.
-    pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).with_context(|| {
-            format!("cannot read the manifest {}, which --from names or the current directory has", path.display())
-        })?;
+    fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read the manifest {}", path.display()))?;
         let mut manifest: Manifest = toml::from_str(&text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start));
             let line = before.map_or(1, |before| before.matches('\n').count() + 1);
-            // The message may go on with a list of what was expected; one line is enough.
-            let fault = error.message().lines().next().unwrap_or("not TOML");
-            anyhow::anyhow!("{}:{line}: {fault}", path.display())
+            // Further lines may list what was expected.
+            let message = error.message().lines().next().unwrap_or("not TOML");
+            anyhow!("{}:{line}: {message}", path.display())
         })?;
         manifest.path = path.to_owned();
         manifest.check().with_context(|| path.display().to_string())?;
@@ -109,23 +148,16 @@ impl Manifest {
         if self.spin_manifest_version != 2 {
             bail!("spin_manifest_version is {}, must be 2", self.spin_manifest_version);
         }
-        let by_request = self.trigger.http.iter().map(|trigger| &trigger.component);
-        let by_name = self.trigger.command.iter().map(|trigger| &trigger.component);
-        for name in by_request.chain(by_name) {
+        let http = self.trigger.http.iter().map(|trigger| &trigger.component);
+        let command = self.trigger.command.iter().map(|trigger| &trigger.component);
+        for name in http.chain(command) {
             if !self.component.contains_key(name) {
                 bail!("a trigger names the component {name:?}, but there is no [component.{name}]");
             }
         }
-        for trigger in &self.trigger.http {
-            if !trigger.route.starts_with('/') {
-                bail!("the route {:?} does not start with /", trigger.route);
-            }
+        match self.trigger.http.iter().find(|trigger| !trigger.route.starts_with('/')) {
+            Some(trigger) => bail!("the route {:?} does not start with /", trigger.route),
+            None => Ok(()),
         }
-        Ok(())
-    }
-
-    /// Whether `name` is a component that a command trigger names.
-    pub fn has_command(&self, name: &str) -> bool {
-        self.trigger.command.iter().any(|trigger| trigger.component == name)
     }
 }

@@ -1,4 +1,4 @@
-//! Builds the components whose sources are newer than their .wasm files.
+//! Builds the components whose sources are newer than their `.wasm` files.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -7,16 +7,16 @@ use std::process::{Command, Stdio};
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
-
-use lanterne_host::console::Console;
+use lanterne_host::App;
 use lanterne_host::manifest::{Build, Component};
-use lanterne_host::project::Project;
 
-/// The target of the components; its name is also a directory on the way to their files.
+use crate::console::Console;
+
+/// The target of components; also the name of a directory on the way to their files.
 const TARGET: &str = "wasm32-wasip2";
 
-/// What cargo tells the programs it runs, and what suits a native build only. The nested cargo
-/// starts from the user's own settings.
+/// What cargo sets for the programs it runs, and what suits native builds only: a nested cargo starts from the user's own
+/// settings.
 const REMOVED_FROM_ENVIRONMENT: [&str; 14] = [
     "CARGO",
     "CARGO_BUILD_RUSTFLAGS",
@@ -34,102 +34,90 @@ const REMOVED_FROM_ENVIRONMENT: [&str; 14] = [
     "RUST_RECURSION_COUNT",
 ];
 
-/// Builds what is out of date, or everything with `all`.
-pub(crate) fn build(project: &Project, all: bool, console: Console) -> Result<()> {
+/// Builds the components that are out of date, or all of them. A command that builds several runs once.
+pub(crate) fn build(app: &App, all: bool, console: Console) -> Result<()> {
     let mut stale = Vec::new();
-    for manifest in project.manifests() {
-        for (name, component) in &manifest.component {
-            if let Some(build) = &component.build
-                && (all || is_stale(project, component, build)?)
-            {
-                stale.push((name, component, build));
-            }
+    for (name, component) in app.manifests().flat_map(|manifest| &manifest.component) {
+        if let Some(build) = &component.build
+            && (all || is_stale(app, component, build)?)
+        {
+            stale.push((name, component, build));
         }
     }
     if !stale.is_empty() {
-        install_target(&project.dir, console)?;
+        install_target(&app.dir, console)?;
     }
     let mut started = HashMap::new();
     let count = stale.len();
     for ((name, component, build), number) in stale.into_iter().zip(1..) {
-        let start = match started.get(build.command.as_str()) {
+        let source = app.source(component);
+        let start = match started.get(&build.command) {
             Some(start) => *start,
             None => {
                 let start = SystemTime::now();
-                let title = format!("{name} ({number} of {count})");
-                run(project, &title, component, build, console)?;
-                started.insert(build.command.as_str(), start);
+                run(&app.dir, &format!("{name} ({number} of {count})"), &build.command, &source, console)?;
+                started.insert(&build.command, start);
                 start
             }
         };
-        mark_fresh(&project.source(component), name, start)?;
+        mark_fresh(&source, name, start)?;
     }
     Ok(())
 }
 
-/// Whether a watched file is newer than the .wasm file, or that is missing.
-fn is_stale(project: &Project, component: &Component, build: &Build) -> Result<bool> {
-    let built = project.source(component).metadata().and_then(|metadata| metadata.modified());
-    let Ok(built) = built else {
+/// Whether a watched file is newer than the `.wasm` file, or that is missing.
+fn is_stale(app: &App, component: &Component, build: &Build) -> Result<bool> {
+    let modified = |file: PathBuf| file.metadata().and_then(|metadata| metadata.modified()).ok();
+    let Some(built) = modified(app.source(component)) else {
         return Ok(true);
     };
-    let dir = glob::Pattern::escape(&project.dir.to_string_lossy());
+    let dir = glob::Pattern::escape(&app.dir.to_string_lossy());
     for pattern in &build.watch {
-        let files = glob::glob(&format!("{dir}/{pattern}"))
-            .with_context(|| format!("the watch pattern {pattern:?} is wrong"))?;
-        let modified = |file: PathBuf| file.metadata().and_then(|metadata| metadata.modified()).ok();
-        if files.flatten().filter_map(modified).any(|modified| modified > built) {
+        let files = glob::glob(&format!("{dir}/{pattern}"));
+        let mut files = files.with_context(|| format!("the watch pattern {pattern:?} is wrong"))?.flatten();
+        if files.any(|file| modified(file).is_some_and(|modified| modified > built)) {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-fn run(project: &Project, name: &str, component: &Component, build: &Build, console: Console) -> Result<()> {
-    console.done("Building", format_args!("{name}: {}", build.command));
+/// Runs the build `command` for the component `name`, whose file will be `source`.
+fn run(dir: &Path, name: &str, command: &str, source: &Path, console: Console) -> Result<()> {
+    console.done("Building", format_args!("{name}: {command}"));
     let start = Instant::now();
-    let mut command = Command::new("sh");
-    command.arg("-c").arg(&build.command).current_dir(&project.dir).stdin(Stdio::null());
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(command).current_dir(dir).stdin(Stdio::null());
     for name in REMOVED_FROM_ENVIRONMENT {
-        command.env_remove(name);
+        shell.env_remove(name);
     }
     // The manifest says where the file will be; a shared target directory would put it elsewhere.
-    let source = project.source(component);
     let target = source.ancestors().find(|dir| dir.file_name().is_some_and(|name| name == TARGET));
     match target.and_then(Path::parent) {
-        Some(dir) => command.env("CARGO_TARGET_DIR", dir),
-        None => command.env_remove("CARGO_TARGET_DIR"),
+        Some(dir) => shell.env("CARGO_TARGET_DIR", dir),
+        None => shell.env_remove("CARGO_TARGET_DIR"),
     };
-    // Our own output is for whoever reads it; the build's goes where cargo's goes.
-    command.stdout(std::io::stderr());
-
-    let cannot_run = || format!("cannot run the build of {name}");
-    if console.is_quiet() {
-        let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output();
-        let output = output.with_context(cannot_run)?;
-        if !output.status.success() {
-            eprint!("{}", String::from_utf8_lossy(&output.stderr));
-            bail!("the build of {name} failed: {}", build.command);
-        }
-    } else if !command.status().with_context(cannot_run)?.success() {
-        bail!("the build of {name} failed: {}", build.command);
+    if !console.is_quiet() {
+        // Stdout is for our own progress.
+        shell.stdout(std::io::stderr()).stderr(Stdio::inherit());
     }
-    let seconds = start.elapsed().as_secs_f32();
-    console.done("Built", format_args!("{name} in {seconds:.1} s"));
+    let output = shell.output().with_context(|| format!("cannot run the build of {name}"))?;
+    if !output.status.success() {
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        bail!("the build of {name} failed: {command}");
+    }
+    console.done("Built", format_args!("{name} in {:.1} s", start.elapsed().as_secs_f32()));
     Ok(())
 }
 
-/// Cargo leaves a file alone that would not change; without this it would be built every time. What was saved after the
-/// `start` of the build may not be in it, and must count as newer.
+/// Dates the file back to the `start` of the build: what was saved since may not be in it, and must count as newer. Cargo
+/// does not touch a file that would not change, which would be built every time.
 fn mark_fresh(source: &Path, name: &str, start: SystemTime) -> Result<()> {
-    File::options()
-        .append(true)
-        .open(source)
-        .and_then(|file| file.set_modified(start))
-        .with_context(|| format!("the build of {name} has not made {}", source.display()))
+    let marked = File::options().append(true).open(source).and_then(|file| file.set_modified(start));
+    marked.with_context(|| format!("the build of {name} has not made {}", source.display()))
 }
 
-/// Makes sure that the toolchain can build components.
+/// Installs the target, unless the toolchain has it.
 fn install_target(dir: &Path, console: Console) -> Result<()> {
     let rustup = |words: &[&str]| Command::new("rustup").args(words).current_dir(dir).stdin(Stdio::null()).output();
     let Ok(listed) = rustup(&["target", "list", "--installed"]) else {
@@ -143,16 +131,14 @@ fn install_target(dir: &Path, console: Console) -> Result<()> {
     let added = rustup(&["target", "add", TARGET]).context("cannot run rustup")?;
     if !added.status.success() {
         let reason = String::from_utf8_lossy(&added.stderr);
-        let reason = reason.lines().last().unwrap_or_default().trim();
-        bail!("`rustup target add {TARGET}` failed: {reason}");
+        bail!("`rustup target add {TARGET}` failed: {}", reason.lines().last().unwrap_or_default().trim());
     }
     Ok(())
 }
 
-/// Without rustup the target must have come with the compiler.
+/// Checks that the target came with the compiler, as it must without rustup.
 fn check_sysroot(dir: &Path) -> Result<()> {
-    let printed = Command::new("rustc").args(["--print", "sysroot"]).current_dir(dir).output();
-    let Ok(printed) = printed else {
+    let Ok(printed) = Command::new("rustc").args(["--print", "sysroot"]).current_dir(dir).output() else {
         bail!("Rust is not installed: see https://rustup.rs");
     };
     let sysroot = PathBuf::from(String::from_utf8_lossy(&printed.stdout).trim());

@@ -1,10 +1,12 @@
-//! The command line: what can be said, and nothing else.
+//! The command line.
 
 use std::path::PathBuf;
 
+use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use lanterne_host::App;
 
-const EXAMPLES: &str = "\
+const HELP: &str = "\
 Examples:
   lanterne up                             build, migrate and serve the app in this directory
   lanterne up --seed --listen 0.0.0.0:80  with example accounts, for the whole network
@@ -30,65 +32,73 @@ Exit status:
   2  a flag, a variable or a word on the command line is wrong
   `migrate`, `seed` and `prune` exit with the status of the component, which is one of these.";
 
+const MIGRATE_HELP: &str = "\
+Examples:
+  lanterne migrate upgrade head      lanterne migrate current
+  lanterne migrate downgrade -1      lanterne migrate history
+  lanterne migrate help              all words that the component knows
+
+In a source tree, without the component:
+  lanterne migrate revision -m \"add teams\"                  an empty migration
+  lanterne migrate revision -m \"add teams\" --autogenerate   one that leads to schema.sql";
+
+const SEED_HELP: &str = "\
+Examples:
+  lanterne seed                                 the documented accounts
+  lanterne seed --admin-email you@example.com   a real administrator
+  lanterne seed -- help                         the component's own help";
+
+const PRUNE_HELP: &str = "\
+Examples:
+  lanterne prune --sessions-days 30 --audit-days 365 --dry-run
+  lanterne prune -- help                        the component's own help";
+
 /// Runs the components of a Spin app, without Spin.
 #[derive(Parser)]
-#[command(name = "lanterne", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(name = "lanterne", version, after_help = HELP, disable_help_subcommand = true)]
 pub(crate) struct Cli {
-    /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// What to do.
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Build what has changed, migrate the database, and serve
     Up(Up),
     /// Build the components
-    Build(BuildFlags),
+    Build(From),
     /// Change the schema of the database, or make the next migration; `migrate help` lists how
-    #[command(after_help = "\
-Examples:
-  lanterne migrate upgrade head      lanterne migrate current
-  lanterne migrate downgrade -1      lanterne migrate history
-  lanterne migrate help              what else the component knows
-
-In a source tree, without the component:
-  lanterne migrate revision -m \"add teams\"                  an empty migration
-  lanterne migrate revision -m \"add teams\" --autogenerate   one that leads to schema.sql")]
-    Migrate(Migrate),
-    /// Add the documented users, or an administrator; `seed help` says how
-    #[command(after_help = "\
-Examples:
-  lanterne seed                                 the documented accounts
-  lanterne seed --admin-email you@example.com   a real administrator
-  lanterne seed -- help                         what the component itself says")]
+    #[command(after_help = MIGRATE_HELP)]
+    Migrate(Component),
+    /// Add the documented users, or an administrator; `seed help` lists how
+    #[command(after_help = SEED_HELP)]
     Seed(Seed),
-    /// Delete old sessions and audit rows; `prune help` says how
-    #[command(after_help = "\
-Examples:
-  lanterne prune --sessions-days 30 --audit-days 365 --dry-run
-  lanterne prune -- help                        what the component itself says")]
-    Prune(Prune),
+    /// Delete old sessions and audit rows; `prune help` lists how
+    #[command(after_help = PRUNE_HELP)]
+    Prune(Component),
     /// Copy the database into a file while it is used
     Backup(Backup),
     /// Put a backup in the place of the database
     Restore(Restore),
 }
 
-/// Where the app is.
 #[derive(Args)]
 pub(crate) struct From {
     /// The manifest, or the directory with a spin.toml
     #[arg(short = 'f', long, value_name = "FILE_OR_DIR", default_value = ".")]
-    pub(crate) from: PathBuf,
+    from: PathBuf,
 
     /// No progress and no log: errors, the address that `up` listens on, and what a command prints
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }
 
-/// Where the app and its state are.
+impl From {
+    pub(crate) fn app(&self) -> Result<App> {
+        App::read(&self.from)
+    }
+}
+
 #[derive(Args)]
 pub(crate) struct Place {
     #[command(flatten)]
@@ -114,7 +124,6 @@ pub(crate) struct Common {
     pub(crate) no_build: bool,
 }
 
-/// `lanterne up`
 #[derive(Args)]
 pub(crate) struct Up {
     #[command(flatten)]
@@ -133,16 +142,9 @@ pub(crate) struct Up {
     pub(crate) no_migrate: bool,
 }
 
-/// `lanterne build`
+/// `lanterne migrate` and `lanterne prune`
 #[derive(Args)]
-pub(crate) struct BuildFlags {
-    #[command(flatten)]
-    pub(crate) from: From,
-}
-
-/// `lanterne migrate`
-#[derive(Args)]
-pub(crate) struct Migrate {
+pub(crate) struct Component {
     #[command(flatten)]
     pub(crate) common: Common,
 
@@ -151,12 +153,22 @@ pub(crate) struct Migrate {
     pub(crate) words: Vec<String>,
 }
 
-impl Migrate {
-    /// What is said about the one word that is not for the component. Wrong words end the program here.
+impl Component {
+    /// Parses the words of `migrate revision`, the one command that is not the component's. Exits on wrong words.
     pub(crate) fn revision(&self) -> Option<Revision> {
         let is_revision = self.words.first().is_some_and(|word| word == "revision");
         is_revision.then(|| Revision::parse_from(&self.words))
     }
+}
+
+#[derive(Args)]
+pub(crate) struct Seed {
+    #[command(flatten)]
+    pub(crate) common: Common,
+
+    /// What to do; `help` lists it. Flags of lanterne itself stand before these words
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) words: Vec<String>,
 }
 
 /// Makes the folder of the next migration, with its up.sql and down.sql.
@@ -180,7 +192,6 @@ pub(crate) struct Revision {
     pub(crate) autogenerate: bool,
 }
 
-/// `lanterne backup`
 #[derive(Args)]
 #[command(after_help = "\
 The copy is the database as it is at one moment; nobody who uses it has to wait. It is checked
@@ -201,12 +212,11 @@ pub(crate) struct Backup {
     pub(crate) file: PathBuf,
 }
 
-/// `lanterne restore`
 #[derive(Args)]
 #[command(after_help = "\
-Stop the server first. FILE must be a sound SQLite database of this app, with migrations that are
-known here, or of the Python server; otherwise nothing is changed. The database that was there is kept beside the new one,
-as <its name>.before-restore-<date>-<time>.")]
+Stop the server first. FILE must be a sound SQLite database of this app, with migrations that are known
+here, or of the Python server; otherwise nothing is changed. The database that was there is kept beside
+the new one, as <its name>.before-restore-<date>-<time>.")]
 pub(crate) struct Restore {
     #[command(flatten)]
     pub(crate) place: Place,
@@ -218,28 +228,6 @@ pub(crate) struct Restore {
     /// The backup
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-}
-
-/// `lanterne seed`
-#[derive(Args)]
-pub(crate) struct Seed {
-    #[command(flatten)]
-    pub(crate) common: Common,
-
-    /// What to do; `help` lists it. Flags of lanterne itself stand before these words
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(crate) words: Vec<String>,
-}
-
-/// `lanterne prune`
-#[derive(Args)]
-pub(crate) struct Prune {
-    #[command(flatten)]
-    pub(crate) common: Common,
-
-    /// What to do; `help` lists it. Flags of lanterne itself stand before these words
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
-    pub(crate) words: Vec<String>,
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {

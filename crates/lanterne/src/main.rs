@@ -1,20 +1,21 @@
-//! `lanterne`: a small native host for the components of a Spin app.
+//! `lanterne`: builds, migrates, serves and backs up a Spin app, without Spin.
 //!
-//! From what the user says to what runs:
-//! [`cli`] is the command line; [`up`] is `lanterne up`, and [`session`] what all commands share. [`building`] builds the
-//! components, which `lanterne_host` runs.
-//!
-//! Without components: [`revision`] makes migrations; [`backup`] and [`restore`] copy the database, with
-//! [`database_file`], [`replacement`], and [`alembic`] for those of the Python server.
+//! [`cli`] is the command line, and [`console`] what is printed. A [`project`] is an app with its [`variables`]; it is
+//! built by [`building`] and run by the crate `lanterne_host`. One file for each command that does more: [`up`],
+//! [`revision`], [`backup`], and [`restore`] with [`replacement`].
 
 mod cli;
-mod session;
-mod up;
+mod console;
+
+mod database_url;
+mod dotenv;
+mod project;
+mod variables;
 
 mod building;
 mod revision;
+mod up;
 
-mod alembic;
 mod backup;
 mod database_file;
 mod replacement;
@@ -25,36 +26,43 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser as _;
 
-use cli::{Cli, Command};
-use lanterne_host::console::{self, Console, Mistake};
-use lanterne_host::project::Project;
+use cli::{Cli, Command, Common};
+use console::{Console, UsageError};
+use project::Project;
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
         // A process has 8 bits for its status; what does not fit must not look like success.
         Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(1)),
         Err(error) => {
-            console::fault(format_args!("{error:#}"));
-            ExitCode::from(if error.is::<Mistake>() { 2 } else { 1 })
+            console::error(format_args!("{error:#}"));
+            ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
         }
     }
 }
 
+/// Runs the command and returns the exit status.
 fn run(cli: Cli) -> Result<i32> {
     match cli.command {
-        Command::Up(up) => up::run(&up),
-        Command::Build(flags) => {
-            let project = Project::read(&flags.from.from)?;
-            building::build(&project, true, Console::new(flags.from.quiet))?;
-            Ok(0)
-        }
+        Command::Up(up) => return up::run(&up),
         Command::Migrate(migrate) => match migrate.revision() {
-            Some(revision) => revision::run(&migrate.common.place.from, &revision),
-            None => session::run_one(&migrate.common, "migrate", &migrate.words),
+            Some(revision) => revision::run(&migrate.common.place.from, &revision)?,
+            None => return run_component(&migrate.common, "migrate", &migrate.words),
         },
-        Command::Seed(seed) => session::run_one(&seed.common, "seed", &seed.words),
-        Command::Prune(prune) => session::run_one(&prune.common, "prune", &prune.words),
-        Command::Backup(backup) => backup::run(&backup),
-        Command::Restore(restore) => restore::run(&restore),
+        Command::Seed(seed) => return run_component(&seed.common, "seed", &seed.words),
+        Command::Prune(prune) => return run_component(&prune.common, "prune", &prune.words),
+        Command::Build(from) => building::build(&from.app()?, true, Console::new(from.quiet))?,
+        Command::Backup(backup) => backup::run(&backup)?,
+        Command::Restore(restore) => restore::run(&restore)?,
     }
+    Ok(0)
+}
+
+/// Runs the command component `name` and returns its exit status.
+fn run_component(common: &Common, name: &str, words: &[String]) -> Result<i32> {
+    let mut project = Project::open(&common.place, &common.variables)?;
+    project.console = Console::beside_output(project.console.is_quiet());
+    project.app.command(name)?;
+    project.build(common)?;
+    project.into_host()?.run_command(name, words)
 }

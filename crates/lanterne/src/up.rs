@@ -1,89 +1,96 @@
-//! `lanterne up`: from a source tree to a server, in order.
+//! `lanterne up`: builds, migrates, seeds and serves.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
 
-use anyhow::Result;
-use tokio::runtime::Runtime;
+use anyhow::{Result, anyhow};
+use lanterne_core::config::{self, Config};
 
 use crate::cli::Up;
+use crate::console::{self, Console, UsageError};
 use crate::database_file;
-use crate::session::{self, Session};
-use lanterne_host::console::Console;
-use lanterne_host::dotenv;
-use lanterne_host::engine;
-use lanterne_host::host::Host;
-use lanterne_host::project::Project;
-use lanterne_host::serve::{self, Server};
-use lanterne_host::variables::{self, Sources};
+use crate::dotenv;
+use crate::project::Project;
+use crate::variables;
 
-/// The variable that gets a random value when it has none.
+/// The variable that gets a random value if it has none.
 const SECRET: &str = "secret_key";
 
-/// Builds, prepares and serves; gives the exit status.
+/// Runs the command and returns the exit status.
 pub(crate) fn run(up: &Up) -> Result<i32> {
-    let mut session = Session::new(&up.common)?;
-    // What can be refused is refused first: a taken address or a bad variable must not cost a build of minutes.
-    // The address is let go again, so that whoever comes too early is told so instead of waiting.
-    drop(serve::bind(&up.listen)?);
-    ensure_secret(&session.project, &mut session.sources, session.console)?;
-    let config = variables::check_variables(&session.project, &session.sources)?;
-    let has_docs = config.is_some_and(|config| config.docs);
-    session.build(&up.common)?;
+    let mut project = Project::open(&up.common.place, &up.common.variables)?;
+    // Refuse what can be refused before a build of minutes. The address is released again: clients that come too early
+    // should be refused rather than wait.
+    drop(bind(&up.listen)?);
+    ensure_secret(&mut project)?;
+    let has_docs = check_config(&project)?.is_some_and(|config| config.docs);
+    project.build(&up.common)?;
 
-    let (project, console) = (session.project.clone(), session.console);
-    let database = session.database()?;
-    let host = session.into_host()?;
-    let guests = engine::guest_runtime()?;
-    if let Some(status) = prepare_database(up, &host, &guests, &project)? {
-        return Ok(status);
+    let console = project.console;
+    let database = project.state_dir.default_database().to_owned();
+    let host = project.into_host()?;
+    let migrate = (!up.no_migrate && host.app().command("migrate").is_ok()).then_some(("migrate", "upgrade head"));
+    let seed = up.seed.then_some(("seed", ""));
+    for (name, words) in [migrate, seed].into_iter().flatten() {
+        let status = host.run_command(name, &Vec::from_iter(words.split_whitespace()))?;
+        if status != 0 {
+            console::error(format_args!("{name} failed with status {status}"));
+            return Ok(status);
+        }
     }
 
-    let _sign = database_file::leave_sign(&database);
-    let host = Arc::new(host);
-    let server = Server::new(&host, &project.app, guests.handle().clone())?;
-    let listener = serve::bind(&up.listen)?;
+    let _marker = database_file::mark_in_use(&database);
+    let server = host.into_server()?;
+    let listener = bind(&up.listen)?;
     let address = listener.local_addr()?;
-    server.run(listener, || serve::announce(console, address, has_docs))?;
-    // Guests that are still busy have had their time.
-    host.is_stopping.store(true, Ordering::Relaxed);
-    guests.shutdown_timeout(Duration::from_secs(1));
+    server.run(listener, || announce(console, address, has_docs))?;
     console.line("Stopped.");
     Ok(0)
 }
 
-/// Writes a random secret where Spin reads it too, if the app wants one and nothing sets it.
-fn ensure_secret(project: &Project, sources: &mut Sources, console: Console) -> Result<()> {
-    let wants = |variable: &lanterne_host::manifest::Variable| variable.default.is_none();
-    let is_wanted = project.app.variables.get(SECRET).is_some_and(wants);
-    if !is_wanted || sources.is_set(SECRET) {
+fn bind(address: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => anyhow!(
+            "{address} is taken by another program: stop it, or choose another address, as with --listen 127.0.0.1:8001"
+        ),
+        ErrorKind::InvalidInput => UsageError(format!("--listen {address}: {error}; must be ADDRESS:PORT")).into(),
+        _ => anyhow!("cannot listen on {address}: {error}"),
+    })
+}
+
+/// Writes a random secret to `.env`, where Spin reads it, too, if the app requires one and nothing sets it.
+fn ensure_secret(project: &mut Project) -> Result<()> {
+    let declared = project.app.main.variables.get(SECRET);
+    if declared.is_none_or(|variable| variable.default.is_some()) || project.variables.is_set(SECRET) {
         return Ok(());
     }
-    let (name, _) = variables::environment_names(SECRET);
-    let value = dotenv::append_secret(&project.dir, &name)?;
-    sources.add_to_dotenv(&name, value);
-    let path = dotenv::path(&project.dir);
-    console.done("Secret", format_args!("no {SECRET} was set: wrote a random one to {}", path.display()));
+    let [name, _] = variables::environment_names(SECRET);
+    let dir = &project.app.dir;
+    let value = dotenv::add_secret(dir, &name)?;
+    let path = dotenv::path(dir);
+    project.console.done("Secret", format_args!("no {SECRET} was set: wrote a random one to {}", path.display()));
+    project.variables.add_to_dotenv(name, value);
     Ok(())
 }
 
-/// Migrates, and seeds if asked. A status means that one of them failed with it.
-fn prepare_database(up: &Up, host: &Host, guests: &Runtime, project: &Project) -> Result<Option<i32>> {
-    let mut steps: Vec<(&str, &[&str])> = Vec::new();
-    if !up.no_migrate && project.manifest_of_command("migrate").is_some() {
-        steps.push(("migrate", &["upgrade", "head"]));
+/// Checks the variables with the rules of the API. An app that does not declare them is another app, without rules.
+fn check_config(project: &Project) -> Result<Option<Config>> {
+    let declared = &project.app.main.variables;
+    if !config::VARIABLES.iter().all(|&name| declared.contains_key(name)) {
+        return Ok(None);
     }
-    if up.seed {
-        steps.push(("seed", &[]));
+    let values = project.variables.values(&project.app);
+    let lookup = |name: &str| values.get(name).or_else(|| declared.get(name)?.default.as_ref()).cloned();
+    Config::from_lookup(lookup).map(Some).map_err(|errors| UsageError(errors.to_string()).into())
+}
+
+/// Prints where the server can be reached.
+fn announce(console: Console, address: SocketAddr, has_docs: bool) {
+    console.announce(format_args!("Listening on http://{address}"));
+    if has_docs {
+        console.line(format_args!("\n  API    http://{address}"));
+        console.line(format_args!("  Docs   http://{address}/docs"));
+        console.line(format_args!("  Redoc  http://{address}/redoc"));
     }
-    for (name, words) in steps {
-        let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
-        let status = session::run_command(host, guests, project, name, &words)?;
-        if status != 0 {
-            lanterne_host::console::fault(format_args!("{name} failed with status {status}"));
-            return Ok(Some(status));
-        }
-    }
-    Ok(None)
+    console.line("\nCtrl-C stops the server.");
 }

@@ -1,53 +1,34 @@
-//! `wasi:keyvalue`: the stores a component is granted.
+//! `wasi:keyvalue`: the stores that a component is granted.
 
-use std::collections::HashMap;
+use wasmtime::component::Resource;
 
-use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use crate::instance::InstanceState;
+use crate::interfaces::bindings::wasi::keyvalue::atomics::{self, CasError, HostCas};
+use crate::interfaces::bindings::wasi::keyvalue::store::{self, Error, HostBucket, KeyResponse};
+use crate::storage::{CompareAndSwap, Store};
 
-use crate::bindings::wasi::keyvalue::atomics::{self, CasError, HostCas};
-use crate::bindings::wasi::keyvalue::store::{self, Error, HostBucket, KeyResponse};
-use crate::state::State;
-use crate::storage::key_value::{CompareAndSwap, Store};
-
-/// The parts of a store's data that the key-value interfaces work on.
-pub(crate) struct KeyValueView<'a> {
-    /// The stores that the component is granted.
-    pub(crate) granted: &'a HashMap<String, Store>,
-    /// The handles of the instance.
-    pub(crate) table: &'a mut ResourceTable,
-}
-
-/// Selects [`KeyValueView`] from the data of a store.
-struct KeyValue;
-
-impl HasData for KeyValue {
-    type Data<'a> = KeyValueView<'a>;
-}
-
-/// Gives `linker` these interfaces.
-pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    store::add_to_linker::<State, KeyValue>(linker, State::key_value)?;
-    atomics::add_to_linker::<State, KeyValue>(linker, State::key_value)
-}
-
-impl KeyValueView<'_> {
+impl InstanceState {
     fn bucket(&self, handle: &Resource<Store>) -> Result<Store, Error> {
         self.table.get(handle).cloned().map_err(|_| Error::NoSuchStore)
     }
+
+    fn push<T: Send + 'static>(&mut self, resource: T) -> Result<Resource<T>, Error> {
+        self.table.push(resource).map_err(table_error)
+    }
 }
 
-impl store::Host for KeyValueView<'_> {
+fn table_error(error: wasmtime::component::ResourceTableError) -> Error {
+    Error::Other(error.to_string())
+}
+
+impl store::Host for InstanceState {
     async fn open(&mut self, identifier: String) -> Result<Resource<Store>, Error> {
-        let store = self.granted.get(&identifier).cloned().ok_or(Error::AccessDenied)?;
-        self.table.push(store).map_err(|error| Error::Other(error.to_string()))
-    }
-
-    fn convert_error(&mut self, error: Error) -> wasmtime::Result<Error> {
-        Ok(error)
+        let store = self.grants.stores.get(&identifier).cloned().ok_or(Error::AccessDenied)?;
+        self.push(store)
     }
 }
 
-impl HostBucket for KeyValueView<'_> {
+impl HostBucket for InstanceState {
     async fn get(&mut self, bucket: Resource<Store>, key: String) -> Result<Option<Vec<u8>>, Error> {
         self.bucket(&bucket)?.get(key).await.map_err(Error::Other)
     }
@@ -61,12 +42,12 @@ impl HostBucket for KeyValueView<'_> {
     }
 
     async fn exists(&mut self, bucket: Resource<Store>, key: String) -> Result<bool, Error> {
-        let value = self.bucket(&bucket)?.get(key).await.map_err(Error::Other)?;
-        Ok(value.is_some())
+        let value = self.bucket(&bucket)?.get(key).await;
+        value.map(|value| value.is_some()).map_err(Error::Other)
     }
 
+    /// Returns all keys at once, so that there is never a cursor.
     async fn list_keys(&mut self, bucket: Resource<Store>, cursor: Option<String>) -> Result<KeyResponse, Error> {
-        // All keys come at once, so there is never a cursor to go on from.
         if cursor.is_some() {
             return Err(Error::Other("list_keys: cursor not supported".into()));
         }
@@ -80,18 +61,14 @@ impl HostBucket for KeyValueView<'_> {
     }
 }
 
-impl HostCas for KeyValueView<'_> {
+impl HostCas for InstanceState {
     async fn new(&mut self, bucket: Resource<Store>, key: String) -> Result<Resource<CompareAndSwap>, Error> {
         let cas = CompareAndSwap::new(self.bucket(&bucket)?, key).await.map_err(Error::Other)?;
-        self.table.push(cas).map_err(|error| Error::Other(error.to_string()))
+        self.push(cas)
     }
 
     async fn current(&mut self, cas: Resource<CompareAndSwap>) -> Result<Option<Vec<u8>>, Error> {
-        let stale = |_| Error::Other("compare and swap not found".into());
-        let (store, key) = self.table.get(&cas).map_err(stale)?.target();
-        let value = store.get(key).await.map_err(Error::Other)?;
-        self.table.get_mut(&cas).map_err(stale)?.update(value.clone());
-        Ok(value)
+        self.table.get_mut(&cas).map_err(table_error)?.read().await.map_err(Error::Other)
     }
 
     async fn drop(&mut self, cas: Resource<CompareAndSwap>) -> wasmtime::Result<()> {
@@ -100,24 +77,17 @@ impl HostCas for KeyValueView<'_> {
     }
 }
 
-impl atomics::Host for KeyValueView<'_> {
+impl atomics::Host for InstanceState {
     async fn increment(&mut self, bucket: Resource<Store>, key: String, delta: i64) -> Result<i64, Error> {
         self.bucket(&bucket)?.increment(key, delta).await.map_err(Error::Other)
     }
 
     async fn swap(&mut self, cas: Resource<CompareAndSwap>, value: Vec<u8>) -> Result<(), CasError> {
-        let other = |reason: String| CasError::StoreError(Error::Other(reason));
-        let cas = self.table.delete(cas).map_err(|error| other(error.to_string()))?;
-        match cas.swap(value).await.map_err(other)? {
+        let cas = self.table.delete(cas).map_err(|error| CasError::StoreError(table_error(error)))?;
+        let swapped = cas.swap(value).await.map_err(|reason| CasError::StoreError(Error::Other(reason)))?;
+        match swapped {
             Ok(()) => Ok(()),
-            Err(fresh) => {
-                let handle = self.table.push(fresh).map_err(|error| other(error.to_string()))?;
-                Err(CasError::CasFailed(handle))
-            }
+            Err(fresh) => Err(CasError::CasFailed(self.push(fresh).map_err(CasError::StoreError)?)),
         }
-    }
-
-    fn convert_cas_error(&mut self, error: CasError) -> wasmtime::Result<CasError> {
-        Ok(error)
     }
 }

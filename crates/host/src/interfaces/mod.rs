@@ -1,21 +1,42 @@
-//! The interfaces a component may import, one file each.
+//! The interfaces that a component may import, implemented for [`InstanceState`].
 
-pub(crate) mod http;
-pub(crate) mod key_value;
-pub(crate) mod sqlite;
-pub(crate) mod variables;
+mod key_value;
+mod sqlite;
+mod variables;
 
-use wasmtime::component::Linker;
+use wasmtime::component::{HasSelf, Linker};
 
-use crate::state::State;
+use crate::instance::InstanceState;
 
-/// Gives `linker` every interface this host has. What a component may use of them is decided by
-/// its grants before it is linked, and again on every `open`.
-pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(crate) mod bindings {
+    //! Generated from `wit/world.wit`, world `host`.
+
+    #![allow(missing_docs, reason = "the .wit files document these items")]
+
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "lanterne:backend/host",
+        imports: {
+            // These have no error to return for a bad handle.
+            "spin:sqlite/sqlite.[method]connection.last-insert-rowid": async | trappable,
+            "spin:sqlite/sqlite.[method]connection.last-insert-rowid-async": async | trappable,
+            "spin:sqlite/sqlite.[method]connection.changes": async | trappable,
+            "spin:sqlite/sqlite.[method]connection.changes-async": async | trappable,
+            default: async,
+        },
+        with: {
+            "spin:sqlite/sqlite.connection": crate::storage::Connection,
+            "wasi:keyvalue/store.bucket": crate::storage::Store,
+            "wasi:keyvalue/atomics.cas": crate::storage::CompareAndSwap,
+        },
+    });
+}
+
+/// Adds every interface of this host. What a component may use of them is checked before it is linked, and on every
+/// `open`.
+pub(crate) fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     wasmtime_wasi::p3::add_to_linker(linker)?;
     wasmtime_wasi_http::p3::add_to_linker(linker)?;
-    sqlite::add_to_linker(linker)?;
-    key_value::add_to_linker(linker)?;
-    variables::add_to_linker(linker)
+    bindings::Host_::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
 }

@@ -1,24 +1,24 @@
 //! Listens, and hands requests to components.
 //!
-//! One thread reads and writes sockets; guests run on others. A guest that computes can then never
-//! delay the accepting of a connection or the sending of a reply.
+//! One thread reads and writes sockets; components run on others. A component that computes can then never delay the
+//! accepting of a connection or the sending of a response.
 
 mod framing;
 mod pool;
-mod reply;
 mod request;
+mod response;
 mod routes;
-mod upload;
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use http::header::TRANSFER_ENCODING;
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -31,128 +31,107 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime_wasi_http::WasiBody;
 
-use crate::console::{self, Console, Mistake};
-use crate::host::Host;
-use crate::manifest::Manifest;
-use crate::storage::limits::Limits;
-use framing::Watched;
+use crate::Host;
+use crate::storage::Limits;
+use framing::InspectedStream;
 use pool::Pool;
 use request::Origin;
 use routes::{Route, Routes};
 
-/// How long a client may take to send the head of a request, and how long it may keep a connection
-/// without one.
+/// How long a client may take to send the head of a request, and how long it may keep an idle connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// How many connections there may be at the same time; the system lets further ones wait. What each may make the
-/// server keep is bounded, and so is all of it together.
+/// The most connections at the same time; the system queues further ones.
 const CONNECTIONS_MAX: usize = 1024;
-/// How much of a request is read before the component takes it, its head included.
+/// The most of a request that is buffered before a component takes it, head included, in bytes.
 const BUFFER_SIZE_MAX: usize = 64 * 1024;
-/// How long requests in flight may take once the server is told to stop.
+/// How long requests in flight may take after a signal to stop.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long accepting pauses when it fails, as it does without free file descriptors.
+/// How long components may take to end after that.
+const COMPONENTS_TIMEOUT: Duration = Duration::from_secs(1);
+/// Pause after a failed accept, which fails as long as there are no free file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The components of an app behind their routes.
+/// An HTTP server, whose components are loaded.
 pub struct Server {
+    host: Host,
+    router: Arc<Router>,
+}
+
+/// The components behind their routes.
+struct Router {
     routes: Routes<Arc<Pool>>,
-    guests: Handle,
+    components: Handle,
 }
 
 impl Server {
-    /// Loads every component that a route of `manifest` leads to. Guests will run on `guests`.
-    pub fn new(host: &Arc<Host>, manifest: &Manifest, guests: Handle) -> Result<Self> {
-        let mut pools: Vec<(&str, Arc<Pool>)> = Vec::new();
+    pub(crate) fn new(host: Host) -> Result<Self> {
+        let manifest = &host.app().main;
+        let mut pools: HashMap<&str, Arc<Pool>> = HashMap::new();
         let mut routes = Vec::new();
         for trigger in &manifest.trigger.http {
             let name = trigger.component.as_str();
-            let known = pools.iter().find(|(known, _)| *known == name);
-            let pool = match known {
-                Some((_, pool)) => pool.clone(),
-                None => Arc::new(Pool::new(host.clone(), host.load(manifest, name, Limits::REQUEST)?)?),
-            };
-            pools.push((name, pool.clone()));
-            routes.push(Route { raw: trigger.route.clone(), target: pool });
+            if !pools.contains_key(name) {
+                let component = host.load(manifest, name, Limits::REQUEST)?;
+                pools.insert(name, Arc::new(Pool::new(host.engine.clone(), component)?));
+            }
+            routes.push(Route { raw: trigger.route.clone(), target: pools[name].clone() });
         }
-        Ok(Self { routes: Routes::new(routes), guests })
+        let router = Router { routes: Routes::new(routes), components: host.threads.handle().clone() };
+        Ok(Self { host, router: Arc::new(router) })
     }
 
-    /// Serves until a signal asks to stop, then lets the requests in flight end.
+    /// Serves until SIGTERM or SIGINT, then waits up to ten seconds for requests in flight, or until a second signal.
+    /// Calls `ready` when connections are accepted. May raise the process's limit of open files.
+    ///
+    /// # Errors
+    /// The system refuses a thread, a signal handler or the listener.
     pub fn run(self, listener: std::net::TcpListener, ready: impl FnOnce()) -> Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("cannot start the network thread")?;
-        runtime.block_on(async move {
-            let mut terminate = signal(SignalKind::terminate())?;
-            let mut interrupt = signal(SignalKind::interrupt())?;
-            listener.set_nonblocking(true)?;
-            let listener = TcpListener::from_std(listener)?;
-            let connections = GracefulShutdown::new();
-            ready();
-
-            let accepting = accept(Arc::new(self), &listener, &connections);
-            tokio::select! {
-                never = accepting => match never {},
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            drop(listener);
-            tokio::select! {
-                () = connections.shutdown() => {}
-                () = tokio::time::sleep(SHUTDOWN_TIMEOUT) => {}
-                // Asked twice: now.
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            Ok(())
-        })
-    }
-
-    /// Answers one request.
-    async fn answer(
-        &self,
-        request: http::Request<Incoming>,
-        client: SocketAddr,
-        server: SocketAddr,
-    ) -> Response<WasiBody> {
-        let path = request.uri().path().to_owned();
-        let Some((route, tail)) = self.routes.find(&path) else {
-            return reply::error(StatusCode::NOT_FOUND);
-        };
-        // Both waits end with the connection: who has gone holds nothing up.
-        let (head, body) = request.into_parts();
-        let body = match upload::receive(body).await {
-            Ok(body) => body,
-            Err(refusal) => return refusal,
-        };
-        let Some(permit) = route.target.permit().await else {
-            return reply::overloaded();
-        };
-        let origin = Origin { client, server, route: &route.raw, prefix: route.prefix(), tail };
-        let request = request::for_guest(head, body, &origin);
-        let pool = route.target.clone();
-        let answered = self.guests.spawn(async move { pool.answer(request, permit).await }).await;
-        answered.unwrap_or_else(|_| reply::error(StatusCode::INTERNAL_SERVER_ERROR))
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.context("cannot start the network thread")?.block_on(serve(self.router, listener, ready))?;
+        self.host.engine.is_stopping.store(true, Ordering::Relaxed);
+        self.host.threads.shutdown_timeout(COMPONENTS_TIMEOUT);
+        Ok(())
     }
 }
 
-async fn accept(server: Arc<Server>, listener: &TcpListener, connections: &GracefulShutdown) -> Infallible {
-    let places = Arc::new(Semaphore::new(connections_max()));
+async fn serve(router: Arc<Router>, listener: std::net::TcpListener, ready: impl FnOnce()) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let connections = GracefulShutdown::new();
+    ready();
+    tokio::select! {
+        never = accept(&router, &listener, &connections) => match never {},
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    drop(listener);
+    tokio::select! {
+        () = connections.shutdown() => {}
+        () = tokio::time::sleep(SHUTDOWN_TIMEOUT) => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+async fn accept(router: &Arc<Router>, listener: &TcpListener, connections: &GracefulShutdown) -> Infallible {
+    let permits = Arc::new(Semaphore::new(connections_max()));
     loop {
-        let place = places.clone().acquire_owned().await;
+        let permit = permits.clone().acquire_owned().await;
         match listener.accept().await {
-            Ok((stream, client)) => serve_connection(&server, stream, client, connections, place.ok()),
+            Ok((stream, client)) => serve_connection(router.clone(), stream, client, connections, permit.ok()),
             Err(error) => {
-                console::fault(format_args!("cannot accept a connection: {error}"));
+                log::error!("cannot accept a connection: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-/// How many connections there may be. Half of the file descriptors stay for databases, and more are asked for if the
-/// process may have more.
+/// Returns how many connections to accept: half of the file descriptors stay for databases. Raises a low soft limit of
+/// descriptors.
 fn connections_max() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let wanted = 4 * CONNECTIONS_MAX as u64;
@@ -164,33 +143,31 @@ fn connections_max() -> usize {
     files.map_or(CONNECTIONS_MAX, |files| (files / 2).clamp(1, CONNECTIONS_MAX))
 }
 
-/// Serves a connection, which holds its `place` until it ends.
+/// Serves a connection, which holds `permit` until it ends.
 fn serve_connection(
-    server: &Arc<Server>,
+    router: Arc<Router>,
     stream: TcpStream,
     client: SocketAddr,
     connections: &GracefulShutdown,
-    place: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 ) {
-    // A reply in two packets would wait for the client's delayed acknowledgement in between.
+    // A response in two packets would wait for the client's delayed acknowledgement in between.
     let _ = stream.set_nodelay(true);
-    let Ok(local) = stream.local_addr() else {
+    let Ok(server) = stream.local_addr() else {
         return;
     };
-    let server = server.clone();
-    let stream = Watched::new(stream, BUFFER_SIZE_MAX);
-    let has_two_lengths = stream.has_two_lengths();
-    let service = service_fn(move |request: http::Request<Incoming>| {
-        let server = server.clone();
-        let is_ambiguous = has_two_lengths.load(Ordering::Relaxed);
+    let stream = InspectedStream::new(stream, BUFFER_SIZE_MAX);
+    let is_ambiguous = stream.is_ambiguous();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let router = router.clone();
+        let is_ambiguous = is_ambiguous.load(Ordering::Relaxed);
         let is_last = request.headers().contains_key(TRANSFER_ENCODING);
         async move {
             let response = match is_ambiguous {
-                true => reply::error(StatusCode::BAD_REQUEST),
-                false => server.answer(request, client, local).await,
+                true => response::error(StatusCode::BAD_REQUEST),
+                false => router.answer(request, client, server).await,
             };
-            // Where it ends is what a proxy in front may see differently; see `framing`.
-            Ok::<_, Infallible>(if is_last { reply::closing(response) } else { response })
+            Ok::<_, Infallible>(if is_last { response::closing(response) } else { response })
         }
     });
     let connection = http1::Builder::new()
@@ -199,32 +176,32 @@ fn serve_connection(
         .max_buf_size(BUFFER_SIZE_MAX)
         .serve_connection(TokioIo::new(stream), service);
     let connection = connections.watch(connection);
-    // What goes wrong on a connection is the client's doing, and it cannot be told any more.
     tokio::spawn(async move {
+        // A failed connection is the client's doing, and it cannot be told any more.
         let _ = connection.await;
-        drop(place);
+        drop(permit);
     });
 }
 
-/// Takes the address before anything else is done, so that a taken one costs nothing.
-pub fn bind(address: &str) -> Result<std::net::TcpListener> {
-    use std::io::ErrorKind::{AddrInUse, InvalidInput};
-    std::net::TcpListener::bind(address).map_err(|error| match error.kind() {
-        AddrInUse => {
-            anyhow!("{address} is taken by another program: stop it, or choose another address, as with --listen 127.0.0.1:8001")
-        }
-        InvalidInput => Mistake::new(format!("--listen {address}: {error}; must be ADDRESS:PORT")),
-        _ => anyhow!("cannot listen on {address}: {error}"),
-    })
-}
-
-/// Shows where the server can be reached.
-pub fn announce(console: Console, address: SocketAddr, has_docs: bool) {
-    console.announce(format_args!("Listening on http://{address}"));
-    if has_docs {
-        console.line(format_args!("\n  API    http://{address}"));
-        console.line(format_args!("  Docs   http://{address}/docs"));
-        console.line(format_args!("  Redoc  http://{address}/redoc"));
+impl Router {
+    /// Answers one request. All waiting ends when the client closes the connection.
+    async fn answer(&self, request: Request<Incoming>, client: SocketAddr, server: SocketAddr) -> Response<WasiBody> {
+        let path = request.uri().path().to_owned();
+        let Some((route, tail)) = self.routes.find(&path) else {
+            return response::error(StatusCode::NOT_FOUND);
+        };
+        let (head, body) = request.into_parts();
+        let body = match request::read_body(body).await {
+            Ok(body) => body,
+            Err(refusal) => return refusal,
+        };
+        let Some(permit) = route.target.permit().await else {
+            return response::overloaded();
+        };
+        let origin = Origin { client, server, route: &route.raw, prefix: route.prefix(), tail };
+        let request = request::for_component(head, body, &origin);
+        let pool = route.target.clone();
+        let answered = self.components.spawn(async move { pool.answer(request, permit).await }).await;
+        answered.unwrap_or_else(|_| response::error(StatusCode::INTERNAL_SERVER_ERROR))
     }
-    console.line("\nCtrl-C stops the server.");
 }

@@ -1,21 +1,30 @@
-//! A request as the component sees it: with scheme and authority, and with Spin's headers.
+//! A request on its way to a component: its whole body, scheme and authority, and Spin's headers.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use http::{Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body as _, Incoming};
 use wasmtime_wasi_http::WasiBody;
 
-/// What is known of a request beside the request itself.
+use crate::serve::response;
+
+/// How long a client may take to send a body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// The largest body that a component gets, in bytes.
+const BODY_SIZE_MAX: usize = 256 * 1024;
+/// How much of a larger body is read and thrown away, in bytes: a client that is still sending does not see the response.
+const DRAINED_MAX: usize = 8 * 1024 * 1024;
+
+/// Where a request comes from, and which route it matched.
 pub(crate) struct Origin<'a> {
-    /// The address of the client.
     pub(crate) client: SocketAddr,
-    /// The address it came to, which stands in for a missing Host.
     pub(crate) server: SocketAddr,
-    /// The route it matched.
     pub(crate) route: &'a str,
     /// The route without its wildcard.
     pub(crate) prefix: &'a str,
@@ -23,26 +32,51 @@ pub(crate) struct Origin<'a> {
     pub(crate) tail: &'a str,
 }
 
-/// Makes the request for the guest.
-pub(crate) fn for_guest(mut parts: Parts, body: Bytes, origin: &Origin<'_>) -> http::Request<WasiBody> {
+/// Reads the whole body, or returns the response that refuses it: an instance that waited for a slow client would be
+/// missing for the others.
+pub(crate) async fn read_body(body: Incoming) -> Result<Bytes, Response<WasiBody>> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let read = tokio::time::timeout(BODY_TIMEOUT, read(body)).await;
+    // The rest of a refused body may still come, and would be taken for a request.
+    read.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT)).map_err(|status| response::closing(response::error(status)))
+}
+
+async fn read(mut body: Incoming) -> Result<Bytes, StatusCode> {
+    if body.size_hint().lower() > DRAINED_MAX as u64 {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    let (mut kept, mut size) = (BytesMut::new(), 0);
+    while size <= DRAINED_MAX {
+        let Some(frame) = body.frame().await else { break };
+        let Ok(data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() else { continue };
+        size += data.len();
+        if size <= BODY_SIZE_MAX {
+            kept.extend_from_slice(&data);
+        }
+    }
+    if size > BODY_SIZE_MAX { Err(StatusCode::PAYLOAD_TOO_LARGE) } else { Ok(kept.freeze()) }
+}
+
+/// Makes the request for a component.
+pub(crate) fn for_component(mut parts: Parts, body: Bytes, origin: &Origin<'_>) -> http::Request<WasiBody> {
     let authority = authority(&parts.headers, &parts.uri, origin.server);
     let path = match parts.uri.path_and_query() {
         Some(path) if path.as_str().starts_with('/') => path.clone(),
         // `OPTIONS *` and CONNECT have no path.
         _ => PathAndQuery::from_static("/"),
     };
-    add_spin_headers(&mut parts.headers, origin, &authority, &path);
+    set_spin_headers(&mut parts.headers, origin, &authority, &path);
     let mut uri = http::uri::Parts::default();
     uri.scheme = Some(Scheme::HTTP);
     uri.authority = Some(authority);
     uri.path_and_query = Some(path);
     parts.uri = Uri::from_parts(uri).unwrap_or_default();
-
-    let body = Full::new(body).map_err(|never| match never {}).boxed_unsync();
-    http::Request::from_parts(parts, body)
+    http::Request::from_parts(parts, Full::new(body).map_err(|never| match never {}).boxed_unsync())
 }
 
-/// The authority that the client meant; ours if it sent none, or none that makes sense.
+/// Returns the authority that the client asked for, or our address if it sent no valid one.
 fn authority(headers: &HeaderMap, uri: &Uri, server: SocketAddr) -> Authority {
     let from_host = || Authority::try_from(headers.get(HOST)?.as_bytes()).ok();
     uri.authority()
@@ -53,25 +87,25 @@ fn authority(headers: &HeaderMap, uri: &Uri, server: SocketAddr) -> Authority {
         .unwrap_or(Authority::from_static("localhost"))
 }
 
-/// Replaces all spin-* headers: components trust them.
-fn add_spin_headers(headers: &mut HeaderMap, origin: &Origin<'_>, authority: &Authority, path: &PathAndQuery) {
+/// Replaces all spin-* headers, which components trust.
+fn set_spin_headers(headers: &mut HeaderMap, origin: &Origin<'_>, authority: &Authority, path: &PathAndQuery) {
     let is_spin = |name: &&HeaderName| name.as_str().starts_with("spin-");
     let sent: Vec<HeaderName> = headers.keys().filter(is_spin).cloned().collect();
     for name in sent {
         headers.remove(name);
     }
     headers.remove(CONNECTION);
-
-    let mut set = |name: &'static str, value: &str| {
+    for (name, value) in [
+        ("spin-path-info", origin.tail),
+        ("spin-full-url", &format!("http://{authority}{path}")),
+        ("spin-matched-route", origin.route),
+        ("spin-base-path", "/"),
+        ("spin-raw-component-route", origin.route),
+        ("spin-component-route", origin.prefix),
+        ("spin-client-addr", &origin.client.to_string()),
+    ] {
         if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
             headers.insert(name, value);
         }
-    };
-    set("spin-path-info", origin.tail);
-    set("spin-full-url", &format!("http://{authority}{path}"));
-    set("spin-matched-route", origin.route);
-    set("spin-base-path", "/");
-    set("spin-raw-component-route", origin.route);
-    set("spin-component-route", origin.prefix);
-    set("spin-client-addr", &origin.client.to_string());
+    }
 }

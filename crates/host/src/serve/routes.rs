@@ -1,15 +1,16 @@
 //! Which component answers a path.
 
-/// A route of the manifest and what answers it.
+use std::cmp::Reverse;
+
+/// A route of the manifest, and its target.
 pub(crate) struct Route<T> {
-    /// As the manifest has it: `/...` at the end stands for everything below.
+    /// As in the manifest: `/...` at the end stands for everything below.
     pub(crate) raw: String,
-    /// What answers.
     pub(crate) target: T,
 }
 
 impl<T> Route<T> {
-    /// The route without its wildcard.
+    /// Returns the route without its wildcard.
     pub(crate) fn prefix(&self) -> &str {
         self.raw.strip_suffix("/...").unwrap_or(&self.raw)
     }
@@ -18,11 +19,10 @@ impl<T> Route<T> {
         self.raw.ends_with("/...")
     }
 
-    /// What the wildcard stands for in `path`, if the route matches it.
+    /// Returns what the wildcard stands for in `path`, if the route matches it.
     fn tail<'p>(&self, path: &'p str) -> Option<&'p str> {
         if !self.is_wildcard() {
-            let exact = self.raw.trim_end_matches('/');
-            return (path.trim_end_matches('/') == exact).then_some("");
+            return (path.trim_end_matches('/') == self.raw.trim_end_matches('/')).then_some("");
         }
         let tail = path.strip_prefix(self.prefix())?;
         (tail.is_empty() || tail.starts_with('/')).then_some(tail)
@@ -33,13 +33,13 @@ impl<T> Route<T> {
 pub(crate) struct Routes<T>(Vec<Route<T>>);
 
 impl<T> Routes<T> {
-    /// Orders the routes: exact ones first, then the longest.
+    /// Orders the routes: exact ones before wildcards, longer ones before shorter ones.
     pub(crate) fn new(mut routes: Vec<Route<T>>) -> Self {
-        routes.sort_by_key(|route| (route.is_wildcard(), std::cmp::Reverse(route.raw.len())));
+        routes.sort_by_key(|route| (route.is_wildcard(), Reverse(route.raw.len())));
         Self(routes)
     }
 
-    /// The route for `path`, and what its wildcard stands for.
+    /// Returns the route for `path`, and what its wildcard stands for.
     pub(crate) fn find<'p>(&self, path: &'p str) -> Option<(&Route<T>, &'p str)> {
         self.0.iter().find_map(|route| Some((route, route.tail(path)?)))
     }
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_route_wins_and_an_exact_one_before_all() {
+    fn exact_routes_win_and_then_the_longest() {
         assert_eq!(found("/api"), Some(("api", "".into())));
         assert_eq!(found("/api/"), Some(("api", "/".into())));
         assert_eq!(found("/api/a/b"), Some(("api", "/a/b".into())));
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_ends_where_a_segment_ends() {
+    fn wildcards_match_whole_segments() {
         assert_eq!(found("/apiary"), None);
         assert_eq!(found("/other"), None);
     }

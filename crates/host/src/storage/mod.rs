@@ -1,27 +1,101 @@
-//! The state the host keeps for components, in SQLite files that Spin reads too.
+//! The state that components keep, in SQLite files where and as Spin has them.
 
-pub(crate) mod key_value;
-pub mod limits;
-pub(crate) mod sqlite;
-mod value;
+#![allow(unreachable_pub, reason = "the generated bindings re-export the resource types")]
+
+mod connection;
+mod database;
+mod key_value;
 
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Makes a directory for the user alone, and those above it that are missing. One that is there keeps its mode.
-pub fn create_private_dir(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+use anyhow::{Context as _, Result, bail};
+
+pub use connection::Connection;
+pub(crate) use database::{Database, Limits};
+pub use key_value::{CompareAndSwap, Store};
+
+/// The most bytes of one value, and of all that one operation returns: it is in memory as a whole.
+const RESULT_SIZE_MAX: usize = 32 << 20;
+/// The database that can be elsewhere than in the state directory.
+const DEFAULT_DATABASE: &str = "default";
+
+/// The directory of an app's databases and key-value stores, laid out as `spin up` does.
+#[derive(Clone, Debug)]
+pub struct StateDir {
+    path: PathBuf,
+    default_database: PathBuf,
 }
 
-/// Makes an empty file for the user alone, which is a database without tables to SQLite; SQLite itself would let
-/// everybody read it. The files that it puts beside a database get the mode of that.
+impl StateDir {
+    /// The state in the directory `path`, which need not exist.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self { default_database: path.join("sqlite_db.db"), path }
+    }
+
+    /// Moves the database `default` to `file`.
+    #[must_use]
+    pub fn with_default_database(self, file: PathBuf) -> Self {
+        Self { default_database: file, ..self }
+    }
+
+    /// Returns the file of the database `default`.
+    #[must_use]
+    pub fn default_database(&self) -> &Path {
+        &self.default_database
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn key_value_file(&self) -> PathBuf {
+        self.path.join("sqlite_key_value.db")
+    }
+
+    pub(crate) fn create(&self) -> Result<()> {
+        create_private_dir(&self.path)
+    }
+
+    /// Creates the directory of the database `name`, and returns its file.
+    pub(crate) fn create_database_dir(&self, name: &str) -> Result<PathBuf> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if name.is_empty() || !name.chars().all(is_plain) {
+            bail!("the database name {name:?} must consist of letters, digits, - and _");
+        }
+        let file = match name {
+            DEFAULT_DATABASE => self.default_database.clone(),
+            _ => self.path.join(format!("sqlite_{name}.db")),
+        };
+        create_private_dir(file.parent().unwrap_or(Path::new("/")))?;
+        Ok(file)
+    }
+}
+
+/// Creates a directory that only the user can read, and its missing parents. An existing one keeps its mode.
 ///
-/// A file that is there is not even opened: closing it would release the locks of every connection to it. Where none
-/// can be made, opening the database says why.
+/// # Errors
+/// The directory cannot be created.
+pub fn create_private_dir(path: &Path) -> Result<()> {
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    created.with_context(|| format!("cannot make the directory {}", path.display()))
+}
+
+/// Creates an empty file, to SQLite a database without tables, that only the user can read; SQLite itself would let
+/// everybody read it. The files that SQLite puts beside a database get its mode.
+///
+/// An existing file is not even opened: closing it would release the locks of all connections to it. If the file cannot
+/// be created, opening the database says why.
 fn create_private_file(path: &Path) {
-    let _ = File::options().write(true).create_new(true).mode(0o600).open(path);
+    let _: io::Result<File> = File::options().write(true).create_new(true).mode(0o600).open(path);
+}
+
+/// Fails an operation for a reason that SQLite does not know.
+fn failure(reason: impl Into<String>) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(reason.into().into())
 }
 
 #[cfg(test)]
@@ -32,23 +106,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_made_is_for_the_user_alone_and_what_is_there_is_left() {
+    fn new_files_are_private_and_existing_ones_are_left_alone() {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        let root = std::env::temp_dir().join(format!("lanterne-storage-{}", std::process::id()));
+        let temporary = tempfile::TempDir::new().unwrap();
+        let root = temporary.path().join("root");
         let dir = root.join("a/b");
         create_private_dir(&dir).unwrap();
         let file = dir.join("x.db");
         create_private_file(&file);
-        let made = [mode(&root), mode(&dir), mode(&file)];
+        assert_eq!([mode(&root), mode(&dir), mode(&file)], [0o700, 0o700, 0o600]);
 
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
         fs::write(&file, "kept").unwrap();
         create_private_dir(&dir).unwrap();
         create_private_file(&file);
-        let left = (mode(&dir), mode(&file), fs::read_to_string(&file).unwrap());
-        fs::remove_dir_all(&root).unwrap();
-        assert_eq!(made, [0o700, 0o700, 0o600]);
-        assert_eq!(left, (0o755, 0o644, "kept".to_owned()));
+        assert_eq!([mode(&dir), mode(&file)], [0o755, 0o644]);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "kept");
     }
 }

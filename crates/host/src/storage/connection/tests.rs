@@ -1,4 +1,4 @@
-//! What a guest's statements may take, and what they wait for.
+//! How long statements run, and how long they wait.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,10 +6,11 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
+use crate::storage::Database;
 
-/// Ends when somebody ends it.
+/// Runs until it is interrupted.
 const ENDLESS: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
-/// Takes many times as long as `HASTY` allows.
+/// Runs many times as long as `HASTY` allows.
 const LONG: &str =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000) SELECT count(*) FROM n";
 const HASTY: Limits = Limits { wait: Duration::from_millis(1), run: Some(Duration::from_millis(1)) };
@@ -20,16 +21,15 @@ fn file() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// Runs the statements one after the other: the integers that the last one gave, or why one failed.
+/// Runs the statements in order; returns the integers of the last one's rows, or the first error.
 fn run(connection: &Connection, statements: &[&str]) -> Result<Vec<i64>, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let mut values = Vec::new();
     for statement in statements {
         let outcome = runtime.block_on(connection.execute((*statement).to_owned(), Vec::new()));
-        outcome.result.map_err(|error| match error {
-            Error::Io(message) => message,
-            error => format!("{error:?}"),
-        })?;
+        if let Some(error) = outcome.error {
+            return Err(error.to_string());
+        }
         let integer = |value| if let Value::Integer(integer) = value { Some(integer) } else { None };
         values = outcome.rows.into_iter().flat_map(|row| row.values).filter_map(integer).collect();
     }
@@ -41,13 +41,13 @@ fn open(path: &Path, limits: Limits) -> Connection {
 }
 
 #[test]
-fn a_request_has_limits_and_a_command_has_time() {
+fn a_request_has_stricter_limits_than_a_command() {
     assert!(Limits::REQUEST.run.is_some_and(|limit| limit < Duration::from_secs(60)), "before the request itself ends");
     assert!(Limits::COMMAND.run.is_none() && Limits::COMMAND.wait > Limits::REQUEST.wait);
 }
 
 #[test]
-fn a_statement_that_runs_for_too_long_is_interrupted_and_the_connection_goes_on() {
+fn a_statement_over_its_limit_is_interrupted_and_the_connection_stays_usable() {
     let (_folder, path) = file();
     let db = open(&path, HASTY);
     assert_eq!(run(&db, &[ENDLESS]), Err("interrupted".to_owned()));
@@ -55,7 +55,7 @@ fn a_statement_that_runs_for_too_long_is_interrupted_and_the_connection_goes_on(
 }
 
 #[test]
-fn without_a_limit_a_statement_takes_as_long_as_it_takes() {
+fn a_statement_without_limit_runs_to_its_end() {
     let (_folder, path) = file();
     assert_eq!(run(&open(&path, HASTY), &[LONG]), Err("interrupted".to_owned()));
     let db = open(&path, Limits { run: None, ..HASTY });
@@ -63,19 +63,19 @@ fn without_a_limit_a_statement_takes_as_long_as_it_takes() {
 }
 
 #[test]
-fn a_writer_waits_as_long_as_its_limits_say_whoever_holds_the_lock() {
+fn a_writer_waits_as_long_as_its_limits_say() {
     let (_folder, path) = file();
     let here = Database::new(&path);
     let holder = here.open(Limits::COMMAND).unwrap();
     run(&holder, &["CREATE TABLE t (a)"]).unwrap();
-    // For its turn in this process, and for SQLite's lock like another process.
+    // The lock of this process, and SQLite's lock as another process would meet it.
     let (same, another) = (|| here.clone(), || Database::new(&path));
     for database in [&same as &dyn Fn() -> Database, &another] {
         let (patient, hasty) = (database().open(Limits::COMMAND).unwrap(), database().open(HASTY).unwrap());
         run(&holder, &["BEGIN IMMEDIATE"]).unwrap();
         std::thread::scope(|scope| {
             let patient = scope.spawn(|| run(&patient, &["INSERT INTO t VALUES (1)"]));
-            // It should be the first to wait; were both as hasty, it would be the first to give up.
+            // Let it be the first to wait, so that with equal limits it would be the first to give up.
             std::thread::sleep(Duration::from_millis(50));
             assert_eq!(run(&hasty, &["INSERT INTO t VALUES (1)"]), Err("database is locked".to_owned()));
             assert!(!patient.is_finished(), "the lock is still held");
@@ -86,7 +86,7 @@ fn a_writer_waits_as_long_as_its_limits_say_whoever_holds_the_lock() {
 }
 
 #[test]
-fn a_guest_does_not_choose_how_long_it_waits() {
+fn pragma_busy_timeout_has_no_effect() {
     let (_folder, path) = file();
     let db = open(&path, HASTY);
     run(&db, &["PRAGMA busy_timeout = 60000", "PRAGMA Busy_Timeout(60000)"]).unwrap();

@@ -1,82 +1,81 @@
 //! Compiled components, kept between runs: compiling takes most of a start.
 //!
-//! Loading one runs whatever machine code is in it, so the directory must be ours alone, and the
-//! name of a file says what it was made from: the component, and wasmtime with its settings.
+//! Loading a file runs whatever machine code is in it, so only the user may write to the directory, and the name of a
+//! file is the hash of all that it was made from: the component, and wasmtime with its settings.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
 
-use crate::console;
 use crate::engine::Engine;
-use crate::storage;
+use crate::storage::create_private_dir;
 
-/// Files older than this are removed when a new one is written.
+/// Writing a file removes files older than this.
 const AGE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Log compilations that take longer.
+const SLOW: Duration = Duration::from_secs(1);
 
-/// A directory of compiled components.
+/// A directory of compiled components; none if there is no private one.
 pub(crate) struct ComponentCache {
     dir: Option<PathBuf>,
 }
 
 impl ComponentCache {
-    /// Uses the user's cache directory, or one in `state_dir` where there is none.
+    /// Uses the directory `LANTERNE_CACHE_DIR`, or else the user's cache directory, or else one in `state_dir`.
     pub(crate) fn new(state_dir: &Path) -> Self {
-        let dir = if let Some(chosen) = non_empty_variable("LANTERNE_CACHE_DIR") {
-            private_dir(chosen)
-                .inspect_err(|error| console::fault(format_args!("LANTERNE_CACHE_DIR is not used: {error}")))
-                .ok()
-        } else {
-            let for_user = user_cache_dir().and_then(|dir| private_dir(dir.join("lanterne")).ok());
-            for_user.or_else(|| private_dir(state_dir.join("cache")).ok())
-        };
-        Self { dir }
+        if let Some(chosen) = path_variable("LANTERNE_CACHE_DIR") {
+            let dir = private_dir(chosen).inspect_err(|error| log::error!("LANTERNE_CACHE_DIR is not used: {error:#}"));
+            return Self { dir: dir.ok() };
+        }
+        let of_user = path_variable("XDG_CACHE_HOME")
+            .filter(|dir| dir.is_absolute())
+            .or_else(|| path_variable("HOME").map(|home| home.join(".cache")))
+            .and_then(|dir| private_dir(dir.join("lanterne")).ok());
+        Self { dir: of_user.or_else(|| private_dir(state_dir.join("cache")).ok()) }
     }
 
-    /// The component in the file `wasm`; `compiling` is called if it has to be compiled first.
-    pub(crate) fn load(&self, engine: &Engine, wasm: &Path, compiling: impl FnOnce()) -> Result<Component> {
+    /// Loads the component in the file `wasm`, and compiles it first if needed.
+    pub(crate) fn load(&self, engine: &Engine, wasm: &Path, name: &str) -> Result<Component> {
         let bytes = fs::read(wasm).with_context(|| format!("cannot read the component {}", wasm.display()))?;
         let cached = self.dir.as_ref().map(|dir| dir.join(file_name(engine, &bytes)));
-        if let Some(path) = &cached
-            && let Ok(component) = load_compiled(engine, path)
-        {
+        if let Some(component) = cached.as_ref().and_then(|path| load_compiled(engine, path)) {
             return Ok(component);
         }
-
-        compiling();
+        let start = Instant::now();
         // Only the outermost message: the causes are about bytes, and fill many lines.
         let component = Component::new(engine.wasmtime(), &bytes)
             .map_err(|error| anyhow!("{} is no component that this host can run: {error}", wasm.display()))?;
+        if start.elapsed() > SLOW {
+            log::info!(
+                "compiled {name} in {:.1} s; the next start takes it from the cache",
+                start.elapsed().as_secs_f32()
+            );
+        }
         if let Some(path) = &cached {
-            // A start that cannot write its cache is a slow start, not a failed one.
+            // A start that cannot write its cache is slow, not failed.
             let _ = write(&component, path);
         }
         Ok(component)
     }
 }
 
-fn non_empty_variable(name: &str) -> Option<PathBuf> {
+fn path_variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-fn user_cache_dir() -> Option<PathBuf> {
-    non_empty_variable("XDG_CACHE_HOME")
-        .filter(|dir| dir.is_absolute())
-        .or_else(|| non_empty_variable("HOME").map(|home| home.join(".cache")))
-}
-
-/// Makes `dir` if needed, and refuses it if anyone else could write to it.
+/// Creates `dir` if needed, and refuses it if anyone else can write to it.
 fn private_dir(dir: PathBuf) -> Result<PathBuf> {
-    storage::create_private_dir(&dir)?;
+    create_private_dir(&dir)?;
     let metadata = fs::symlink_metadata(&dir)?;
     ensure!(metadata.is_dir(), "not a directory");
-    ensure!(metadata.uid() == rustix::process::geteuid().as_raw(), "not ours");
+    ensure!(metadata.uid() == rustix::process::geteuid().as_raw(), "it belongs to another user");
     ensure!(metadata.mode() & 0o022 == 0, "others may write to it");
     Ok(dir)
 }
@@ -84,19 +83,18 @@ fn private_dir(dir: PathBuf) -> Result<PathBuf> {
 fn file_name(engine: &Engine, bytes: &[u8]) -> String {
     let mut settings = DefaultHasher::new();
     engine.wasmtime().precompile_compatibility_hash().hash(&mut settings);
-    let component: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{component}-{:016x}.cwasm", settings.finish())
+    let component = Bytes::copy_from_slice(&Sha256::digest(bytes));
+    format!("{component:x}-{:016x}.cwasm", settings.finish())
 }
 
 #[allow(unsafe_code, reason = "wasmtime cannot check compiled code; the directory is private")]
-fn load_compiled(engine: &Engine, path: &Path) -> Result<Component> {
-    // SAFETY: only this program writes to the directory, which nobody else can, and it renames
-    // finished files into place. wasmtime itself refuses what another version of it has made.
-    let component = unsafe { Component::deserialize_file(engine.wasmtime(), path) };
-    component.map_err(anyhow::Error::from)
+fn load_compiled(engine: &Engine, path: &Path) -> Option<Component> {
+    // SAFETY: only this program writes to the directory, which nobody else can, and it renames finished files into place.
+    // wasmtime refuses what another version of it has made.
+    unsafe { Component::deserialize_file(engine.wasmtime(), path) }.ok()
 }
 
-/// Writes beside `path` and renames: several processes may be starting at the same time.
+/// Writes beside `path` and renames, since several processes may be starting at the same time.
 fn write(component: &Component, path: &Path) -> Result<()> {
     let unfinished = path.with_extension(format!("{}.tmp", std::process::id()));
     fs::write(&unfinished, component.serialize()?)?;
@@ -107,7 +105,7 @@ fn write(component: &Component, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The directory may be any that the user has chosen: what has another name than ours is not touched.
+/// Removes old files, but none of another name than ours: the user may have chosen any directory.
 fn remove_old_files(dir: &Path) {
     let Some(oldest) = SystemTime::now().checked_sub(AGE_MAX) else {
         return;
@@ -137,25 +135,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_old_files_of_ours_are_removed() {
-        let dir = std::env::temp_dir().join(format!("lanterne-cache-{}", std::process::id()));
-        fs::create_dir(&dir).unwrap();
+    fn only_old_files_of_the_cache_are_removed() {
+        let temporary = tempfile::TempDir::new().unwrap();
+        let dir = temporary.path();
         let stem = format!("{}-{}", "0a".repeat(32), "0b".repeat(8));
         let names = [format!("{stem}.cwasm"), format!("{stem}.7.tmp"), "thesis.cwasm".into(), ".profile".into()];
         let write = |name: &String| fs::write(dir.join(name), "").unwrap();
         let is_there = |name: &String| dir.join(name).exists();
 
         names.iter().for_each(write);
-        remove_old_files(&dir);
+        remove_old_files(dir);
         assert!(names.iter().all(is_there), "none is old");
 
         for name in &names {
             let file = fs::File::options().append(true).open(dir.join(name)).unwrap();
             file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
         }
-        remove_old_files(&dir);
-        let left = names.each_ref().map(is_there);
-        fs::remove_dir_all(&dir).unwrap();
-        assert_eq!(left, [false, false, true, true]);
+        remove_old_files(dir);
+        assert_eq!(names.each_ref().map(is_there), [false, false, true, true]);
     }
 }

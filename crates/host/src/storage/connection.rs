@@ -1,0 +1,191 @@
+//! A component's connection to a database: statements, and on which thread they run.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rusqlite::ErrorCode;
+use rusqlite::ffi::SQLITE_BUSY;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use crate::interfaces::bindings::spin::sqlite::sqlite::{RowResult, Value};
+use crate::storage::{Limits, RESULT_SIZE_MAX, failure};
+
+/// How many steps of SQLite's virtual machine pass between two looks at the clock.
+const STEPS_PER_CLOCK_CHECK: i32 = 50_000;
+
+/// A connection, whose statements run one after the other.
+#[derive(Clone)]
+pub struct Connection {
+    state: Arc<Mutex<ConnectionState>>,
+    write_lock: Arc<Mutex<()>>,
+}
+
+/// The order of the fields matters: an open transaction is rolled back before the write lock is released.
+struct ConnectionState {
+    sqlite: rusqlite::Connection,
+    write_guard: Option<OwnedMutexGuard<()>>,
+    limits: Limits,
+}
+
+/// The result of a statement.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    pub(crate) columns: Vec<String>,
+    /// The rows until the statement ended or failed.
+    pub(crate) rows: Vec<RowResult>,
+    pub(crate) error: Option<rusqlite::Error>,
+}
+
+impl Connection {
+    pub(crate) fn new(sqlite: rusqlite::Connection, write_lock: Arc<Mutex<()>>, limits: Limits) -> Self {
+        let state = ConnectionState { sqlite, write_guard: None, limits };
+        Self { state: Arc::new(Mutex::new(state)), write_lock }
+    }
+
+    /// Runs one statement to its end.
+    pub(crate) async fn execute(&self, statement: String, parameters: Vec<Value>) -> Outcome {
+        let outcome = self.try_execute(statement.into(), parameters).await;
+        outcome.unwrap_or_else(|error| Outcome { error: Some(error), ..Outcome::default() })
+    }
+
+    /// Runs a statement on this thread unless it may block: then at once on another, or again there when it turns out
+    /// that it must wait for another process.
+    async fn try_execute(&self, statement: Arc<str>, parameters: Vec<Value>) -> rusqlite::Result<Outcome> {
+        let mut state = self.state.clone().lock_owned().await;
+        // Preparing a statement reads the schema, which another process may have locked.
+        let mut is_write = state.is_write(&statement);
+        if is_write.as_ref().is_err_and(is_busy) {
+            let statement = statement.clone();
+            (state, is_write) = run_blocking(state, move |state| state.is_write(&statement)).await?;
+        }
+        let is_write = is_write?;
+        if is_write && state.write_guard.is_none() {
+            let guard = tokio::time::timeout(state.limits.wait, self.write_lock.clone().lock_owned()).await;
+            state.write_guard = Some(guard.map_err(|_| locked())?);
+        }
+        if !state.may_block(is_write, &statement) {
+            let was_autocommit = state.sqlite.is_autocommit();
+            let outcome = state.run(&statement, &parameters);
+            // A statement that returned no row and did not end its transaction has had no effect.
+            let is_repeatable = outcome.rows.is_empty() && state.sqlite.is_autocommit() == was_autocommit;
+            if !(is_repeatable && outcome.error.as_ref().is_some_and(is_busy)) {
+                return Ok(outcome);
+            }
+        }
+        let (_, outcome) = run_blocking(state, move |state| state.run(&statement, &parameters)).await?;
+        Ok(outcome)
+    }
+
+    /// Returns the rowid of the last successful INSERT.
+    pub(crate) async fn last_insert_rowid(&self) -> i64 {
+        self.state.lock().await.sqlite.last_insert_rowid()
+    }
+
+    /// Returns the number of rows that the last INSERT, UPDATE or DELETE changed.
+    pub(crate) async fn changes(&self) -> u64 {
+        self.state.lock().await.sqlite.changes()
+    }
+}
+
+/// Does `work` on a thread for blocking work, and lets SQLite wait for other processes meanwhile.
+async fn run_blocking<T: Send + 'static>(
+    mut state: OwnedMutexGuard<ConnectionState>,
+    work: impl FnOnce(&mut ConnectionState) -> T + Send + 'static,
+) -> rusqlite::Result<(OwnedMutexGuard<ConnectionState>, T)> {
+    let work = move || {
+        state.sqlite.busy_timeout(state.limits.wait)?;
+        let result = work(&mut state);
+        state.sqlite.busy_timeout(Duration::ZERO)?;
+        Ok((state, result))
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(failure("the statement was abandoned")))
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+}
+
+/// SQLite's own error for a lock that stays taken.
+fn locked() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(SQLITE_BUSY), Some("database is locked".into()))
+}
+
+impl ConnectionState {
+    fn is_write(&self, statement: &str) -> rusqlite::Result<bool> {
+        Ok(!self.sqlite.prepare_cached(statement)?.readonly())
+    }
+
+    /// Whether the statement may sync the file or wait for another process. In a transaction only its end does: the lock
+    /// is held already, and what is written stays in memory.
+    fn may_block(&self, is_write: bool, statement: &str) -> bool {
+        if self.sqlite.is_autocommit() {
+            return is_write;
+        }
+        let first_word = statement.trim_start().split([' ', ';', '\n', '\t']).next();
+        let ends = ["commit", "end", "release", "rollback"];
+        self.write_guard.is_some()
+            && first_word.is_some_and(|word| ends.iter().any(|end| word.eq_ignore_ascii_case(end)))
+    }
+
+    fn run(&mut self, statement: &str, parameters: &[Value]) -> Outcome {
+        let mut outcome = Outcome::default();
+        let deadline = self.limits.run.map(|limit| Instant::now() + limit);
+        let is_late = deadline.map(|deadline| move || Instant::now() > deadline);
+        let limited = self.sqlite.progress_handler(STEPS_PER_CLOCK_CHECK, is_late);
+        outcome.error = limited.and_then(|()| self.fill(&mut outcome, statement, parameters)).err();
+        // SQLite also asks while it prepares the next statement.
+        let _ = self.sqlite.progress_handler(0, None::<fn() -> bool>);
+        // Outside of a transaction, after success or failure, the next writer can go on.
+        if self.sqlite.is_autocommit() {
+            self.write_guard = None;
+        }
+        outcome
+    }
+
+    fn fill(&self, outcome: &mut Outcome, statement: &str, parameters: &[Value]) -> rusqlite::Result<()> {
+        let mut prepared = self.sqlite.prepare_cached(statement)?;
+        outcome.columns.extend(prepared.column_names().map(str::to_owned));
+        let mut rows = prepared.query(rusqlite::params_from_iter(parameters))?;
+        let mut size = 0;
+        while let Some(row) = rows.next()? {
+            let mut values = Vec::with_capacity(outcome.columns.len());
+            for (index, column) in outcome.columns.iter().enumerate() {
+                let value = row.get_ref(index)?;
+                size += size_of::<Value>() + value.as_bytes().map_or(0, <[u8]>::len);
+                if size > RESULT_SIZE_MAX {
+                    return Err(failure(format!("query result exceeds limit of {RESULT_SIZE_MAX} bytes")));
+                }
+                values.push(copy(value).ok_or_else(|| failure(format!("the text in column {column} is not UTF-8")))?);
+            }
+            outcome.rows.push(RowResult { values });
+        }
+        Ok(())
+    }
+}
+
+/// Copies a value for the component; `None` if its text is not UTF-8.
+fn copy(value: ValueRef<'_>) -> Option<Value> {
+    Some(match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(integer) => Value::Integer(integer),
+        ValueRef::Real(real) => Value::Real(real),
+        ValueRef::Text(bytes) => Value::Text(std::str::from_utf8(bytes).ok()?.to_owned()),
+        ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+    })
+}
+
+impl rusqlite::ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Value::Null => ValueRef::Null,
+            Value::Integer(integer) => ValueRef::Integer(*integer),
+            Value::Real(real) => ValueRef::Real(*real),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! The values of the app's variables: from flags, the environment and `.env`, in this order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+
+use anyhow::{Result, bail};
+use lanterne_host::App;
+
+use crate::console::UsageError;
+use crate::dotenv;
+
+/// What sets variables, apart from their defaults in the manifest.
+pub(crate) struct Variables {
+    flags: BTreeMap<String, String>,
+    dotenv: BTreeMap<String, String>,
+}
+
+impl Variables {
+    /// Checks that the app declares the variables that `flags` set, and reads `.env`.
+    pub(crate) fn read(app: &App, flags: &[(String, String)]) -> Result<Self> {
+        let declared: BTreeSet<&str> = declared(app).collect();
+        if let Some((name, _)) = flags.iter().find(|(name, _)| !declared.contains(name.as_str())) {
+            let file = app.main.path.display();
+            let declared = Vec::from_iter(declared).join(", ");
+            bail!(UsageError(format!("--variable {name}: {file} declares no such variable; it has {declared}")));
+        }
+        Ok(Self { flags: flags.iter().cloned().collect(), dotenv: dotenv::read(&app.dir)? })
+    }
+
+    /// Returns the values that are set of all variables that the app declares.
+    pub(crate) fn values(&self, app: &App) -> BTreeMap<String, String> {
+        declared(app).filter_map(|name| Some((name.to_owned(), self.get(name)?))).collect()
+    }
+
+    /// Whether a variable is set. Outside of `.env` that may be to nothing; there, a line without a value is a form that
+    /// was not filled in.
+    pub(crate) fn is_set(&self, name: &str) -> bool {
+        self.get_outside_dotenv(name).is_some() || self.get_in_dotenv(name).is_some_and(|value| !value.is_empty())
+    }
+
+    /// Returns the value of a variable of the environment, which `.env` can set, too.
+    pub(crate) fn environment(&self, name: &str) -> Option<String> {
+        env::var(name).ok().or_else(|| self.dotenv.get(name).cloned())
+    }
+
+    /// Takes `value` as if `.env` held it under this name.
+    pub(crate) fn add_to_dotenv(&mut self, name: String, value: String) {
+        self.dotenv.insert(name, value);
+    }
+
+    fn get(&self, name: &str) -> Option<String> {
+        self.get_outside_dotenv(name).or_else(|| self.get_in_dotenv(name))
+    }
+
+    fn get_outside_dotenv(&self, name: &str) -> Option<String> {
+        let flag = self.flags.get(name).cloned();
+        flag.or_else(|| environment_names(name).into_iter().find_map(|name| env::var(name).ok()))
+    }
+
+    fn get_in_dotenv(&self, name: &str) -> Option<String> {
+        let names = environment_names(name);
+        let mut lines = names.iter().filter_map(|name| self.dotenv.get(name));
+        // A line that was not filled in must not hide one that was.
+        let filled = lines.clone().find(|value| !value.is_empty());
+        filled.or_else(|| lines.next()).cloned()
+    }
+}
+
+fn declared(app: &App) -> impl Iterator<Item = &str> {
+    app.manifests().flat_map(|manifest| manifest.variables.keys()).map(String::as_str)
+}
+
+/// Returns the names of a variable in the environment; the first wins.
+pub(crate) fn environment_names(name: &str) -> [String; 2] {
+    let plain = name.to_uppercase();
+    [format!("SPIN_VARIABLE_{plain}"), plain]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_line_of_dotenv_does_not_hide_a_filled_one() {
+        let get = |lines: &[(&str, &str)]| {
+            let dotenv = lines.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+            Variables { flags: BTreeMap::new(), dotenv }.get_in_dotenv("lanterne_x")
+        };
+        let (prefixed, plain) = ("SPIN_VARIABLE_LANTERNE_X", "LANTERNE_X");
+        assert_eq!(get(&[(prefixed, ""), (plain, "b")]).as_deref(), Some("b"));
+        assert_eq!(get(&[(prefixed, "a"), (plain, "b")]).as_deref(), Some("a"));
+        assert_eq!(get(&[(prefixed, "a"), (plain, "")]).as_deref(), Some("a"));
+        assert_eq!(get(&[(plain, "")]).as_deref(), Some(""));
+        assert_eq!(get(&[]), None);
+    }
+}
