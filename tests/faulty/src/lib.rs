@@ -4,7 +4,6 @@
 use bytes::Bytes;
 use spin_sdk::experimental::wasi::keyvalue::{atomics, store};
 use spin_sdk::http::{FullBody, IntoResponse, Request};
-use spin_sdk::key_value::Store;
 use spin_sdk::sqlite::Connection;
 
 #[spin_sdk::http_service]
@@ -30,7 +29,7 @@ async fn serve(request: Request) -> impl IntoResponse {
         "/blob" => execute("SELECT zeroblob(900000000)").await,
         "/blobs" => execute("SELECT zeroblob(20000000), zeroblob(20000000)").await,
         "/users" => execute("SELECT count(*) FROM users").await,
-        "/key-value" => use_store().await,
+        "/key-value" => use_store(),
         "/increment" => increment(),
         _ => "fine".to_owned(),
     };
@@ -48,17 +47,17 @@ async fn execute(statement: &str) -> String {
 }
 
 /// Sets two keys, changes one, deletes the other, and says what is seen of them.
-async fn use_store() -> String {
-    let store = Store::open_default().await.expect("a store");
-    store.set("kept", "first").await.expect("a change");
-    store.set("deleted", "x").await.expect("a change");
-    let before = store.exists("deleted").await.expect("an answer");
-    store.set("kept", "second").await.expect("a change");
-    store.delete("deleted").await.expect("a change");
-    let after = store.exists("deleted").await.expect("an answer");
-    let kept = store.get("kept").await.expect("an answer").map(String::from_utf8);
-    let keys = store.get_keys().await.collect().await.expect("an answer");
-    let other = Store::open("other").await.err();
+fn use_store() -> String {
+    let bucket = store::open("default").expect("a store");
+    bucket.set("kept", b"first").expect("a change");
+    bucket.set("deleted", b"x").expect("a change");
+    let before = bucket.exists("deleted").expect("an answer");
+    bucket.set("kept", b"second").expect("a change");
+    bucket.delete("deleted").expect("a change");
+    let after = bucket.exists("deleted").expect("an answer");
+    let kept = bucket.get("kept").expect("an answer").map(String::from_utf8);
+    let keys = bucket.list_keys(None).expect("an answer").keys;
+    let other = store::open("other").err();
     format!("{before} {after} {kept:?} {keys:?} {other:?}")
 }
 
