@@ -11,7 +11,7 @@ use crate::cache::ComponentCache;
 use crate::engine::{self, Engine};
 use crate::instance::{Grants, InstanceState};
 use crate::manifest::{self, App, Manifest};
-use crate::storage::{Database, Limits, StateDir, Store};
+use crate::storage::{Database, Limits, StateDir, Store, create_private_dir};
 use crate::{Server, cause, command, interfaces, variables};
 
 /// Runs the components of one app.
@@ -49,7 +49,7 @@ impl Host {
     /// # Errors
     /// A directory cannot be made, a database has a name that Spin would refuse, or wasmtime does not start.
     pub fn new(app: App, config: HostConfig) -> Result<Self> {
-        config.state_dir.create()?;
+        create_private_dir(&config.state_dir.path)?;
         let mut databases = HashMap::new();
         let components = app.manifests().flat_map(|manifest| manifest.component.values());
         for name in components.flat_map(|component| &component.sqlite_databases) {
@@ -58,7 +58,7 @@ impl Host {
         let engine = Engine::new()?;
         let mut linker = Linker::new(engine.wasmtime());
         interfaces::add_to_linker(&mut linker)?;
-        let cache = ComponentCache::new(config.state_dir.path());
+        let cache = ComponentCache::new(&config.state_dir.path);
         let threads = engine::component_threads()?;
         Ok(Self { app, config, engine: Arc::new(engine), threads, cache, linker, databases })
     }
@@ -103,20 +103,20 @@ impl Host {
     }
 
     fn grants(&self, manifest: &Manifest, section: &manifest::Component, limits: Limits) -> Result<Grants> {
-        let named = |name: &String| Some((name.clone(), self.databases.get(name)?.clone()));
-        let names = &section.key_value_stores;
+        let mut stores = HashMap::new();
+        if !section.key_value_stores.is_empty() {
+            let path = self.config.state_dir.path.join("sqlite_key_value.db");
+            stores = Store::open_all(&path, &section.key_value_stores)
+                .with_context(|| format!("cannot open {}", path.display()))?;
+        }
+        let database = |name: &String| (name.clone(), self.databases[name].clone());
         Ok(Grants {
-            databases: section.sqlite_databases.iter().filter_map(named).collect(),
+            databases: section.sqlite_databases.iter().map(database).collect(),
             limits,
-            stores: if names.is_empty() { HashMap::new() } else { self.open_stores(names)? },
+            stores,
             variables: variables::resolve(manifest, section, &self.config.variables)?,
             inherit_output: self.config.inherit_output,
         })
-    }
-
-    fn open_stores(&self, names: &[String]) -> Result<HashMap<String, Store>> {
-        let path = self.config.state_dir.key_value_file();
-        Store::open_all(&path, names).with_context(|| format!("cannot open {}", path.display()))
     }
 
     /// Refuses a component that imports what it is not granted, or what this host does not have.

@@ -17,22 +17,9 @@ const TARGET: &str = "wasm32-wasip2";
 
 /// What cargo sets for the programs it runs, and what suits native builds only: a nested cargo starts from the user's own
 /// settings.
-const REMOVED_FROM_ENVIRONMENT: [&str; 14] = [
-    "CARGO",
-    "CARGO_BUILD_RUSTFLAGS",
-    "CARGO_BUILD_TARGET",
-    "CARGO_BUILD_TARGET_DIR",
-    "CARGO_CRATE_NAME",
-    "CARGO_ENCODED_RUSTFLAGS",
-    "CARGO_MAKEFLAGS",
-    "CARGO_PRIMARY_PACKAGE",
-    "LD_LIBRARY_PATH",
-    "MAKEFLAGS",
-    "MFLAGS",
-    "RUSTC_WRAPPER_ARGS",
-    "RUSTFLAGS",
-    "RUST_RECURSION_COUNT",
-];
+const REMOVED_FROM_ENVIRONMENT: &str = "CARGO CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET CARGO_BUILD_TARGET_DIR \
+    CARGO_CRATE_NAME CARGO_ENCODED_RUSTFLAGS CARGO_MAKEFLAGS CARGO_PRIMARY_PACKAGE LD_LIBRARY_PATH MAKEFLAGS MFLAGS \
+    RUSTC_WRAPPER_ARGS RUSTFLAGS RUST_RECURSION_COUNT";
 
 /// Builds the components that are out of date, or all of them. A command that builds several runs once.
 pub(crate) fn build(app: &App, all: bool, console: Console) -> Result<()> {
@@ -88,7 +75,7 @@ fn run(dir: &Path, name: &str, command: &str, source: &Path, console: Console) -
     let start = Instant::now();
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(command).current_dir(dir).stdin(Stdio::null());
-    for name in REMOVED_FROM_ENVIRONMENT {
+    for name in REMOVED_FROM_ENVIRONMENT.split_whitespace() {
         shell.env_remove(name);
     }
     // The manifest says where the file will be; a shared target directory would put it elsewhere.
@@ -117,33 +104,23 @@ fn mark_fresh(source: &Path, name: &str, start: SystemTime) -> Result<()> {
     marked.with_context(|| format!("the build of {name} has not made {}", source.display()))
 }
 
-/// Installs the target, unless the toolchain has it.
+/// Installs the target with rustup, unless the toolchain has it.
 fn install_target(dir: &Path, console: Console) -> Result<()> {
-    let rustup = |words: &[&str]| Command::new("rustup").args(words).current_dir(dir).stdin(Stdio::null()).output();
-    let Ok(listed) = rustup(&["target", "list", "--installed"]) else {
-        return check_sysroot(dir);
-    };
-    let installed = String::from_utf8_lossy(&listed.stdout);
-    if installed.lines().any(|line| line.trim() == TARGET) || check_sysroot(dir).is_ok() {
-        return Ok(());
-    }
-    console.done("Installing", format_args!("the Rust target {TARGET}"));
-    let added = rustup(&["target", "add", TARGET]).context("cannot run rustup")?;
-    if !added.status.success() {
-        let reason = String::from_utf8_lossy(&added.stderr);
-        bail!("`rustup target add {TARGET}` failed: {}", reason.lines().last().unwrap_or_default().trim());
-    }
-    Ok(())
-}
-
-/// Checks that the target came with the compiler, as it must without rustup.
-fn check_sysroot(dir: &Path) -> Result<()> {
     let Ok(printed) = Command::new("rustc").args(["--print", "sysroot"]).current_dir(dir).output() else {
         bail!("Rust is not installed: see https://rustup.rs");
     };
     let sysroot = PathBuf::from(String::from_utf8_lossy(&printed.stdout).trim());
-    if !sysroot.join("lib/rustlib").join(TARGET).is_dir() {
+    if sysroot.join("lib/rustlib").join(TARGET).is_dir() {
+        return Ok(());
+    }
+    console.done("Installing", format_args!("the Rust target {TARGET}"));
+    let added = Command::new("rustup").args(["target", "add", TARGET]).current_dir(dir).stdin(Stdio::null()).output();
+    let Ok(added) = added else {
         bail!("this Rust has no target {TARGET}: install Rust with rustup (https://rustup.rs)");
+    };
+    if !added.status.success() {
+        let reason = String::from_utf8_lossy(&added.stderr);
+        bail!("`rustup target add {TARGET}` failed: {}", reason.lines().last().unwrap_or_default().trim());
     }
     Ok(())
 }

@@ -7,7 +7,6 @@
 mod cli;
 mod console;
 
-mod database_url;
 mod dotenv;
 mod project;
 mod variables;

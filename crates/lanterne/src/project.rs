@@ -1,13 +1,17 @@
 //! An app as the command line names it: its variables, its state, and what is printed about it.
 
-use anyhow::Result;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
 use lanterne_host::{App, Host, HostConfig, StateDir};
 
 use crate::building;
 use crate::cli::{Common, Place};
-use crate::console::Console;
-use crate::database_url;
+use crate::console::{Console, UsageError};
 use crate::variables::Variables;
+
+/// Moves the database `default`, as for the Python server.
+const DATABASE_URL: &str = "DATABASE_URL";
 
 /// An app that can be built and run.
 pub(crate) struct Project {
@@ -24,8 +28,8 @@ impl Project {
         let variables = Variables::read(&app, flags)?;
         let path = place.state_dir.as_ref().map_or_else(|| Ok(app.dir.join(".spin")), std::path::absolute)?;
         let mut state_dir = StateDir::new(path);
-        if let Some(url) = variables.environment(database_url::NAME).filter(|_| has_default_database(&app)) {
-            state_dir = state_dir.with_default_database(app.dir.join(database_url::parse(&url)?));
+        if let Some(url) = variables.environment(DATABASE_URL).filter(|_| has_default_database(&app)) {
+            state_dir = state_dir.with_default_database(app.dir.join(parse_database_url(&url)?));
         }
         Ok(Self { app, variables, state_dir, console: Console::new(place.from.quiet) })
     }
@@ -53,4 +57,44 @@ impl Project {
 fn has_default_database(app: &App) -> bool {
     let mut components = app.manifests().flat_map(|manifest| manifest.component.values());
     components.any(|component| component.sqlite_databases.iter().any(|name| name == "default"))
+}
+
+/// Parses `sqlite:///relative` or `sqlite:////absolute`. An error does not repeat the URL, which may hold a password.
+fn parse_database_url(url: &str) -> Result<PathBuf> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    let fault = match (url.split_once(':'), url.strip_prefix("sqlite:///")) {
+        (None, _) => "is not a URL".to_owned(),
+        (Some((scheme, _)), _) if !scheme.chars().all(is_plain) => "is not a URL".to_owned(),
+        (Some((scheme, _)), _) if scheme != "sqlite" => format!("has the scheme {scheme}"),
+        (_, None) => "has a host or too few slashes".to_owned(),
+        (_, Some("" | ":memory:")) => "names no file".to_owned(),
+        (_, Some(path)) if path.contains(['?', '#']) => "has options".to_owned(),
+        (_, Some(path)) if path.ends_with('/') => "names a directory".to_owned(),
+        (_, Some(path)) => return Ok(path.into()),
+    };
+    let allowed = "allowed are sqlite:///relative/file and sqlite:////absolute/file";
+    bail!(UsageError(format!("{DATABASE_URL} {fault}; {allowed}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_fourth_slash_makes_a_path_absolute() {
+        assert_eq!(parse_database_url("sqlite:///memory/a.db").unwrap(), Path::new("memory/a.db"));
+        assert_eq!(parse_database_url("sqlite:////var/a.db").unwrap(), Path::new("/var/a.db"));
+    }
+
+    #[test]
+    fn other_databases_are_refused_without_showing_the_password() {
+        let error = parse_database_url("postgres://user:geheim@host/db").unwrap_err().to_string();
+        assert!(error.contains("DATABASE_URL has the scheme postgres"), "{error}");
+        assert!(!error.contains("geheim"), "{error}");
+        for url in ["", "a.db", "sqlite://a.db", "sqlite:///", "sqlite:///:memory:", "sqlite:///a?b"] {
+            assert!(parse_database_url(url).is_err(), "{url}");
+        }
+    }
 }

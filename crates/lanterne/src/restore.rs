@@ -70,20 +70,21 @@ fn position(db: &Connection, backup: &Path, migrations: &Path) -> Result<String>
     let Some((newest, name)) = applied.last() else {
         return Ok("base, with no migration applied".to_owned());
     };
-    let Some(Folder { migrations: known, .. }) = &known else {
-        return Ok(format!("migration {newest:04} {name}"));
+    let position = format!("migration {newest:04} {name}");
+    let Some(Folder { migrations: known, .. }) = known else {
+        return Ok(position);
     };
     for (index, (revision, name)) in applied.iter().enumerate() {
-        let is_known = |known: &lanterne_schema::Migration| known.number == *revision as usize && known.name == *name;
-        if known.get(index).is_some_and(is_known) {
-            continue;
+        let number = *revision as usize;
+        match known.get(index) {
+            Some(known) if known.number == number && known.name == *name => {}
+            _ if number > known.len() => {
+                bail!("{backup} is newer than this app: it has migration {revision:04} {name}, which is not known here")
+            }
+            _ => bail!("{backup} is of another app: its migration {revision:04} {name} is not the one here"),
         }
-        if *revision as usize > known.len() {
-            bail!("{backup} is newer than this app: it has migration {revision:04} {name}, which is not known here");
-        }
-        bail!("{backup} is of another app: its migration {revision:04} {name} is not the one here");
     }
-    Ok(format!("migration {newest:04} {name}"))
+    Ok(position)
 }
 
 fn applied(db: &Connection) -> rusqlite::Result<Vec<(u32, String)>> {

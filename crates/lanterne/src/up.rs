@@ -88,9 +88,8 @@ fn check_config(project: &Project) -> Result<Option<Config>> {
 fn announce(console: Console, address: SocketAddr, has_docs: bool) {
     console.announce(format_args!("Listening on http://{address}"));
     if has_docs {
-        console.line(format_args!("\n  API    http://{address}"));
-        console.line(format_args!("  Docs   http://{address}/docs"));
-        console.line(format_args!("  Redoc  http://{address}/redoc"));
+        let url = format!("http://{address}");
+        console.line(format_args!("\n  API    {url}\n  Docs   {url}/docs\n  Redoc  {url}/redoc"));
     }
     console.line("\nCtrl-C stops the server.");
 }

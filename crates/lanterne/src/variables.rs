@@ -29,7 +29,8 @@ impl Variables {
 
     /// Returns the values that are set of all variables that the app declares.
     pub(crate) fn values(&self, app: &App) -> BTreeMap<String, String> {
-        declared(app).filter_map(|name| Some((name.to_owned(), self.get(name)?))).collect()
+        let get = |name: &str| self.get_outside_dotenv(name).or_else(|| self.get_in_dotenv(name));
+        declared(app).filter_map(|name| Some((name.to_owned(), get(name)?))).collect()
     }
 
     /// Whether a variable is set. Outside of `.env` that may be to nothing; there, a line without a value is a form that
@@ -46,10 +47,6 @@ impl Variables {
     /// Takes `value` as if `.env` held it under this name.
     pub(crate) fn add_to_dotenv(&mut self, name: String, value: String) {
         self.dotenv.insert(name, value);
-    }
-
-    fn get(&self, name: &str) -> Option<String> {
-        self.get_outside_dotenv(name).or_else(|| self.get_in_dotenv(name))
     }
 
     fn get_outside_dotenv(&self, name: &str) -> Option<String> {

@@ -25,6 +25,7 @@ const DRAINED_MAX: usize = 8 * 1024 * 1024;
 pub(crate) struct Origin<'a> {
     pub(crate) client: SocketAddr,
     pub(crate) server: SocketAddr,
+    /// As in the manifest.
     pub(crate) route: &'a str,
     /// The route without its wildcard.
     pub(crate) prefix: &'a str,

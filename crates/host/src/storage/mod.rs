@@ -19,13 +19,11 @@ pub use key_value::{CompareAndSwap, Store};
 
 /// The most bytes of one value, and of all that one operation returns: it is in memory as a whole.
 const RESULT_SIZE_MAX: usize = 32 << 20;
-/// The database that can be elsewhere than in the state directory.
-const DEFAULT_DATABASE: &str = "default";
 
 /// The directory of an app's databases and key-value stores, laid out as `spin up` does.
 #[derive(Clone, Debug)]
 pub struct StateDir {
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     default_database: PathBuf,
 }
 
@@ -48,18 +46,6 @@ impl StateDir {
         &self.default_database
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    pub(crate) fn key_value_file(&self) -> PathBuf {
-        self.path.join("sqlite_key_value.db")
-    }
-
-    pub(crate) fn create(&self) -> Result<()> {
-        create_private_dir(&self.path)
-    }
-
     /// Creates the directory of the database `name`, and returns its file.
     pub(crate) fn create_database_dir(&self, name: &str) -> Result<PathBuf> {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -67,7 +53,7 @@ impl StateDir {
             bail!("the database name {name:?} must consist of letters, digits, - and _");
         }
         let file = match name {
-            DEFAULT_DATABASE => self.default_database.clone(),
+            "default" => self.default_database.clone(),
             _ => self.path.join(format!("sqlite_{name}.db")),
         };
         create_private_dir(file.parent().unwrap_or(Path::new("/")))?;
