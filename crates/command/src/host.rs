@@ -3,10 +3,10 @@
 //! A `wasi:cli/run@0.2` program cannot await and has nothing else to do: all functions are the synchronous ones, and the
 //! futures of [`Connection`] are ready at once.
 
-use std::future::{Future, ready};
+use std::future::ready;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use lanterne_database::{self as db, Connection, Row, Value};
+use lanterne_database::{self as db, BoxFuture, Connection, Row, Value};
 
 use self::bindings::exports::lanterne::backend::exit_status::Guest;
 use self::bindings::spin::sqlite::sqlite;
@@ -49,8 +49,8 @@ impl Database {
 }
 
 impl Connection for Database {
-    fn query(&self, sql: &str, params: Vec<Value>) -> impl Future<Output = Result<Vec<Row>, db::Error>> + Send {
-        ready(self.execute(sql, params))
+    fn query<'a>(&'a self, sql: &'a str, params: Vec<Value>) -> BoxFuture<'a, Result<Vec<Row>, db::Error>> {
+        Box::pin(ready(self.execute(sql, params)))
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) const TABLES: &[Table] = &[
 ///
 /// # Errors
 /// It is neither.
-pub(crate) async fn position(db: &impl Connection, migrations: &[Migration]) -> Result<usize, Error> {
+pub(crate) async fn position(db: &dyn Connection, migrations: &[Migration]) -> Result<usize, Error> {
     let revisions = alembic_revisions(db).await?;
     match revisions.as_slice() {
         [] => {
@@ -65,7 +65,7 @@ pub(crate) async fn position(db: &impl Connection, migrations: &[Migration]) -> 
 }
 
 /// Reads Alembic's revisions; none if it has reverted them all or never ran.
-async fn alembic_revisions(db: &impl Connection) -> Result<Vec<String>, db::Error> {
+async fn alembic_revisions(db: &dyn Connection) -> Result<Vec<String>, db::Error> {
     let table = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'";
     if db.query(table, vec![]).await?.is_empty() {
         return Ok(Vec::new());
@@ -74,7 +74,7 @@ async fn alembic_revisions(db: &impl Connection) -> Result<Vec<String>, db::Erro
 }
 
 /// Refuses a database that has any table or view.
-async fn refuse_tables(db: &impl Connection, migrations: &[Migration]) -> Result<(), Error> {
+async fn refuse_tables(db: &dyn Connection, migrations: &[Migration]) -> Result<(), Error> {
     let sql = "SELECT name FROM sqlite_master
                WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> 'alembic_version'
                ORDER BY name LIMIT 4";
@@ -95,7 +95,7 @@ async fn refuse_tables(db: &impl Connection, migrations: &[Migration]) -> Result
 }
 
 /// The first difference from the Python server's tables, as a clause.
-async fn difference(db: &impl Connection) -> Result<Option<String>, db::Error> {
+async fn difference(db: &dyn Connection) -> Result<Option<String>, db::Error> {
     for Table { name, columns, unique } in TABLES {
         let sql = format!("SELECT name || ' ' || upper(type) FROM pragma_table_info('{name}')");
         let found = texts(db, &sql).await?;
@@ -130,6 +130,6 @@ async fn difference(db: &impl Connection) -> Result<Option<String>, db::Error> {
 }
 
 /// Runs a query of one text column.
-async fn texts(db: &impl Connection, sql: &str) -> Result<Vec<String>, db::Error> {
+async fn texts(db: &dyn Connection, sql: &str) -> Result<Vec<String>, db::Error> {
     db.query(sql, vec![]).await?.iter().map(|row| row.get(0)).collect()
 }

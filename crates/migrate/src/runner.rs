@@ -58,7 +58,7 @@ impl Direction {
 /// # Errors
 /// The database is refused, or a migration fails: none of its changes are kept, those of the ones before are.
 pub(crate) async fn migrate(
-    db: &impl Connection,
+    db: &dyn Connection,
     migrations: &[Migration],
     direction: Direction,
     target: Target,
@@ -91,7 +91,7 @@ pub(crate) async fn migrate(
 /// Applies or reverts the next migration, if any; also returns the position before it. Another migrator may have been
 /// faster, so the position is read under the write lock.
 async fn step<'a>(
-    db: &impl Connection,
+    db: &dyn Connection,
     migrations: &'a [Migration],
     direction: Direction,
     goal: usize,
@@ -113,13 +113,13 @@ async fn step<'a>(
 }
 
 /// Records that the database is at `position`, and runs nothing.
-pub(crate) async fn stamp(db: &impl Connection, migrations: &[Migration], position: usize) -> Result<(), Error> {
+pub(crate) async fn stamp(db: &dyn Connection, migrations: &[Migration], position: usize) -> Result<(), Error> {
     db.query(BUSY_TIMEOUT, vec![]).await?;
     transaction(db, versions::stamp(db, migrations, position)).await
 }
 
 /// Makes the settings that SQLite refuses inside a transaction.
-async fn prepare(db: &impl Connection) -> Result<(), Error> {
+async fn prepare(db: &dyn Connection) -> Result<(), Error> {
     // With foreign keys enforced, rebuilding a table (SQLite, "ALTER TABLE", section 7) would delete the rows that refer
     // to it. `execute` checks them instead.
     db.query("PRAGMA foreign_keys = OFF", vec![]).await?;
@@ -138,13 +138,13 @@ async fn prepare(db: &impl Connection) -> Result<(), Error> {
     Err(Error::Busy)
 }
 
-async fn is_wal(db: &impl Connection) -> Result<bool, db::Error> {
+async fn is_wal(db: &dyn Connection) -> Result<bool, db::Error> {
     let rows = db.query("PRAGMA journal_mode", vec![]).await?;
     rows.first().map_or(Ok(false), |row| Ok(row.get::<String>(0)? == "wal"))
 }
 
 /// Runs the statements of one file of `migration`.
-async fn execute(db: &impl Connection, migration: &Migration, file: &str, sql: &str) -> Result<(), Error> {
+async fn execute(db: &dyn Connection, migration: &Migration, file: &str, sql: &str) -> Result<(), Error> {
     let file = format!("migrations/{}/{file}", migration.folder());
     let dangling_before = dangling_references(db).await?;
     for statement in statements(sql) {
@@ -159,7 +159,7 @@ async fn execute(db: &impl Connection, migration: &Migration, file: &str, sql: &
     if dangling_references(db).await? > dangling_before { Err(Error::Dangling(file)) } else { Ok(()) }
 }
 
-async fn dangling_references(db: &impl Connection) -> Result<i64, db::Error> {
+async fn dangling_references(db: &dyn Connection) -> Result<i64, db::Error> {
     let rows = db.query("SELECT count(*) FROM pragma_foreign_key_check", vec![]).await?;
     rows.first().map_or(Ok(0), |row| row.get(0))
 }

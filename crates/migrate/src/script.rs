@@ -19,7 +19,7 @@ const NOW: &str = "strftime('%Y-%m-%d %H:%M:%f000', 'now')";
 /// # Errors
 /// The database is refused.
 pub(crate) async fn script(
-    db: &impl Connection,
+    db: &dyn Connection,
     migrations: &[Migration],
     direction: Direction,
     target: Target,

@@ -59,7 +59,7 @@ pub(crate) fn record_sql(values: &str) -> String {
 ///
 /// # Errors
 /// The database has a migration that is not among `migrations`, or belongs to another program.
-pub(crate) async fn read(db: &impl Connection, migrations: &[Migration]) -> Result<State, Error> {
+pub(crate) async fn read(db: &dyn Connection, migrations: &[Migration]) -> Result<State, Error> {
     let (completion, applied) = read_table(db).await?;
     let position = match completion {
         Some(CREATE_TABLE) => adoption::position(db, migrations).await?,
@@ -70,7 +70,7 @@ pub(crate) async fn read(db: &impl Connection, migrations: &[Migration]) -> Resu
 
 /// Calls [`read`] in one transaction, which changes nothing. Between two single statements another migrator might finish,
 /// and its tables would seem to be another program's.
-pub(crate) async fn read_snapshot(db: &impl Connection, migrations: &[Migration]) -> Result<State, Error> {
+pub(crate) async fn read_snapshot(db: &dyn Connection, migrations: &[Migration]) -> Result<State, Error> {
     db.query("BEGIN", vec![]).await?;
     let state = read(db, migrations).await;
     db.query("ROLLBACK", vec![]).await?;
@@ -89,7 +89,7 @@ impl State {
 
 /// Completes the table, records the migrations that the database turns out to have, and returns their number. Call it
 /// in a transaction.
-pub(crate) async fn prepare(db: &impl Connection, migrations: &[Migration]) -> Result<usize, Error> {
+pub(crate) async fn prepare(db: &dyn Connection, migrations: &[Migration]) -> Result<usize, Error> {
     let State { position, completion, .. } = read(db, migrations).await?.verified(migrations)?;
     complete_and_record(db, completion, &migrations[..position]).await?;
     Ok(position)
@@ -99,7 +99,7 @@ pub(crate) async fn prepare(db: &impl Connection, migrations: &[Migration]) -> R
 ///
 /// # Errors
 /// The table belongs to another program, or has migrations that are not among `migrations`.
-pub(crate) async fn stamp(db: &impl Connection, migrations: &[Migration], position: usize) -> Result<(), Error> {
+pub(crate) async fn stamp(db: &dyn Connection, migrations: &[Migration], position: usize) -> Result<(), Error> {
     let (completion, applied) = read_table(db).await?;
     known(&applied, migrations)?;
     complete_and_record(db, completion, &migrations[..position]).await?;
@@ -110,7 +110,7 @@ pub(crate) async fn stamp(db: &impl Connection, migrations: &[Migration], positi
 }
 
 async fn complete_and_record(
-    db: &impl Connection,
+    db: &dyn Connection,
     completion: Option<&str>,
     applied: &[Migration],
 ) -> Result<(), db::Error> {
@@ -124,13 +124,13 @@ async fn complete_and_record(
 }
 
 /// Records that `migration` is applied.
-pub(crate) async fn record(db: &impl Connection, migration: &Migration) -> Result<(), db::Error> {
+pub(crate) async fn record(db: &dyn Connection, migration: &Migration) -> Result<(), db::Error> {
     let params = params![number(migration), migration.name, Timestamp::now(), migration.checksum()];
     db.query(&record_sql("?1, ?2, ?3, ?4"), params).await.map(drop)
 }
 
 /// Records that `migration` is not applied.
-pub(crate) async fn delete(db: &impl Connection, migration: &Migration) -> Result<(), db::Error> {
+pub(crate) async fn delete(db: &dyn Connection, migration: &Migration) -> Result<(), db::Error> {
     db.query("DELETE FROM schema_migrations WHERE revision = ?1", params![number(migration)]).await.map(drop)
 }
 
@@ -138,7 +138,7 @@ pub(crate) async fn delete(db: &impl Connection, migration: &Migration) -> Resul
 ///
 /// # Errors
 /// The table belongs to another program: the name is a common one.
-async fn read_table(db: &impl Connection) -> Result<(Option<&'static str>, Vec<Version>), Error> {
+async fn read_table(db: &dyn Connection) -> Result<(Option<&'static str>, Vec<Version>), Error> {
     let rows = db.query("SELECT name FROM pragma_table_info('schema_migrations')", vec![]).await?;
     let columns = rows.iter().map(|row| row.get(0)).collect::<Result<Vec<String>, db::Error>>()?;
     let has = |name: &str| columns.iter().any(|column| column == name);
