@@ -1,19 +1,17 @@
-//! Moving in: the database of the Python server, served from here, and still the Python server's.
+//! Adoption: serving a database of the Python server, which can still use it.
 
 use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{Database, Finished, Project, SECRET, TestApp, mint, only_on_lanterne};
+use crate::support::{Database, Finished, Project, SECRET, TestApp, mint};
 
-const WHY: &str = "only lanterne reads DATABASE_URL";
-
-/// What the documentation of the Python server has in its `.env`.
+/// The DATABASE_URL in the Python server's documentation.
 const URL: &str = "sqlite:///./memory/lanterne.db";
 const FILE: &str = "memory/lanterne.db";
 
-/// As Alembic writes tables, with its tabs and the blanks at the ends of lines.
+/// The schema as Alembic writes it, including tabs and trailing spaces.
 const TABLES: &str = "
 CREATE TABLE alembic_version (
 \tversion_num VARCHAR(32) NOT NULL, 
@@ -62,28 +60,28 @@ CREATE UNIQUE INDEX ix_sessions_refresh_token_jti ON sessions (refresh_token_jti
 INSERT INTO alembic_version VALUES ('7912bf623dee');
 ";
 
-/// The account in it.
+/// The account in the database.
 pub(crate) const EMAIL: &str = "old@example.com";
-/// What it logs in with.
+/// Its password.
 pub(crate) const OLD_PASSWORD: &str = "moved in with the furniture";
-/// Of that password, by another implementation of bcrypt.
+/// The password's hash, computed by another bcrypt implementation.
 const HASH: &str = "$2b$12$abcdefghijklmnopqrstuuXJT7l1LWhRLg/GxZKaypHMEUaYq7KXG";
 const REFRESH_JTI: &str = "1d0a9b9e-4f2c-4b57-9a53-5b1f4a0c8f11";
 
-/// An account as the Python server inserts it.
+/// Inserts an account as the Python server does.
 const INSERT_USER: &str = "INSERT INTO users (email, hashed_password, is_active, is_admin, created_at, updated_at)
                            VALUES (?1, ?2, 1, 0, '2025-11-13 04:26:27.968123', '2025-11-13 04:26:27.968130')";
-/// A session, likewise: of the user, with the two tokens, far from over.
+/// Inserts a session of a user, with the ids of its tokens.
 const INSERT_SESSION: &str = "INSERT INTO sessions
                                 (user_id, access_token_jti, refresh_token_jti, is_valid, created_at, expires_at)
                               VALUES (?1, ?2, ?3, 1, '2025-11-13 04:27:00.000001', '2099-01-01 00:00:00.000000')";
-/// And a line of its audit log.
+/// Inserts an audit row.
 const INSERT_AUDIT: &str = "INSERT INTO audit_logs
                               (user_id, action, resource, resource_id, details, ip_address, user_agent, created_at)
                             VALUES (?1, 'login', 'session', NULL, 'User logged in', NULL, NULL,
                                     '2025-11-13 04:27:00.000002')";
 
-/// A database that the Python server has made and used.
+/// Creates a database as the Python server leaves it.
 pub(crate) fn python_database(path: &Path) -> Database {
     let db = Database::create(path);
     db.execute_all(TABLES);
@@ -93,24 +91,22 @@ pub(crate) fn python_database(path: &Path) -> Database {
     db
 }
 
-/// A project with such a database.
+/// A project with that database.
 fn moving_in() -> (Project, Database) {
     let project = Project::new().environment("DATABASE_URL", URL);
     let db = python_database(&project.path(FILE));
     (project, db)
 }
 
-/// A refresh token as the Python server signs it: without `iat`.
+/// A refresh token of the Python server, which has no `iat`.
 fn refresh_token() -> String {
     let claims = json!({"sub": "1", "exp": 4_070_908_800_i64, "type": "refresh", "jti": REFRESH_JTI});
     mint(SECRET, &json!({"alg": "HS256", "typ": "JWT"}), &claims)
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "only lanterne reads DATABASE_URL")]
 fn accounts_and_sessions_of_the_python_server_go_on() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let (project, db) = moving_in();
     let app = TestApp::of(project);
     app.try_login(EMAIL, OLD_PASSWORD).expect_status(200);
@@ -126,29 +122,25 @@ fn accounts_and_sessions_of_the_python_server_go_on() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "only lanterne reads DATABASE_URL")]
 fn the_python_server_can_go_on_with_the_same_file() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let (project, db) = moving_in();
     let app = TestApp::of(project);
     app.register("new@example.com");
-    // None of these names a column that a later migration added.
+    // These statements name no column of a later migration.
     db.execute(INSERT_USER, ["later@example.com", HASH]);
     db.execute(INSERT_SESSION, ["3", "0c4f9f6e-30e1-4b0e-a5a4-3cbd4d2d0f6e", "f1b7c0de-5a59-4d6c-9d53-0f4b8d6f2a10"]);
     db.execute(INSERT_AUDIT, ["3"]);
     app.try_login("later@example.com", OLD_PASSWORD).expect_status(200);
-    // And it finds in the documented columns what it expects there.
+    // The documented columns hold what the Python server expects.
     let documented = "SELECT typeof(email), typeof(is_active), typeof(created_at), typeof(updated_at) FROM users";
     let types = json!(["text", "integer", "text", "text"]);
     assert_eq!(db.rows(documented, []), Value::Array(vec![types; 3]));
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "only lanterne reads DATABASE_URL")]
 fn current_and_history_only_look() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let (project, db) = moving_in();
     drop(db);
     let before = contents(&project.path("memory"));
@@ -158,8 +150,8 @@ fn current_and_history_only_look() {
     assert_eq!(contents(&project.path("memory")), before);
 }
 
-/// Fails the test unless the server refuses to start on this file with one line that has `words`, and leaves all as
-/// it was, to the last byte and without new files beside it.
+/// Asserts that the server refuses to start on this file with one line that has `words`, and changes no byte of it and
+/// adds no file beside it.
 #[track_caller]
 fn expect_refusal(project: Project, words: &str) {
     let before = contents(&project.path("memory"));
@@ -184,10 +176,8 @@ fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "only lanterne reads DATABASE_URL")]
 fn tables_that_are_not_as_alembic_says_are_refused() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     for (change, words) in [
         ("ALTER TABLE users DROP COLUMN is_admin", "its table users has no column is_admin"),
         ("ALTER TABLE sessions RENAME COLUMN is_valid TO valid", "its table sessions has no column is_valid"),
@@ -202,10 +192,8 @@ fn tables_that_are_not_as_alembic_says_are_refused() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "only lanterne reads DATABASE_URL")]
 fn databases_of_which_nobody_says_whose_they_are_are_refused() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     for (sql, words) in [
         ("CREATE TABLE moz_places (id INTEGER PRIMARY KEY, url TEXT)", "it has tables (moz_places), and neither"),
         ("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT)", "it has tables (users), and neither"),

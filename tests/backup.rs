@@ -1,4 +1,4 @@
-//! `lanterne backup`, and what its tests share with those of `lanterne restore`.
+//! `lanterne backup`, and helpers shared with the tests of `lanterne restore`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,30 +9,27 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::support::{Database, Finished, Host, Project, TestApp, only_on_lanterne};
+use crate::support::{Database, Finished, Host, Project, TestApp};
 
-/// Why another host is not asked.
-pub(crate) const REASON: &str = "Spin has no such command";
 pub(crate) const EMAILS: &str = "SELECT email FROM users ORDER BY id";
 const CLIENTS: usize = 4;
 
-/// `lanterne backup` or `lanterne restore` in the project.
+/// Runs `lanterne backup` or `lanterne restore` in the project.
 pub(crate) fn run(project: &Project, name: &str, words: &[&str]) -> Finished {
     let mut command = project.command(Host::Lanterne);
     command.arg(name).arg("--state-dir").arg(project.path("state")).args(words);
     Finished::of(command)
 }
 
-/// A project with a migrated database, its own copy of the migrations, and one account that nobody can log in to.
+/// A project with a copy of the migrations and one account without a usable password.
 pub(crate) fn project_with(email: &str) -> Project {
-    let project = Project::new();
-    project.run("migrate", &["upgrade", "head"]).succeeded();
+    let project = Project::migrated();
     copy_migrations(&project);
     insert(&project.db(), email);
     project
 }
 
-/// Gives the project the migrations, as in a source tree.
+/// Copies the migrations into the project, as in a source tree.
 pub(crate) fn copy_migrations(project: &Project) {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
     for entry in fs::read_dir(from).expect("the folder is there") {
@@ -47,7 +44,7 @@ pub(crate) fn copy_migrations(project: &Project) {
     }
 }
 
-/// Adds an account that nobody can log in to.
+/// Inserts an account without a usable password.
 pub(crate) fn insert(db: &Database, email: &str) {
     let row = "INSERT INTO users (email, hashed_password, is_active, is_admin, created_at, updated_at)
                VALUES (?1, 'x', 1, 0, '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000')";
@@ -55,10 +52,8 @@ pub(crate) fn insert(db: &Database, email: &str) {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "Spin has no such command")]
 fn a_backup_has_everything_that_was_acknowledged_before_it() {
-    if !only_on_lanterne(REASON) {
-        return;
-    }
     let app = TestApp::start();
     let (is_done, copy) = (AtomicBool::new(false), app.project().path("copy.db"));
     let (sender, acknowledged) = mpsc::channel();
@@ -76,7 +71,7 @@ fn a_backup_has_everything_that_was_acknowledged_before_it() {
                 }
             });
         }
-        // Should all clients fail, nobody is waited for.
+        // Ends the channel if every client fails.
         drop(sender);
         let mut before: Vec<_> = acknowledged.iter().take(20).collect();
         before.extend(acknowledged.try_iter());
@@ -95,16 +90,14 @@ fn a_backup_has_everything_that_was_acknowledged_before_it() {
         assert!(emails.contains(&json!([email])), "{email} is missing");
     }
     assert!(emails.len() <= after.as_u64().expect("a number") as usize);
-    // Each account came with its audit row, in one transaction.
+    // Each account was committed together with its audit row.
     assert_eq!(db.value("SELECT count(*) FROM audit_logs WHERE action = 'register'", []), emails.len());
     assert_eq!(fs::metadata(copy).expect("it is there").permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "Spin has no such command")]
 fn a_backup_replaces_nothing_unasked() {
-    if !only_on_lanterne(REASON) {
-        return;
-    }
     let project = Project::new().file("taken.db", "precious").file("open.db-wal", "a part of something");
     run(&project, "backup", &["copy.db"]).failed(1, &["there is no database", "sqlite_db.db"]);
     assert!(!project.path("state").exists());
@@ -128,10 +121,8 @@ fn a_backup_replaces_nothing_unasked() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "Spin has no such command")]
 fn database_url_says_which_database() {
-    if !only_on_lanterne(REASON) {
-        return;
-    }
     let project = Project::new().environment("DATABASE_URL", "sqlite:///data/app.db");
     project.run("migrate", &["upgrade", "head"]).succeeded();
     let there = project.path("data/app.db");

@@ -1,4 +1,4 @@
-//! What the command components have in common: how they fail, and how long they wait.
+//! What the command components have in common: exit statuses, and waiting for locks.
 
 use std::thread;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{Host, Project};
 
-/// Longer than a request waits for a lock, and far less than a command does.
+/// Longer than a request waits for a lock, and much shorter than a command does.
 const HELD: Duration = Duration::from_millis(6500);
 
 #[test]
@@ -23,9 +23,9 @@ fn what_is_not_understood_has_an_exit_status_of_its_own() {
         ("seed", &["--admin-email"], usage, "--admin-email needs an address"),
         ("seed", &["--admin-email", "root@"], usage, "\"root@\": There must be something after the @-sign."),
         ("prune", &["nonsense"], usage, "\"nonsense\" is not understood"),
-        ("prune", &["--dry-run"], usage, "it was not said what to delete"),
+        ("prune", &["--dry-run"], usage, "nothing to delete"),
         ("prune", &["--audit-days", "0"], usage, "--audit-days is \"0\""),
-        // These are understood, and cannot be done: there are no tables yet.
+        // Correct arguments that cannot be carried out without tables.
         ("migrate", &["downgrade", "-1"], 1, "cannot go -1"),
         ("seed", &[], 1, "the database has no table users"),
         ("prune", &["--audit-days", "1"], 1, "the database has no table users"),
@@ -35,15 +35,14 @@ fn what_is_not_understood_has_an_exit_status_of_its_own() {
         assert_eq!(finished.stdout, "", "{name} {words:?}");
     }
     for name in ["migrate", "seed", "prune"] {
-        assert!(project.run(name, &["help"]).succeeded().contains("Exit status: 0; 1 if it failed; 2 "));
+        assert!(project.run(name, &["help"]).succeeded().contains("Exit status: 0 on success, 1 on failure, 2 "));
     }
 }
 
 #[test]
 fn a_command_outwaits_another_writer() {
-    let project = Project::new();
-    project.run("migrate", &["upgrade", "head"]).succeeded();
-    // Not now for the first time: compiling them would take the time for which they should wait.
+    let project = Project::migrated();
+    // Compiles the components, which would otherwise take up the time to wait.
     for name in ["seed", "prune"] {
         project.run(name, &["help"]).succeeded();
     }

@@ -1,18 +1,11 @@
-//! Where the configuration comes from, and what is refused. All of it is `lanterne`'s: Spin reads variables its own way.
+//! Sources of the configuration, and refused values, in `lanterne`. Spin reads variables in its own way.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::support::{Finished, Project, SECRET, TestApp, claims, only_on_lanterne};
+use crate::support::{Finished, Project, SECRET, TestApp, claims};
 
-const WHY: &str = "how a server is configured differs between the hosts";
-
-/// A project with a good secret and nothing else, which the arguments can add to.
-fn project() -> Project {
-    Project::new()
-}
-
-/// What the server said instead of starting.
+/// The output of a server that refuses to start.
 #[track_caller]
 fn refused(project: Project) -> Finished {
     match TestApp::try_of(project) {
@@ -21,7 +14,7 @@ fn refused(project: Project) -> Finished {
     }
 }
 
-/// How many seconds the access tokens of this server live: the sign by which the tests see what was configured.
+/// The lifetime of the server's access tokens in minutes, as a sign of which configuration is in force.
 fn access_minutes(project: Project) -> i64 {
     let app = TestApp::of(project);
     let (_, tokens) = app.logged_in("user@example.com");
@@ -31,29 +24,25 @@ fn access_minutes(project: Project) -> i64 {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
 fn a_secret_that_is_none_is_refused_with_its_name() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     for (secret, fault) in [
         ("your-secret-key-here", "placeholder"),
         ("09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7", "placeholder"),
         ("thirty-one bytes are not enough", "31 bytes"),
         ("", "not set"),
     ] {
-        let finished = refused(project().variable("secret_key", secret));
+        let finished = refused(Project::migrated().variable("secret_key", secret));
         finished.failed(2, &["secret_key", fault, "32 bytes"]);
         assert!(secret.is_empty() || !finished.stderr.contains(secret), "a secret is never repeated: {finished:#?}");
     }
-    let finished = refused(project().variable("secret_key_previous", "short"));
+    let finished = refused(Project::migrated().variable("secret_key_previous", "short"));
     finished.failed(2, &["secret_key_previous", "5 bytes"]);
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
 fn a_missing_secret_is_made_once_and_kept() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let app = TestApp::of(Project::empty().variable("bcrypt_cost", "10"));
     let (account, tokens) = app.logged_in("user@example.com");
     let path = app.project().path(".env");
@@ -67,10 +56,8 @@ fn a_missing_secret_is_made_once_and_kept() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
 fn a_bad_value_is_refused_with_name_fault_and_what_is_allowed() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     for (name, value, allowed) in [
         ("access_token_expire_minutes", "0", "1 to 1440"),
         ("refresh_token_expire_days", "seven", "1 to 365"),
@@ -79,24 +66,22 @@ fn a_bad_value_is_refused_with_name_fault_and_what_is_allowed() {
         ("debug", "maybe", "on or off"),
         ("client_ip_header", "x y", "header"),
     ] {
-        refused(project().variable(name, value)).failed(2, &[name, value, allowed]);
+        refused(Project::migrated().variable(name, value)).failed(2, &[name, value, allowed]);
     }
-    let several = refused(project().variable("debug", "maybe").variable("docs", "perhaps"));
+    let several = refused(Project::migrated().variable("debug", "maybe").variable("docs", "perhaps"));
     several.failed(2, &["debug", "docs"]);
-    refused(project().variable("no_such_variable", "1")).failed(2, &["no_such_variable"]);
+    refused(Project::migrated().variable("no_such_variable", "1")).failed(2, &["no_such_variable"]);
 }
 
 #[test]
 fn the_default_is_the_documented_one() {
-    assert_eq!(access_minutes(project()), 30);
+    assert_eq!(access_minutes(Project::migrated()), 30);
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
 fn each_source_wins_over_those_behind_it() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
-    let dotenv = || project().file(".env", "ACCESS_TOKEN_EXPIRE_MINUTES=1\n");
+    let dotenv = || Project::migrated().file(".env", "ACCESS_TOKEN_EXPIRE_MINUTES=1\n");
     let plain = || dotenv().environment("ACCESS_TOKEN_EXPIRE_MINUTES", "2");
     let prefixed = || plain().environment("SPIN_VARIABLE_ACCESS_TOKEN_EXPIRE_MINUTES", "3");
     let flag = || prefixed().variable("access_token_expire_minutes", "4");
@@ -106,24 +91,20 @@ fn each_source_wins_over_those_behind_it() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
 fn the_secret_of_the_python_servers_environment_is_read() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let app = TestApp::with(&[]);
     let (_, tokens) = app.logged_in("user@example.com");
-    // Another server, with the same key under the Python server's name, and on the same file.
+    // Another server on the same file, with the same key under the Python server's name.
     let url = format!("sqlite:///{}", app.project().path("state/sqlite_db.db").display());
     let other = Project::empty().environment("SECRET_KEY", SECRET).environment("DATABASE_URL", &url);
     TestApp::of(other).refresh(&tokens.refresh);
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
 fn database_url_names_the_file() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
-    let app = TestApp::of(project().environment("DATABASE_URL", "sqlite:///./memory/lanterne.db"));
+    let app = TestApp::of(Project::new().environment("DATABASE_URL", "sqlite:///./memory/lanterne.db"));
     app.register("user@example.com");
     let db = crate::support::Database::open(&app.project().path("memory/lanterne.db"));
     assert_eq!(db.value("SELECT count(*) FROM users", []), 1);
@@ -131,11 +112,9 @@ fn database_url_names_the_file() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
 fn another_kind_of_database_is_refused() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
-    let project = project().environment("DATABASE_URL", "postgresql://user:a-password@localhost/db");
+    let project = Project::migrated().environment("DATABASE_URL", "postgresql://user:a-password@localhost/db");
     let finished = refused(project);
     finished.failed(2, &["DATABASE_URL", "sqlite:///"]);
     assert!(!finished.stderr.contains("a-password"), "{finished:#?}");

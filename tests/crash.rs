@@ -1,14 +1,14 @@
-//! A migrator that is killed leaves a database from which the next one goes on.
+//! Killing a migrator leaves a database that the next one can continue with.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Database, Project, only_on_lanterne};
+use crate::support::{Database, Project};
 
 const KILLS: u32 = 20;
-/// Makes both directions take long: references are checked over all rows before anything is committed.
+/// Rows that slow down both directions: references are checked over all of them before a commit.
 const ROWS: &str = "
     INSERT INTO users (email, hashed_password, is_active, is_admin, created_at, updated_at)
     VALUES ('user@example.com', 'x', 1, 0, '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000');
@@ -22,16 +22,16 @@ fn migrate(project: &Project, words: &[&str]) -> Duration {
     start.elapsed()
 }
 
-/// Starts a migrator and kills it after `delay`, unless it was faster; says whether it was killed.
+/// Starts a migrator and kills it after `delay`. Returns whether it was still running.
 fn killed(project: &Project, words: &[&str], delay: Duration) -> bool {
     let mut child = project.component("migrate", words).spawn().expect("it starts");
     thread::sleep(delay);
-    // SIGKILL: nothing of the program's own runs after it.
+    // SIGKILL, so that no handler runs.
     child.kill().expect("our own child");
     !child.wait().expect("our own child").success()
 }
 
-/// Fails the test unless the file is sound and the tables are those of as many migrations as it says are applied.
+/// Asserts that the file is intact and its schema matches the migrations that it records as applied.
 #[track_caller]
 fn expect_consistent(db: &Database) {
     assert_eq!(db.value("PRAGMA integrity_check", []), "ok");
@@ -46,17 +46,15 @@ fn expect_consistent(db: &Database) {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "`spin up` runs components in a child of its own, which a kill does not reach")]
 fn a_migrator_that_is_killed_leaves_a_database_from_which_the_next_goes_on() {
-    if !only_on_lanterne("`spin up` runs components in a child of its own, which a kill does not reach") {
-        return;
-    }
     let project = Project::new();
     migrate(&project, &["upgrade", "head"]);
     let db = project.db();
     db.execute_all(ROWS);
     let duration = migrate(&project, &["downgrade", "base"]);
     let (mut kills, mut interrupted) = (0, 0);
-    // Every other one goes the other way, and each is killed a little later in its life than the one before.
+    // Alternates between both directions, killing each migrator a little later than the one before.
     for round in 0..KILLS {
         let words = if round % 2 == 0 { ["upgrade", "head"] } else { ["downgrade", "base"] };
         if round % 2 == 1 {

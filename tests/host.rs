@@ -1,13 +1,11 @@
-//! The command line of `lanterne`, and what it does not let components have.
+//! The command line of `lanterne`, and what it denies to components.
 
 use std::fs;
 use std::net::TcpListener;
 
-use crate::support::{Finished, Host, Project, TestApp, only_on_lanterne};
+use crate::support::{Finished, Host, Project, TestApp};
 
-const WHY: &str = "the command line is lanterne's own";
-
-/// `lanterne ARGUMENTS` in the project's folder.
+/// Runs `lanterne ARGUMENTS` in the project's folder.
 fn lanterne(project: &Project, arguments: &[&str]) -> Finished {
     let mut command = project.command(Host::Lanterne);
     command.args(arguments);
@@ -20,10 +18,8 @@ fn refused(project: Project) -> Finished {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
 fn help_names_every_command_and_flag() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let project = Project::new();
     let help = lanterne(&project, &["--help"]).succeeded();
     for word in ["up", "build", "migrate", "seed", "prune", "backup", "restore", "SECRET_KEY", "DATABASE_URL"] {
@@ -36,10 +32,8 @@ fn help_names_every_command_and_flag() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
 fn an_unknown_flag_or_command_is_named() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let project = Project::new();
     lanterne(&project, &["up", "--lisen", "127.0.0.1:0"]).failed(2, &["--lisen", "--listen"]);
     lanterne(&project, &["start"]).failed(2, &["start"]);
@@ -48,10 +42,8 @@ fn an_unknown_flag_or_command_is_named() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
 fn a_taken_address_is_named_with_the_way_out() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("an address").to_string();
     let finished = Finished::of(Project::new().serve(Host::Lanterne, &address));
@@ -59,10 +51,8 @@ fn a_taken_address_is_named_with_the_way_out() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
 fn a_missing_or_broken_manifest_is_named() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let project = Project::new();
     lanterne(&project, &["up", "--from", "nowhere/spin.toml"]).failed(1, &["nowhere/spin.toml"]);
     let project = project.file("spin.toml", "spin_manifest_version = 2\n[component\n");
@@ -70,19 +60,15 @@ fn a_missing_or_broken_manifest_is_named() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
 fn a_component_that_was_not_built_is_named() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let project = Project::new().edit("spin.toml", "/api.wasm", "/no-such-component.wasm");
     refused(project).failed(1, &["no-such-component.wasm"]);
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
 fn a_component_gets_no_database_that_the_manifest_does_not_grant() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let grant = "sqlite_databases = [\"default\"]";
     refused(Project::new().edit("spin.toml", grant, "")).failed(1, &["\"api\"", "spin:sqlite", "sqlite_databases"]);
     let project = Project::new().edit("spin.commands.toml", grant, "");
@@ -90,24 +76,20 @@ fn a_component_gets_no_database_that_the_manifest_does_not_grant() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
 fn a_file_that_is_no_database_is_left_alone() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let project = Project::new().file("notes.txt", "not a database, but somebody's notes, longer than a header is");
     let project = project.environment("DATABASE_URL", "sqlite:///notes.txt");
     let path = project.path("notes.txt");
     let before = fs::read(&path).expect("it is there");
     let finished = Finished::of(project.serve(Host::Lanterne, "127.0.0.1:0"));
-    finished.failed(1, &["not a database"]);
+    finished.failed(1, &["not an SQLite database"]);
     assert_eq!(fs::read(&path).expect("it is there"), before);
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
 fn quiet_says_where_it_listens_and_nothing_else() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let app = TestApp::of(Project::new().flag("--quiet"));
     app.get("/healthz").send().expect_status(200);
     assert_eq!(app.log(), "");
@@ -121,7 +103,7 @@ fn a_request_that_is_not_http_does_not_stop_the_server() {
     let mut socket = std::net::TcpStream::connect(app.address()).expect("it listens");
     socket.write_all(b"\x16\x03\x01 this is not HTTP\r\n\r\n").expect("it is sent");
     let mut answer = Vec::new();
-    // A refusal or a closed connection: both are fine.
+    // The server may refuse the request or close the connection.
     let _ = socket.read_to_end(&mut answer);
     app.get("/healthz").send().expect_status(200);
 }

@@ -1,14 +1,13 @@
-//! What a client can make the server wait for or keep, and what becomes of the others meanwhile.
+//! Clients that make the server wait or buffer do not keep others from being served.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 
-use crate::support::{Finished, Host, Project, TestApp, only_on_lanterne};
+use crate::support::{Finished, Host, Project, TestApp};
 
-const WHY: &str = "the limits are lanterne's own";
 const BODY: &str = r#"{"refresh_token":"x"}"#;
 
-/// A request whose body has not come yet, and which the server has begun to wait for.
+/// Sends the head of a request and waits until the server asks for the body.
 fn begin_upload(app: &TestApp) -> BufReader<TcpStream> {
     let mut stream = BufReader::new(TcpStream::connect(app.address()).expect("a connection"));
     let length = BODY.len();
@@ -31,12 +30,10 @@ fn end_upload(mut stream: BufReader<TcpStream>) -> String {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "the limits are lanterne's own")]
 fn uploads_that_do_not_end_keep_nobody_from_being_served() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let app = TestApp::start();
-    // Several times the instances that there may be.
+    // Several times the number of instances.
     let uploads: Vec<_> = (0..200).map(|_| begin_upload(&app)).collect();
     app.get("/healthz").send().expect_status(200);
     for upload in uploads {
@@ -46,15 +43,13 @@ fn uploads_that_do_not_end_keep_nobody_from_being_served() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "the limits are lanterne's own")]
 fn a_request_in_flight_when_the_server_is_stopped_is_answered() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let app = TestApp::start();
     let address = app.address().to_owned();
     let upload = begin_upload(&app);
     let stopping = std::thread::spawn(|| app.stop());
-    // It has heard of it once it takes no more connections.
+    // The server has seen the signal once it refuses connections.
     while TcpStream::connect(&address).is_ok() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
@@ -64,14 +59,12 @@ fn a_request_in_flight_when_the_server_is_stopped_is_answered() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "the limits are lanterne's own")]
 fn a_body_that_is_far_too_large_is_413_for_a_client_that_sends_all_of_it_first() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let app = TestApp::start();
     let reply = app.post("/auth/refresh").raw_body(vec![b'x'; 7 << 20]).send();
     reply.expect_detail(413, "Payload Too Large");
-    // One that asks first is told before it sends anything.
+    // With `Expect: 100-continue` the refusal comes before the body.
     let mut stream = TcpStream::connect(app.address()).expect("a connection");
     let head = "POST /auth/refresh HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999999\r\nExpect: 100-continue\r\n\r\n";
     stream.write_all(head.as_bytes()).expect("the head is taken");
@@ -82,10 +75,8 @@ fn a_body_that_is_far_too_large_is_413_for_a_client_that_sends_all_of_it_first()
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "the limits are lanterne's own")]
 fn a_line_of_dotenv_that_is_wrong_is_named_without_what_it_says() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     for wrong in ["SECRET_KEY=geheim und lang", "SECRET_KEY: geheim", "geheim", "SECRET_KEY=\"geheim"] {
         let project = Project::empty().file(".env", &format!("# a comment\nDEBUG=false\n{wrong}\n"));
         let finished = Finished::of(project.serve(Host::Lanterne, "127.0.0.1:0"));

@@ -1,11 +1,13 @@
-//! The real components over HTTP on a real SQLite file, one file an area.
+//! Integration tests of the real components, over HTTP and on SQLite files; one module for each area.
 //!
-//! Every test starts a server of its own, on a free port and in a temporary folder: `TestApp::start()`, a request, the
-//! reply, the rows. The server is the release build of `lanterne`, which the first test builds together with the
-//! components, so that one build of wasmtime serves `cargo lanterne up` and `cargo test`. With `LANTERNE_TEST_HOST=spin`
-//! it is `spin`, which must be on the PATH; what concerns `lanterne` alone is then left out, and says so.
+//! Each test starts its own server, `TestApp::start()`, on a free port and in a temporary folder with a copy of a migrated
+//! database. The server is the release build of `lanterne`, which the first test builds along with the components, so
+//! that `cargo test` and `cargo lanterne up` share one build of wasmtime. With `LANTERNE_TEST_HOST=spin` it is `spin` from
+//! the PATH, and the tests of `lanterne` itself are ignored.
 
 mod support;
+
+mod contract;
 
 mod address;
 mod framing;
@@ -15,6 +17,7 @@ mod browser;
 mod limits;
 mod races;
 mod restart;
+mod throttle;
 mod traps;
 
 mod adoption;

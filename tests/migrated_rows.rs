@@ -1,11 +1,11 @@
-//! What migrations do to rows: nothing that anybody would miss.
+//! Migrations keep the rows.
 
 use serde_json::json;
 
 use crate::migrations::{migrate, names};
 use crate::support::{Database, Project, TestApp};
 
-/// A database as it was at 0001, in use: accounts, one of whom is gone, their sessions, and the audit log.
+/// A database at revision 0001 with accounts, one of them deleted, sessions and audit rows.
 fn in_use_at_0001() -> (Project, Database) {
     let project = Project::new();
     migrate(&project, "upgrade 1").succeeded();
@@ -44,7 +44,7 @@ fn rows_survive_every_migration_and_its_way_back() {
     assert_eq!(db.value("SELECT user_id FROM audit_logs WHERE id = 2", []), 9);
     migrate(&project, "downgrade 1").succeeded();
     assert_eq!(rows(), before);
-    // Account 9 is gone: what refers to accounts again refers to none.
+    // Account 9 does not exist, so the restored foreign key sets its id to null.
     assert_eq!(db.rows("SELECT user_id FROM audit_logs ORDER BY id", []), json!([[1], [null], [null]]));
     migrate(&project, "upgrade head").succeeded();
     assert_eq!(rows(), before);
@@ -58,6 +58,6 @@ fn ids_that_any_table_knows_are_not_given_out_again() {
     migrate(&project, "upgrade head").succeeded();
     let app = TestApp::of(project);
     assert_eq!(app.register("new@example.com").id, 10, "the audit log knows of account 9");
-    // The session of before account 4 was made was another account 4's.
+    // A session older than account 4 belonged to an earlier account with that id.
     assert_eq!(db.rows("SELECT id, is_valid FROM sessions ORDER BY id", []), json!([[1, 1], [2, 0], [7, 0]]));
 }

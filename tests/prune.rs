@@ -6,13 +6,7 @@ use serde_json::json;
 
 use crate::support::{Database, Host, Project, TestApp};
 
-fn migrated() -> Project {
-    let project = Project::new();
-    project.run("migrate", &["upgrade", "head"]).succeeded();
-    project
-}
-
-/// A session that expires so many days from now, with tokens of this name.
+/// Inserts a session that expires in `days` days.
 fn session(db: &Database, name: &str, is_valid: bool, days: i64) {
     db.execute(
         "INSERT INTO sessions (user_id, access_token_jti, refresh_token_jti, is_valid, created_at, expires_at)
@@ -21,7 +15,7 @@ fn session(db: &Database, name: &str, is_valid: bool, days: i64) {
     );
 }
 
-/// A line of the audit log, so many days old.
+/// Inserts an audit row that is `days` days old.
 fn line(db: &Database, details: &str, days: i64) {
     db.execute(
         "INSERT INTO audit_logs (action, resource, details, created_at)
@@ -32,7 +26,7 @@ fn line(db: &Database, details: &str, days: i64) {
 
 #[test]
 fn prune_deletes_what_is_older_and_nothing_else() {
-    let project = migrated();
+    let project = Project::migrated();
     let db = project.db();
     session(&db, "over for long", true, -31);
     session(&db, "over for long and ended", false, -400);
@@ -43,7 +37,7 @@ fn prune_deletes_what_is_older_and_nothing_else() {
     line(&db, "not so old", 364);
 
     let dry = project.run("prune", &["--sessions-days", "30", "--audit-days", "365", "--dry-run"]).succeeded();
-    assert!(dry.contains("Would delete 2 sessions that were over more than 30 days ago"), "{dry}");
+    assert!(dry.contains("Would delete 2 sessions that expired more than 30 days ago"), "{dry}");
     assert!(dry.contains("Would delete 1 audit rows that were written more than 365 days ago"), "{dry}");
     assert_eq!(db.value("SELECT (SELECT count(*) FROM sessions) + (SELECT count(*) FROM audit_logs)", []), 7);
 
@@ -65,7 +59,7 @@ fn prune_beside_a_server_lets_logins_through() {
     let app = TestApp::start();
     let account = app.register("user@example.com");
     let db = app.db();
-    // Every fourth is to stay, so that pieces have holes.
+    // Every fourth row stays, so that batches have gaps.
     db.execute_all(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000)
          INSERT INTO sessions (user_id, access_token_jti, refresh_token_jti, is_valid, created_at, expires_at)
@@ -88,9 +82,9 @@ fn prune_beside_a_server_lets_logins_through() {
 
 #[test]
 fn prune_asks_for_a_number_of_days() {
-    let project = migrated();
+    let project = Project::migrated();
     for (words, complaint) in [
-        (vec!["--dry-run"], "it was not said what to delete"),
+        (vec!["--dry-run"], "nothing to delete"),
         (vec!["--sessions-days", "0"], "--sessions-days is \"0\"; allowed: a whole number of days, 1 to 36500"),
         (vec!["--audit-days"], "--audit-days needs a number"),
         (vec!["--everything"], "\"--everything\""),
@@ -111,7 +105,7 @@ fn prune_forgets_counters_that_count_no_more() {
     let app = TestApp::start();
     app.try_login("old@example.com", "a wrong password").expect_status(401);
     let store = Database::open(&app.project().path("state/sqlite_key_value.db"));
-    let age = "UPDATE spin_key_value SET value = CAST(json_set(CAST(value AS TEXT), '$.since', 0) AS BLOB)
+    let age = "UPDATE spin_key_value SET value = CAST(json_set(CAST(value AS TEXT), '$.expires_at', 0) AS BLOB)
                WHERE key NOT LIKE '%/address/%'";
     assert_eq!(store.execute(age, []), 2);
     app.try_login("new@example.com", "a wrong password").expect_status(401);
@@ -119,9 +113,9 @@ fn prune_forgets_counters_that_count_no_more() {
     let count = || store.value("SELECT count(*) FROM spin_key_value", []);
     assert_eq!(count(), 6);
     let dry = app.project().run("prune", &["--throttle", "--dry-run"]).succeeded();
-    assert!(dry.contains("Would delete 2 counters of wrong passwords that count no more"), "{dry}");
+    assert!(dry.contains("Would delete 2 expired counters of failed logins"), "{dry}");
     assert_eq!(count(), 6);
     let printed = app.project().run("prune", &["--throttle"]).succeeded();
-    assert!(printed.contains("Deleted 2 counters"), "{printed}");
+    assert!(printed.contains("Deleted 2 expired counters"), "{printed}");
     assert_eq!(count(), 4);
 }

@@ -1,4 +1,4 @@
-//! Many at once: exactly one wins.
+//! Simultaneous requests: exactly one wins.
 
 use std::sync::Barrier;
 use std::thread;
@@ -9,7 +9,7 @@ use crate::support::{PASSWORD, Reply, TestApp};
 
 const CLIENTS: usize = 32;
 
-/// Sends as many requests as there are clients, all at once, and returns the replies.
+/// Sends one request per client at the same time and returns the replies.
 fn at_once(send: impl Fn() -> Reply + Sync) -> Vec<Reply> {
     let barrier = Barrier::new(CLIENTS);
     thread::scope(|scope| {
@@ -53,7 +53,7 @@ fn register_race_has_one_winner() {
 
 #[test]
 fn parallel_logins_of_one_account_all_succeed() {
-    // With the throttle more than ten at once would have to wait for the first to succeed.
+    // The throttle would make more than ten wait for the first to succeed.
     let app = TestApp::with(&[("throttle", "off")]);
     let account = app.register("user@example.com");
     at_once(|| app.try_login(&account.email, PASSWORD).expect_status(200));
@@ -80,7 +80,7 @@ fn two_administrators_who_demote_each_other_leave_one() {
         let body = json!({"is_admin": false});
         app.request("PATCH", &format!("/admin/users/{id}")).bearer(token).json(&body).send()
     };
-    // Again and again: not every time they meet.
+    // Repeated, because the requests do not always overlap.
     for _ in 0..20 {
         app.db().execute("UPDATE users SET is_admin = 1", []);
         let replies = thread::scope(|scope| {
@@ -91,7 +91,7 @@ fn two_administrators_who_demote_each_other_leave_one() {
         let mut statuses = replies.map(|reply| reply.status());
         statuses.sort_unstable();
         assert_eq!(app.db().value("SELECT count(*) FROM users WHERE is_admin = 1", []), 1, "{statuses:?}");
-        // The loser is no administrator any more when the turn comes.
+        // The loser is no longer an administrator when its request is handled.
         assert_eq!(statuses, [200, 403]);
     }
 }

@@ -1,8 +1,8 @@
-//! A server that was stopped and started again on the same folder.
+//! Restarting a server in the same folder.
 
 use serde_json::json;
 
-use crate::support::{TestApp, only_on_lanterne};
+use crate::support::TestApp;
 
 #[test]
 fn restart_keeps_accounts_and_sessions() {
@@ -29,10 +29,8 @@ fn restart_with_another_key_ends_all_tokens() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "how `spin up` ends is Spin's business")]
 fn a_server_that_is_asked_to_stop_ends_well() {
-    if !only_on_lanterne("how `spin up` ends is Spin's business") {
-        return;
-    }
     let app = TestApp::start();
     app.get("/healthz").send().expect_status(200);
     assert_eq!(app.stop(), Some(0));

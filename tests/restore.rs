@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::adoption::{EMAIL, OLD_PASSWORD, python_database};
-use crate::backup::{EMAILS, REASON, copy_migrations, insert, project_with, run};
-use crate::support::{Database, PASSWORD, Project, TestApp, only_on_lanterne};
+use crate::backup::{EMAILS, copy_migrations, insert, project_with, run};
+use crate::support::{Database, PASSWORD, Project, TestApp};
 
 /// The names and contents of the files in the state directory.
 fn files(project: &Project) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -17,17 +17,15 @@ fn files(project: &Project) -> BTreeMap<PathBuf, Vec<u8>> {
     entries.map(|entry| (entry.path(), fs::read(entry.path()).expect("a file"))).collect()
 }
 
-/// The files that restores have kept.
+/// The replaced databases that restores have kept.
 fn kept(project: &Project) -> Vec<PathBuf> {
     let is_kept = |path: &PathBuf| path.to_string_lossy().contains("sqlite_db.db.before-restore-2");
     files(project).into_keys().filter(is_kept).collect()
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "Spin has no such command")]
 fn restore_brings_back_what_was_there_and_keeps_what_is_there() {
-    if !only_on_lanterne(REASON) {
-        return;
-    }
     let app = TestApp::start();
     copy_migrations(app.project());
     let early = app.register("early@example.com");
@@ -50,13 +48,11 @@ fn restore_brings_back_what_was_there_and_keeps_what_is_there() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "Spin has no such command")]
 fn restore_refuses_while_a_server_runs_even_an_idle_one() {
-    if !only_on_lanterne(REASON) {
-        return;
-    }
     let app = TestApp::start();
     run(app.project(), "backup", &["empty.db"]).succeeded();
-    // Not one request has opened the database so far.
+    // No request has opened the database yet.
     run(app.project(), "restore", &["empty.db"]).failed(1, &["sqlite_db.db is open in another program", "stop it"]);
     app.register("user@example.com");
     run(app.project(), "restore", &["empty.db"]).failed(1, &["sqlite_db.db is open in another program", "stop it"]);
@@ -66,10 +62,8 @@ fn restore_refuses_while_a_server_runs_even_an_idle_one() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "Spin has no such command")]
 fn what_is_no_backup_of_this_app_is_refused_and_nothing_is_changed() {
-    if !only_on_lanterne(REASON) {
-        return;
-    }
     let project = project_with("user@example.com");
     let before = files(&project);
     for (name, sql, fault) in [
@@ -118,13 +112,11 @@ fn what_is_no_backup_of_this_app_is_refused_and_nothing_is_changed() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "Spin has no such command")]
 fn what_was_in_the_wal_of_a_killed_server_is_backed_up_and_kept() {
-    if !only_on_lanterne(REASON) {
-        return;
-    }
     let project = project_with("first@example.com");
     run(&project, "backup", &["first.db"]).succeeded();
-    // The files of a server that was killed: those of a database that is not closed, copied.
+    // Copies the files of an open database, which are those that a killed server leaves.
     let state = project.path("state");
     let db = project.db();
     db.execute_all("PRAGMA wal_autocheckpoint = 0");
@@ -145,7 +137,7 @@ fn what_was_in_the_wal_of_a_killed_server_is_backed_up_and_kept() {
     assert_eq!(project.db().rows(EMAILS, []), json!([["first@example.com"]]));
     assert_eq!(Database::open(&kept(&project)[0]).rows(EMAILS, []), both);
 
-    // A WAL without its database is not taken for the new one's.
+    // A WAL without its database must not be applied to the restored one.
     leave();
     fs::remove_file(state.join("sqlite_db.db")).expect("it is there");
     run(&project, "restore", &["first.db"]).succeeded();
@@ -154,10 +146,8 @@ fn what_was_in_the_wal_of_a_killed_server_is_backed_up_and_kept() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "Spin has no such command")]
 fn a_database_that_is_garbage_is_replaced_and_kept() {
-    if !only_on_lanterne(REASON) {
-        return;
-    }
     let project = project_with("user@example.com");
     run(&project, "backup", &["copy.db"]).succeeded();
     let garbage = "garbage ".repeat(1000);
@@ -169,21 +159,19 @@ fn a_database_that_is_garbage_is_replaced_and_kept() {
     assert_eq!(fs::read(&kept(&project)[0]).expect("it is there"), garbage.as_bytes());
 }
 
-/// Fails the test unless the project's database is the Python server's, as it was left there, and is served.
+/// Asserts that the project's database is the Python server's and can be served.
 #[track_caller]
 fn expect_adopted(project: Project) {
-    let app = TestApp::of(project);
+    let app = TestApp::of(project.migrate_on_start());
     app.try_login(EMAIL, OLD_PASSWORD).expect_status(200);
     assert_eq!(app.db().rows(EMAILS, []), json!([[EMAIL]]));
     assert_eq!(app.db().value("SELECT name FROM schema_migrations WHERE revision = 1", []), "create_accounts");
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "Spin has no such command")]
 fn a_database_of_the_python_server_is_restored_and_goes_on() {
-    if !only_on_lanterne(REASON) {
-        return;
-    }
-    // What its statements do not need may be there or not.
+    // Objects that the Python server's statements do not need may exist or be missing.
     let beside = "CREATE INDEX mine ON sessions (user_id); CREATE TABLE notes (id INTEGER);
                   CREATE VIRTUAL TABLE words USING fts5(word); DROP INDEX ix_users_id";
     for (change, has_sources) in [("", true), (beside, true), ("", false)] {
@@ -199,13 +187,11 @@ fn a_database_of_the_python_server_is_restored_and_goes_on() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "Spin has no such command")]
 fn a_backup_of_a_database_of_the_python_server_is_restored_over_another_database() {
-    if !only_on_lanterne(REASON) {
-        return;
-    }
     let project = project_with("user@example.com");
     let theirs = Project::new().environment("DATABASE_URL", "sqlite:///theirs.db");
-    // Used by the Python server meanwhile, which keeps no write-ahead log.
+    // Open meanwhile, as in the Python server, and without a write-ahead log.
     let db = python_database(&theirs.path("theirs.db"));
     run(&theirs, "backup", &["copy.db"]).succeeded();
     drop(db);
@@ -216,10 +202,8 @@ fn a_backup_of_a_database_of_the_python_server_is_restored_over_another_database
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "Spin has no such command")]
 fn what_is_not_as_the_python_server_leaves_it_is_refused_and_nothing_is_changed() {
-    if !only_on_lanterne(REASON) {
-        return;
-    }
     let project = project_with("user@example.com");
     let before = files(&project);
     for (number, (change, fault)) in [

@@ -4,11 +4,10 @@ use std::fs::File;
 
 use serde_json::json;
 
-use crate::support::{Finished, Host, Project, TestApp, only_on_lanterne};
+use crate::support::{Finished, Host, Project, TestApp};
 
 fn seeded() -> TestApp {
-    let project = Project::new();
-    project.run("migrate", &["upgrade", "head"]).succeeded();
+    let project = Project::migrated();
     project.run("seed", &[]).succeeded();
     TestApp::of(project)
 }
@@ -33,8 +32,7 @@ fn login_of_seeded_users() {
 
 #[test]
 fn seed_twice_changes_nothing() {
-    let project = Project::new();
-    project.run("migrate", &["upgrade", "head"]).succeeded();
+    let project = Project::migrated();
     let first = project.run("seed", &[]).succeeded();
     assert!(first.contains("admin@lanterne-rouge.com: created"), "{first}");
     assert!(first.contains("tester@lanterne-rouge.com: created"), "{first}");
@@ -59,13 +57,7 @@ fn seed_leaves_an_existing_user_as_it_is() {
     );
 }
 
-fn migrated() -> Project {
-    let project = Project::new();
-    project.run("migrate", &["upgrade", "head"]).succeeded();
-    project
-}
-
-/// `seed` for this administrator, with `input` on its standard input.
+/// Runs `seed` for an administrator with `input` on standard input.
 fn seed_admin(project: &Project, email: &str, input: &str) -> Finished {
     let path = project.path("password.txt");
     std::fs::write(&path, input).expect("the folder can be written");
@@ -76,26 +68,29 @@ fn seed_admin(project: &Project, email: &str, input: &str) -> Finished {
 
 #[test]
 fn seed_says_that_the_documented_passwords_are_for_development() {
-    let printed = migrated().run("seed", &[]).succeeded();
+    let printed = Project::migrated().run("seed", &[]).succeeded();
     assert!(printed.contains("passwords of these accounts are public, for development only"), "{printed}");
     assert!(!printed.contains('\x1b'), "colours are for terminals: {printed:?}");
 }
 
 #[test]
 fn seed_refuses_the_documented_users_in_production() {
-    let project = migrated().variable("lanterne_env", "production");
+    let project = Project::migrated().variable("lanterne_env", "production");
     project.run("seed", &[]).failed(1, &["seed: LANTERNE_ENV is \"production\"", "--admin-email"]);
     assert_eq!(project.db().value("SELECT count(*) FROM users", []), 0);
     seed_admin(&project, "root@example.com", "a real password").succeeded();
-    if only_on_lanterne("Spin reads variables of the environment with its prefix only") {
-        let project = migrated().environment("LANTERNE_ENV", " Production");
-        project.run("seed", &[]).failed(1, &["seed: LANTERNE_ENV is \"Production\""]);
-    }
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "Spin reads variables of the environment with its prefix only")]
+fn seed_reads_the_kind_of_environment_by_its_plain_name() {
+    let project = Project::migrated().environment("LANTERNE_ENV", " Production");
+    project.run("seed", &[]).failed(1, &["seed: LANTERNE_ENV is \"Production\""]);
 }
 
 #[test]
 fn seed_creates_an_administrator_with_the_password_from_standard_input() {
-    let project = migrated();
+    let project = Project::migrated();
     let printed = seed_admin(&project, "Root@EXAMPLE.com", "a real password\n").succeeded();
     assert!(printed.contains("Root@example.com: created") && !printed.contains("a real password"), "{printed}");
     let app = TestApp::of(project);
@@ -108,7 +103,7 @@ fn seed_creates_an_administrator_with_the_password_from_standard_input() {
 
 #[test]
 fn seed_makes_a_password_for_an_administrator_and_shows_it_once() {
-    let project = migrated();
+    let project = Project::migrated();
     let printed = project.run("seed", &["--admin-email=root@example.com"]).succeeded();
     let password = printed.split("shown this once: ").nth(1).expect("a password").trim();
     assert!(password.len() == 24 && password.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{password}");
@@ -120,7 +115,7 @@ fn seed_makes_a_password_for_an_administrator_and_shows_it_once() {
 
 #[test]
 fn seed_refuses_what_registration_would_refuse() {
-    let project = migrated();
+    let project = Project::migrated();
     let usage = Host::under_test().usage_status();
     for (email, password, status, complaint) in [
         ("root@", "a real password", usage, "There must be something after the @-sign."),
@@ -146,16 +141,13 @@ fn seed_without_tables_says_what_to_run() {
 
 #[test]
 fn seed_refuses_a_cost_out_of_bounds() {
-    let project = Project::new().variable("bcrypt_cost", "9");
-    project.run("migrate", &["upgrade", "head"]);
+    let project = Project::migrated().variable("bcrypt_cost", "9");
     project.run("seed", &[]).failed(Host::under_test().usage_status(), &["seed: bcrypt_cost is \"9\""]);
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "`spin up` has no --seed")]
 fn up_with_seed_serves_the_seeded_users() {
-    if !only_on_lanterne("`spin up` has no --seed") {
-        return;
-    }
     let app = TestApp::of(Project::new().flag("--seed"));
     app.try_login("tester@lanterne-rouge.com", "tester_password_123").expect_status(200);
     let app = app.restart_with(&[]);

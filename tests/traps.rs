@@ -1,23 +1,22 @@
-//! What a host makes of a component that fails, or wants too much: an error for the one request, a line in the log, and
-//! on it goes.
+//! A component that traps or exceeds its limits fails one request with a line in the log, and the server continues.
 
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::json;
 
-use crate::support::{Database, Project, TestApp, only_on_lanterne};
-
-const WHY: &str = "what becomes of a trap is the host's own";
+use crate::support::{Database, Project, TestApp};
 
 fn faulty() -> TestApp {
-    TestApp::of(Project::new().edit("spin.toml", "release/api.wasm", "release/faulty.wasm"))
+    faulty_in(Project::migrated())
+}
+
+fn faulty_in(project: Project) -> TestApp {
+    TestApp::of(project.edit("spin.toml", "release/api.wasm", "release/faulty.wasm"))
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
 fn a_trap_is_500_with_a_line_in_the_log_and_the_server_goes_on() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let app = faulty();
     for path in ["/panic", "/memory", "/database"] {
         app.get(path).send().expect_detail(500, "Internal Server Error");
@@ -29,10 +28,8 @@ fn a_trap_is_500_with_a_line_in_the_log_and_the_server_goes_on() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
 fn a_trap_costs_no_other_request() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let app = faulty();
     std::thread::scope(|scope| {
         for number in 0..32 {
@@ -46,13 +43,11 @@ fn a_trap_costs_no_other_request() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
 fn a_transaction_that_a_trap_cut_off_is_undone() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let app = faulty();
     for _ in 0..3 {
-        // Each would wait for the lock of the one before it, and fail otherwise than by its panic.
+        // If the transaction were still open, the next request would fail on its lock instead of by its panic.
         app.get("/database").send().expect_status(500);
     }
     assert!(!app.log().contains("database is locked"), "{}", app.log());
@@ -60,10 +55,8 @@ fn a_transaction_that_a_trap_cut_off_is_undone() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
 fn a_component_reaches_no_file_but_its_database() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let app = faulty();
     for path in ["/attach", "/attach-expression", "/vacuum"] {
         let text = app.get(path).send().expect_status(200).text();
@@ -73,10 +66,8 @@ fn a_component_reaches_no_file_but_its_database() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
 fn a_value_or_a_row_that_is_too_large_is_an_error() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let app = faulty();
     let text = app.get("/blob").send().expect_status(200).text();
     assert!(text.contains("too big"), "{text}");
@@ -85,19 +76,17 @@ fn a_value_or_a_row_that_is_too_large_is_an_error() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
 fn a_reader_waits_for_another_process_and_holds_up_nobody() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let project = Project::new().flag("--no-migrate");
-    // Without a write-ahead log, where a writer keeps readers out.
+    // Without a write-ahead log a writer blocks readers.
     let other = Database::create(&project.path("state/sqlite_db.db"));
     other.execute_all("CREATE TABLE users (id INTEGER)");
-    let app = TestApp::of(project.edit("spin.toml", "release/api.wasm", "release/faulty.wasm"));
+    let app = faulty_in(project);
     other.execute_all("BEGIN EXCLUSIVE");
     std::thread::scope(|scope| {
         let readers: Vec<_> = (0..8).map(|_| scope.spawn(|| app.get("/users").send().text())).collect();
-        // More than there are threads for components, which a blocked one could not serve.
+        // More requests than there are threads for components.
         for _ in 0..8 {
             app.get("/").send().expect_status(200);
         }
@@ -110,10 +99,8 @@ fn a_reader_waits_for_another_process_and_holds_up_nobody() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
 fn what_a_component_keeps_is_in_the_table_that_spin_uses() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let app = faulty();
     let text = app.get("/key-value").send().expect_status(200).text();
     assert_eq!(text, r#"true false Some(Ok("second")) ["kept"] Some(Error::AccessDenied)"#);
@@ -123,10 +110,8 @@ fn what_a_component_keeps_is_in_the_table_that_spin_uses() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
 fn increments_that_meet_are_all_counted() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
     let app = faulty();
     std::thread::scope(|scope| {
         for _ in 0..8 {
@@ -138,11 +123,9 @@ fn increments_that_meet_are_all_counted() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
 fn the_state_is_for_the_user_alone() {
-    if !only_on_lanterne(WHY) {
-        return;
-    }
-    let app = faulty();
+    let app = faulty_in(Project::new());
     app.get("/key-value").send().expect_status(200);
     let mode = |name: &str| {
         let metadata = app.project().path(name).metadata().unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -1,20 +1,20 @@
-//! Who may do what: the document's table of routes, walked with every kind of wrong visitor.
+//! Authorization: every documented route, requested with every kind of missing permission.
 
 use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, Reply, SECRET, TestApp, Tokens, claims, mint};
 
-/// The routes that anybody may use. Whoever adds one here has thought about it.
+/// The routes without authorization. Adding one here is a deliberate decision.
 const PUBLIC: [&str; 5] = ["GET /", "GET /healthz", "POST /auth/login", "POST /auth/refresh", "POST /auth/register"];
 
-/// A route of the table.
+/// A documented route.
 struct Route {
     method: String,
     path: String,
     is_admin: bool,
 }
 
-/// The routes that need an access token, as the document has them.
+/// The documented routes that need an access token.
 fn protected(app: &TestApp) -> Vec<Route> {
     let document = app.get("/openapi.json").send().json();
     let mut routes = Vec::new();
@@ -29,7 +29,7 @@ fn protected(app: &TestApp) -> Vec<Route> {
             let refusals = operation["responses"]["403"]["content"]["application/json"]["examples"].to_string();
             let is_admin = refusals.contains("Admin privileges required");
             assert_eq!(is_admin, path.starts_with("/admin/"), "{method} {path}");
-            // Whose id it is does not matter to those who are refused.
+            // Refused requests do not depend on the id.
             routes.push(Route { method, path: path.replace("{id}", "1"), is_admin });
         }
     }
@@ -48,21 +48,21 @@ impl Route {
         }
     }
 
-    /// Fails the test unless the answer is 401 with this sentence and the challenge.
+    /// Asserts a 401 with this `detail` and the challenge.
     #[track_caller]
     fn denies(&self, app: &TestApp, authorization: Option<&str>, detail: &str) {
         let reply = self.send(app, authorization).expect_detail(401, detail);
         assert_eq!(reply.header("www-authenticate"), Some("Bearer"), "{} {}", self.method, self.path);
     }
 
-    /// Fails the test unless the answer is 403 with this sentence.
+    /// Asserts a 403 with this `detail`.
     #[track_caller]
     fn forbids(&self, app: &TestApp, token: &str, detail: &str) {
         self.send(app, Some(&format!("Bearer {token}"))).expect_detail(403, detail);
     }
 }
 
-/// Everything that a refused visitor could have changed.
+/// Everything that a refused request could have changed.
 fn state(app: &TestApp) -> Value {
     let db = app.db();
     json!([
@@ -132,7 +132,7 @@ fn the_token_of_an_ended_session_opens_nothing() {
     app.post("/auth/logout").bearer(&ended.access).send().expect_status(204);
     let expired = app.login(&account);
     app.db().execute("UPDATE sessions SET expires_at = '2020-01-01 00:00:00.000000' WHERE is_valid = 1", []);
-    // Of a session that was never there: the signature alone is not enough.
+    // For a session that never existed: a valid signature is not enough.
     let mut claims = claims(&app.login(&account).access);
     claims["jti"] = json!("00000000-0000-4000-8000-000000000000");
     let unknown = mint(SECRET, &json!({"alg": "HS256", "typ": "JWT"}), &claims);
@@ -147,7 +147,7 @@ fn the_token_of_an_ended_session_opens_nothing() {
 fn the_token_of_an_account_that_is_gone_opens_nothing() {
     let app = TestApp::start();
     let (account, tokens) = app.logged_in("user@example.com");
-    // As the Python server would, which leaves the sessions there.
+    // As the Python server does, which keeps the sessions.
     app.db().execute("DELETE FROM users WHERE id = ?1", [account.id]);
     for route in protected(&app) {
         route.denies(&app, Some(&format!("Bearer {}", tokens.access)), "User not found");
@@ -177,14 +177,14 @@ fn what_is_the_administrators_is_nobody_elses() {
         route.forbids(&app, &user.access, "Admin privileges required");
     }
     assert_eq!(accounts(), before);
-    // What they tried to change is in the log; what they wanted to see is not.
+    // Refused changes are audited; refused reads are not.
     let refused = "Refused: Admin privileges required: user@example.com";
     let sql = "SELECT action, user_id, resource_id FROM audit_logs WHERE details = ?1 ORDER BY action";
     assert_eq!(
         app.db().rows(sql, [refused]),
         json!([["session_revoke", 2, "1"], ["user_create", 2, null], ["user_delete", 2, "1"], ["user_update", 2, "1"]])
     );
-    // The flag is read anew every time, and is not in the token.
+    // The flag is read for every request and is not in the token.
     app.get("/admin/users").bearer(&admin.access).send().expect_status(200);
     app.db().execute("UPDATE users SET is_admin = 0", []);
     app.get("/admin/users").bearer(&admin.access).send().expect_detail(403, "Admin privileges required");

@@ -1,4 +1,4 @@
-//! `/admin/users`: what administrators do with accounts.
+//! `/admin/users`.
 
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ impl Scene {
         format!("/admin/users/{}", self.user.id)
     }
 
-    /// Who did it, to what, in which words.
+    /// The actor, resource and details of the audit rows.
     fn audit(&self, action: &str) -> Value {
         let sql = "SELECT user_id, resource_id, details FROM audit_logs WHERE action = ?1 ORDER BY id";
         self.app.db().rows(sql, [action])
@@ -195,7 +195,7 @@ fn there_is_always_an_administrator() {
     let scene = Scene::new();
     let id = scene.admin.id;
     let path = format!("/admin/users/{id}");
-    // One who cannot log in does not count.
+    // An inactive administrator does not count.
     scene
         .create(&json!({"email": "off@example.com", "password": PASSWORD, "is_admin": true, "is_active": false}))
         .expect_status(201);

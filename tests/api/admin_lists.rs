@@ -1,10 +1,10 @@
-//! `GET /admin/users`: some of the accounts, and how many there are.
+//! `GET /admin/users`: filters, pages and totals.
 
 use serde_json::json;
 
 use crate::admin::Scene;
 
-/// The addresses on a page of the list, and the total.
+/// The addresses on a page, and the total.
 #[track_caller]
 fn found(scene: &Scene, query: &str) -> (Vec<String>, i64) {
     let page = scene.get(&format!("/admin/users?{query}")).expect_status(200).json();
@@ -21,7 +21,7 @@ fn the_list_is_filtered_and_counted() {
     }
     scene.app.db().execute("UPDATE users SET is_active = 0 WHERE email LIKE 'under%'", []);
     assert_eq!(found(&scene, "").1, 6);
-    // What a form sends that nobody filled in.
+    // As an HTML form sends empty fields.
     assert_eq!(found(&scene, "limit=50&offset=0&q=&is_active=&is_admin=").1, 6);
     for (query, emails) in [
         ("q=off%40", vec!["50%off@example.com"]),

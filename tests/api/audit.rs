@@ -1,4 +1,4 @@
-//! The audit log: every outcome in it, and what administrators are shown of it.
+//! The audit log, and `GET /admin/audit-logs`.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, TestApp, Tokens};
 
-/// A page of the log.
+/// Requests a page of the log.
 #[track_caller]
 fn page(app: &TestApp, admin: &Tokens, query: &str) -> Value {
     let reply = app.get(&format!("/admin/audit-logs?{query}")).bearer(&admin.access).send().expect_status(200);
@@ -143,7 +143,7 @@ fn every_action_has_its_line() {
         "user_update",
     ];
     assert_eq!(actions, expected.into_iter().collect());
-    // And all of them are documented.
+    // All of them are documented.
     let document = app.get("/openapi.json").send().text();
     assert!(expected.iter().all(|action| document.contains(&format!("\"{action}\""))));
 }

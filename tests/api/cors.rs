@@ -1,10 +1,10 @@
-//! Which web origins may call.
+//! CORS.
 
 use crate::support::{Reply, TestApp};
 
 const ORIGINS: [&str; 2] = ["http://localhost:3000", "http://localhost:8000"];
 
-/// Fails the test unless a browser at `origin` may read the reply, with credentials.
+/// Asserts that a browser lets `origin` read the reply, with credentials.
 #[track_caller]
 fn expect_allowed(reply: &Reply, origin: &str) {
     assert_eq!(reply.header("access-control-allow-origin"), Some(origin), "{reply}");

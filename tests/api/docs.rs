@@ -1,4 +1,4 @@
-//! The pages for people: complete, cached, and without a word from any other host. What they look like is `browser`.
+//! The interactive pages: complete, cached, and without requests to other hosts. `browser` uses them.
 
 use std::io::Read as _;
 
@@ -12,7 +12,7 @@ const PAGES: [(&str, &str); 3] = [
     ("/openapi.json", "application/json"),
 ];
 
-/// The addresses of the files that a page asks for.
+/// The paths of the files that a page requests.
 fn assets(page: &Reply) -> Vec<String> {
     let text = page.text();
     let quoted = text.split(['"']).skip(1).step_by(2);
@@ -71,7 +71,7 @@ fn the_files_of_the_pages_are_kept_for_good() {
         assert_eq!(plain.header("content-encoding"), None, "{path}: nobody asked");
         let etag = plain.header("etag").expect("a version");
         app.get(path).header("if-none-match", etag).send().expect_status(304);
-        // Another version's file is not this one.
+        // The path of another version is a 404.
         let stale = format!("/docs/assets/0000000000000000/{}", path.rsplit('/').next().unwrap_or_default());
         app.get(&stale).send().expect_detail(404, "Not Found");
     }
@@ -114,7 +114,7 @@ fn nothing_comes_from_another_host() {
             html.split("<script").skip(1).all(|script| script.contains("></script>")),
             "{path}: a script in the page"
         );
-        // The address of the examples is text, and never one that a browser follows.
+        // The host in the examples is text, never a link.
         for attribute in ["src=", "href=", "action="] {
             assert!(
                 !html.contains(&format!("{attribute}\"http")) && !html.contains(&format!("{attribute}\"//")),
@@ -146,7 +146,7 @@ fn the_reference_tells_every_route_with_its_fields_and_errors() {
         "Account is inactive",
         "Needs an access token of an administrator.",
         "curl http://127.0.0.1:8000/admin/users/1/sessions \\\n  -X DELETE \\\n  -H &quot;Authorization: Bearer $ACCESS_TOKEN&quot;",
-        // What the entries of a list have.
+        // The members of list items.
         "Stays the same through all refreshes.",
         "The account that acted,",
         "curl http://127.0.0.1:8000/auth/login",

@@ -1,4 +1,4 @@
-//! What is wrong with a request before any route looks at it: every error has a `detail`.
+//! Errors outside the handlers: each has a `detail`.
 
 use serde_json::json;
 
@@ -39,7 +39,7 @@ fn a_slash_too_many_is_a_redirect() {
     let reply = app.get("/healthz/?a=b").send().expect_status(307);
     assert_eq!(reply.text(), "");
     assert_eq!(reply.header("location"), Some("/healthz?a=b"));
-    // Not where the client says it is: whoever forges that would send others away.
+    // Relative, because a forged Host header must not redirect to another site.
     for (path, location) in
         [("/admin/users/x%3Fy/", "/admin/users/x%3Fy"), ("/admin/users/%C3%A9%23/?q=1", "/admin/users/%C3%A9%23?q=1")]
     {
@@ -123,7 +123,7 @@ fn a_server_without_its_tables_says_nothing_of_them() {
     let reply = app.try_login("user@example.com", PASSWORD).expect_detail(500, "Internal Server Error");
     let id = reply.header("x-request-id").expect("an id").to_owned();
     app.get("/healthz").send().expect_status(200);
-    // The log says what the reply does not, under the id that the reply does have.
+    // The log names the cause under the request id of the reply.
     let log = app.log();
     assert!(log.contains(&id) && log.contains("no such table: users"), "{log}");
 }

@@ -40,7 +40,7 @@ fn login_inactive_account() {
     let account = app.register("user@example.com");
     app.db().execute("UPDATE users SET is_active = 0 WHERE id = ?1", [account.id]);
     app.try_login("user@example.com", PASSWORD).expect_detail(403, "Account is inactive");
-    // Only whoever knows the password learns that there is such an account.
+    // The account's state is revealed only after the right password.
     app.try_login("user@example.com", "wrong password").expect_detail(401, "Incorrect email or password");
     assert_eq!(app.db().value("SELECT count(*) FROM sessions", []), 0);
 }
@@ -89,7 +89,7 @@ fn login_makes_an_outdated_hash_anew() {
 fn login_with_a_hash_of_the_python_server() {
     let app = TestApp::start();
     let account = app.register("user@example.com");
-    // The same bcrypt under the names that older libraries give it.
+    // Prefixes of older libraries for the same algorithm.
     for prefix in ["$2a$", "$2y$"] {
         app.db().execute("UPDATE users SET hashed_password = ?1 || substr(hashed_password, 5)", [prefix]);
         app.login(&account);

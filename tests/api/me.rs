@@ -1,4 +1,4 @@
-//! `/users/me`: one's own account.
+//! `/users/me`.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn audit(app: &TestApp, action: &str) -> Value {
     app.db().rows(sql, [action])
 }
 
-/// Fails the test unless the audit log has one line of this action, a refusal of what `account` tried.
+/// Asserts that the audit log has one row of this action, for a refused attempt of `account`.
 #[track_caller]
 fn expect_refusal(app: &TestApp, action: &str, account: &Account, detail: &str) {
     let details = format!("Refused: {detail}: {}", account.email);
@@ -58,7 +58,7 @@ fn the_address_changes_with_the_password() {
     app.try_login("new@example.com", PASSWORD).expect_status(200);
     let details = "Email changed: user@example.com to new@example.com";
     assert_eq!(audit(&app, "email_change"), json!([[account.id, "user", account.id.to_string(), details]]));
-    // What was free is taken, and what was taken is free.
+    // The new address is taken and the old one is free.
     app.try_register("new@example.com").expect_detail(400, "Email already registered");
     app.register("user@example.com");
 }
@@ -71,7 +71,7 @@ fn an_address_that_somebody_has_is_not_given_twice() {
     change_email(&app, &tokens, "taken@example.com", PASSWORD).expect_detail(400, "Email already registered");
     expect_refusal(&app, "email_change", &account, "Email already registered");
     assert_eq!(app.get("/users/me").bearer(&tokens.access).send().field("email"), "user@example.com");
-    // One's own is no other's.
+    // The account's own address is not a conflict.
     change_email(&app, &tokens, "user@example.com", PASSWORD).expect_status(200);
 }
 
@@ -138,7 +138,7 @@ fn an_account_that_is_deleted_is_gone_for_good() {
     let details = "Account deleted: user@example.com";
     assert_eq!(audit(&app, "account_delete"), json!([[account.id, "user", account.id.to_string(), details]]));
 
-    // The address is free again, the id is not, and the old tokens fit nobody.
+    // The address is free again; the id is not reused, and the old tokens are invalid.
     let newcomer = app.register("user@example.com");
     assert!(newcomer.id > account.id);
     app.get("/users/me").bearer(&tokens.access).send().expect_detail(401, "User not found");

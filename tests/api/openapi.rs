@@ -1,4 +1,4 @@
-//! The OpenAPI document: sound in itself, and true of the server.
+//! The OpenAPI document is consistent, and the server behaves as documented.
 
 mod conforms;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, Reply, TestApp};
 
-/// The document, and the operations in it.
+/// The document.
 struct Document(Value);
 
 impl Document {
@@ -24,7 +24,7 @@ impl Document {
         })
     }
 
-    /// Fails the test unless the document says that this request can get this reply.
+    /// Asserts that this reply to this request is documented.
     #[track_caller]
     fn expect(&self, method: &str, path: &str, reply: &Reply) {
         let status = reply.status().to_string();
@@ -38,9 +38,9 @@ impl Document {
         assert!(!content.is_null(), "{method} {path} {status}: not of the documented type: {reply}");
         let fault = conforms::fault(&self.0, &content["schema"], &reply.json());
         assert_eq!(fault, None, "{method} {path} {status}");
-        // A sentence of an error is documented word by word.
+        // The `detail` of an error is documented literally.
         if let (Some(examples), true) = (content["examples"].as_object(), reply.json()["detail"].is_string()) {
-            // But for the number of seconds in one of them.
+            // Except for the number of seconds in that of a 429.
             let known = |example: &Value| example["value"] == reply.json() || reply.status() == 429;
             assert!(examples.values().any(known), "{method} {path}: {reply}");
         }
@@ -50,7 +50,7 @@ impl Document {
     }
 }
 
-/// Every value in a JSON text, however deep.
+/// Visits every value in a JSON document.
 fn walk<'a>(value: &'a Value, visit: &mut impl FnMut(&'a Value)) {
     visit(value);
     match value {

@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 
 use crate::support::{Account, PASSWORD, SECRET, TestApp, claims, mint};
 
-/// A header as the server writes it.
+/// The header of the server's tokens.
 fn hs256() -> Value {
     json!({"alg": "HS256", "typ": "JWT"})
 }
 
-/// An unused refresh token of a new account, with its claims.
+/// An unused refresh token of a new account, and its claims.
 fn start() -> (TestApp, Account, String, Value) {
     let app = TestApp::start();
     let (account, tokens) = app.logged_in("user@example.com");
@@ -54,7 +54,7 @@ fn refresh_reuse() {
     let (_, tokens) = app.logged_in("user@example.com");
     let second = app.refresh(&tokens.refresh);
     app.try_refresh(&tokens.refresh).expect_detail(401, "Invalid or expired refresh token");
-    // At once it is taken for a race between two tabs: the session goes on. Later it would end.
+    // An immediate reuse counts as a race between two tabs and does not end the session.
     app.refresh(&second.refresh);
 }
 
@@ -73,7 +73,7 @@ fn refresh_with_another_algorithm() {
         let token = mint(SECRET, &json!({"alg": alg, "typ": "JWT"}), &claims);
         app.try_refresh(&token).expect_detail(401, "Invalid token");
     }
-    // The same claims with the right header are good: it was the algorithm.
+    // The same claims with the right algorithm are accepted.
     app.refresh(&mint(SECRET, &hs256(), &claims));
 }
 
@@ -117,7 +117,7 @@ fn refresh_of_an_inactive_account() {
     let (app, _, token, _) = start();
     app.db().execute("UPDATE users SET is_active = 0", []);
     app.try_refresh(&token).expect_detail(401, "User not found or inactive");
-    // The refusal does not use the token up: an account that is switched on again goes on where it was.
+    // The refusal does not use up the token: it works once the account is active again.
     app.db().execute("UPDATE users SET is_active = 1", []);
     app.refresh(&token);
 }
@@ -127,7 +127,7 @@ fn refresh_of_a_deleted_account() {
     let (app, account, token, _) = start();
     app.db().execute("DELETE FROM users WHERE id = ?1", [account.id]);
     app.try_refresh(&token).expect_detail(401, "User not found or inactive");
-    // SQLite would give the id away again. The old token must not fit the new account.
+    // Without AUTOINCREMENT the id would be reused, and the old token would belong to the new account.
     let newcomer = app.register("newcomer@example.com");
     assert!(newcomer.id > account.id, "{} after {}", newcomer.id, account.id);
     app.try_refresh(&token).expect_status(401);
@@ -157,7 +157,7 @@ fn refresh_with_the_previous_key() {
     let new = "the next secret, which is longer than thirty-two bytes";
     let app = app.restart_with(&[("secret_key", new), ("secret_key_previous", SECRET)]);
     let tokens = app.refresh(&token);
-    // What is signed is signed with the new key: it outlives the old one.
+    // New tokens are signed with the new key and stay valid without the old one.
     let app = app.restart_with(&[("secret_key_previous", "")]);
     let tokens = app.refresh(&tokens.refresh);
     assert_eq!(claims(&tokens.access)["sub"], account.id.to_string());

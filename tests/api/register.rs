@@ -8,7 +8,7 @@ fn register(app: &TestApp, email: &str, password: &str) -> Reply {
     app.post("/auth/register").json(&json!({"email": email, "password": password})).send()
 }
 
-/// The `type` and `loc` of every fault that a 422 lists.
+/// The `type` and `loc` of every error in a 422.
 fn faults(reply: Reply) -> Vec<(String, Value)> {
     let body = reply.expect_status(422).json();
     let details = body["detail"].as_array().expect("a list of faults");
@@ -44,7 +44,7 @@ fn register_duplicate_in_another_spelling() {
     for same in ["user@BÜCHER.example.com", "user@xn--bcher-kva.example.com", " user@bücher.example.com "] {
         app.try_register(same).expect_detail(400, "Email already registered");
     }
-    // The part before the @ keeps its case: it is another address.
+    // The local part is case-sensitive.
     app.try_register("User@bücher.example.com").expect_status(201);
 }
 
@@ -73,11 +73,11 @@ fn register_long_password() {
     let app = TestApp::start();
     let reply = register(&app, "user@example.com", &"x".repeat(101));
     assert_eq!(faults(reply), [("string_too_long".to_owned(), json!(["body", "password"]))]);
-    // 100 characters of four bytes each are 100 characters.
+    // The limit counts characters, not bytes.
     let password = "𝄞".repeat(100);
     register(&app, "user@example.com", &password).expect_status(201);
     app.try_login("user@example.com", &password).expect_status(200);
-    // All of them count, also beyond the 72 bytes that bcrypt reads.
+    // Bytes beyond bcrypt's limit of 72 count as well.
     app.try_login("user@example.com", &"𝄞".repeat(99)).expect_status(401);
     assert!(app.db().value("SELECT count(*) FROM users", []) == 1);
 }

@@ -1,4 +1,4 @@
-//! Sessions as their owner sees them: listed, ended, and one and the same through all refreshes.
+//! `/users/me/sessions`, and the life of a session over refreshes.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Account, SECRET, TestApp, Tokens, mint};
 
-/// The sessions that the owner of the token is shown.
+/// Lists the sessions of a token's owner.
 #[track_caller]
 fn list(app: &TestApp, access_token: &str) -> Vec<Value> {
     let reply = app.get("/users/me/sessions").bearer(access_token).send().expect_status(200);
@@ -29,7 +29,7 @@ fn is_open(app: &TestApp, tokens: &Tokens) -> bool {
     true
 }
 
-/// Makes the last use of the refresh token `seconds` longer ago.
+/// Moves the last use of the refresh token `seconds` into the past.
 fn let_pass(app: &TestApp, seconds: u32) {
     let sql =
         "UPDATE sessions SET rotated_at = strftime('%Y-%m-%d %H:%M:%f000', rotated_at, ?1) WHERE rotated_at <> ''";
@@ -76,7 +76,7 @@ fn sessions_are_listed_newest_first_and_only_ones_own() {
     let (account, first) = app.logged_in("user@example.com");
     let second = app.login(&account);
     app.logged_in("other@example.com");
-    // The older one is used last, and stays the older one.
+    // The order is by creation, not by last use.
     let first = app.refresh(&first.refresh);
     let (seen_by_first, seen_by_second) = (list(&app, &first.access), list(&app, &second.access));
     assert_eq!(ids(&seen_by_first), [2, 1]);
@@ -91,7 +91,7 @@ fn logout_ends_the_session_with_all_its_tokens() {
     let (account, first) = app.logged_in("user@example.com");
     let second = app.refresh(&first.refresh);
     let other = app.login(&account);
-    // The token of before the refresh is good until it expires, or its session ends.
+    // The access token issued before the refresh stays valid until it expires or the session ends.
     assert!(is_open(&app, &first) && is_open(&app, &second));
     let reply = app.post("/auth/logout").bearer(&first.access).send().expect_status(204);
     assert_eq!((reply.text().as_str(), reply.header("content-length")), ("", None));
@@ -150,7 +150,7 @@ fn somebody_elses_session_is_not_found() {
     assert!(is_open(&app, &other));
 }
 
-/// A session that was refreshed once, some time ago.
+/// A session refreshed `seconds` ago, and its first and second pair of tokens.
 fn refreshed(seconds: u32) -> (TestApp, Account, Tokens, Tokens) {
     let app = TestApp::start();
     let (account, first) = app.logged_in("user@example.com");
@@ -206,7 +206,7 @@ fn a_logged_out_token_that_comes_back_is_no_theft() {
 fn refreshes_do_not_carry_a_session_beyond_its_end() {
     let app = TestApp::with(&[("session_absolute_days", "10")]);
     let (account, tokens) = app.logged_in("user@example.com");
-    // It began nine days and some hours ago.
+    // Nine days and some hours old.
     let age = "UPDATE sessions SET started_at = strftime('%Y-%m-%d %H:%M:%f000', 'now', '-9 days', '-13 hours')";
     app.db().execute(age, []);
     let tokens = app.refresh(&tokens.refresh);
@@ -256,12 +256,12 @@ fn a_session_of_the_python_server_goes_on_as_one() {
         assert_eq!(after[0][same], before[0][same], "{same}");
     }
     assert!(is_open(&app, &python));
-    // Its refresh token, used up, is as telling as any other.
+    // Reuse of its used refresh token is theft like any other.
     let_pass(&app, 11);
     app.try_refresh(&python.refresh).expect_status(401);
     assert!(!is_open(&app, &ours) && !is_open(&app, &python));
     assert_eq!(audit(&app, "refresh_reuse").as_array().map(Vec::len), Some(1));
-    // Of a session that is over nothing can be stolen: the next time is an ordinary refusal.
+    // Once the session has ended, reuse is an ordinary refusal.
     app.try_refresh(&python.refresh).expect_status(401);
     assert_eq!(audit(&app, "refresh_reuse").as_array().map(Vec::len), Some(1));
 }

@@ -1,10 +1,10 @@
-//! What lands in the tables, in the spelling that the Python server reads and writes.
+//! The rows that requests write, in the format of the Python server.
 
 use serde_json::{Value, json};
 
 use crate::support::{Database, PASSWORD, TestApp, is_sql_time};
 
-/// Fails the test unless every value of the query is a time as SQLAlchemy writes it.
+/// Asserts that every value of a query is a timestamp as SQLAlchemy writes it.
 #[track_caller]
 fn expect_times(db: &Database, sql: &str) {
     let rows = db.rows(sql, []);
@@ -102,7 +102,7 @@ fn audit_rows_say_where_the_request_came_from() {
 fn a_trusted_proxy_names_the_client() {
     let app = TestApp::with(&[("client_ip_header", "x-forwarded-for")]);
     let body = json!({"email": "user@example.com", "password": PASSWORD});
-    // The last address is the proxy's own observation; those before it are the client's claims.
+    // The proxy appends the address it sees; the client can forge those before it.
     app.post("/auth/register")
         .header("x-forwarded-for", "198.51.100.1, 203.0.113.9")
         .json(&body)

@@ -1,10 +1,10 @@
-//! What is written into tokens.
+//! The contents of tokens.
 
 use serde_json::{Value, json};
 
 use crate::support::{TestApp, claims, header};
 
-/// The seconds since 1970 of a time in the table `sessions`, plus some.
+/// A time in the table `sessions`, plus an offset, in Unix seconds.
 fn unix(app: &TestApp, column: &str, plus: i64) -> Value {
     let sql = format!("SELECT CAST(strftime('%s', {column}) AS INTEGER) + ?1 FROM sessions ORDER BY id DESC LIMIT 1");
     app.db().value(&sql, [plus])
@@ -54,7 +54,7 @@ fn every_token_has_an_identifier_of_its_own() {
         .map(|token| claims(token)["jti"].as_str().expect("a text").to_owned())
         .collect();
     for jti in &jtis {
-        // A UUID of version 4.
+        // A version 4 UUID.
         assert!(jti.len() == 36 && jti.as_bytes()[14] == b'4', "{jti}");
     }
     jtis.sort();

@@ -1,56 +1,56 @@
-//! An account made the way everybody makes one.
+//! Accounts registered over the API, and their tokens.
 
 use serde_json::json;
 
 use super::app::TestApp;
 use super::reply::Reply;
 
-/// A password that the API takes.
+/// A valid password.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
-/// An account, registered.
+/// A registered account.
 pub(crate) struct Account {
-    /// Its id.
+    /// The row's id.
     pub(crate) id: i64,
-    /// Its address, normalised.
+    /// The normalised address.
     pub(crate) email: String,
 }
 
 /// The tokens of a login or a refresh.
 pub(crate) struct Tokens {
-    /// Opens protected routes.
+    /// Authorizes requests.
     pub(crate) access: String,
-    /// Buys the next pair.
+    /// Is exchanged for the next pair.
     pub(crate) refresh: String,
 }
 
 impl TestApp {
-    /// Asks for an account with [`PASSWORD`].
+    /// Sends a registration with [`PASSWORD`].
     #[track_caller]
     pub(crate) fn try_register(&self, email: &str) -> Reply {
         self.post("/auth/register").json(&json!({"email": email, "password": PASSWORD})).send()
     }
 
-    /// Makes an account with [`PASSWORD`].
+    /// Registers an account with [`PASSWORD`].
     #[track_caller]
     pub(crate) fn register(&self, email: &str) -> Account {
         let reply = self.try_register(email).expect_status(201);
         Account { id: reply.json()["id"].as_i64().expect("an id"), email: reply.field("email") }
     }
 
-    /// Asks for tokens.
+    /// Sends a login.
     #[track_caller]
     pub(crate) fn try_login(&self, email: &str, password: &str) -> Reply {
         self.post("/auth/login").json(&json!({"email": email, "password": password})).send()
     }
 
-    /// Logs the account in with [`PASSWORD`].
+    /// Logs in with [`PASSWORD`].
     #[track_caller]
     pub(crate) fn login(&self, account: &Account) -> Tokens {
         Tokens::of(&self.try_login(&account.email, PASSWORD).expect_status(200))
     }
 
-    /// Makes an account and logs it in.
+    /// Registers an account and logs in.
     #[track_caller]
     pub(crate) fn logged_in(&self, email: &str) -> (Account, Tokens) {
         let account = self.register(email);
@@ -58,7 +58,7 @@ impl TestApp {
         (account, tokens)
     }
 
-    /// Makes an administrator and logs it in.
+    /// Registers an administrator and logs in.
     #[track_caller]
     pub(crate) fn admin(&self, email: &str) -> (Account, Tokens) {
         let (account, tokens) = self.logged_in(email);
@@ -66,13 +66,13 @@ impl TestApp {
         (account, tokens)
     }
 
-    /// Asks for new tokens.
+    /// Sends a refresh.
     #[track_caller]
     pub(crate) fn try_refresh(&self, refresh_token: &str) -> Reply {
         self.post("/auth/refresh").json(&json!({"refresh_token": refresh_token})).send()
     }
 
-    /// Trades the token for new ones.
+    /// Exchanges a refresh token for the next pair.
     #[track_caller]
     pub(crate) fn refresh(&self, refresh_token: &str) -> Tokens {
         Tokens::of(&self.try_refresh(refresh_token).expect_status(200))
@@ -80,7 +80,7 @@ impl TestApp {
 }
 
 impl Tokens {
-    /// Those in a reply.
+    /// Reads the tokens of a reply.
     #[track_caller]
     pub(crate) fn of(reply: &Reply) -> Self {
         Self { access: reply.field("access_token"), refresh: reply.field("refresh_token") }

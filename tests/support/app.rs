@@ -1,45 +1,48 @@
-//! The server of one test, with its folder, its database and a client for it.
+//! A server for one test, with its folder, database and client.
 
 use super::database::Database;
 use super::http::{Client, Request};
 use super::project::{Finished, Project};
 use super::server::Server;
 
-/// A server that this test alone talks to. Dropping it stops it and removes its folder.
+/// A running server that one test owns. Dropping it stops the server and removes the folder.
 pub(crate) struct TestApp {
-    // The server first: it is dropped before the folder that it writes to.
+    // Declared first, so that the server stops before its folder is removed.
     server: Server,
     project: Project,
     client: Client,
 }
 
 impl TestApp {
-    /// With a migrated, empty database.
+    /// Starts a server on a migrated, empty database.
     #[track_caller]
     pub(crate) fn start() -> Self {
         Self::with(&[])
     }
 
-    /// With these variables set.
+    /// Starts a server with these variables.
     #[track_caller]
     pub(crate) fn with(variables: &[(&str, &str)]) -> Self {
         let set = |project: Project, (name, value): &(&str, &str)| project.variable(name, value);
-        Self::of(variables.iter().fold(Project::new(), set))
+        Self::of(variables.iter().fold(Project::migrated(), set))
     }
 
-    /// In this project.
+    /// Starts a server in `project`.
     #[track_caller]
     pub(crate) fn of(project: Project) -> Self {
         Self::try_of(project).unwrap_or_else(|finished| panic!("the server did not start: {finished:#?}"))
     }
 
-    /// In this project, or what the server said instead of starting.
+    /// Starts a server in `project`.
+    ///
+    /// # Errors
+    /// The server exited instead; its output.
     pub(crate) fn try_of(project: Project) -> Result<Self, Finished> {
         let server = Server::start(&project)?;
         Ok(Self { server, project, client: Client::new() })
     }
 
-    /// Stops the server and starts it again on the same folder, with these variables changed.
+    /// Restarts the server in the same folder with these variables changed.
     #[track_caller]
     pub(crate) fn restart_with(self, variables: &[(&str, &str)]) -> Self {
         let Self { mut server, mut project, .. } = self;
@@ -50,7 +53,7 @@ impl TestApp {
         Self::of(project)
     }
 
-    /// Stops the server and returns its project, in which it can be started again.
+    /// Stops the server and returns its project, in which another can be started.
     pub(crate) fn into_project(self) -> Project {
         let Self { mut server, project, .. } = self;
         server.stop();
@@ -77,12 +80,12 @@ impl TestApp {
         self.project.db()
     }
 
-    /// The folder and what the server was started with.
+    /// The server's project.
     pub(crate) fn project(&self) -> &Project {
         &self.project
     }
 
-    /// What the server has said on its standard error so far.
+    /// The server's standard error so far.
     pub(crate) fn log(&self) -> String {
         self.server.log()
     }
@@ -92,7 +95,7 @@ impl TestApp {
         self.server.url.strip_prefix("http://").expect("it serves plain HTTP")
     }
 
-    /// Asks the server to stop, and returns its exit status.
+    /// Stops the server and returns its exit status.
     pub(crate) fn stop(mut self) -> Option<i32> {
         self.server.stop()
     }

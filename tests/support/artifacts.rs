@@ -1,4 +1,4 @@
-//! What is under test: the host program and the components, built once for all tests.
+//! The programs under test, built once for all tests: the host and the components.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,14 +8,14 @@ use std::{env, fs};
 /// The program that runs the components.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Host {
-    /// This project's own, from the release build.
+    /// The release build of this project's host.
     Lanterne,
-    /// The one on the PATH.
+    /// `spin` on the PATH.
     Spin,
 }
 
 impl Host {
-    /// The one that the environment variable `LANTERNE_TEST_HOST` names.
+    /// The host named by the environment variable `LANTERNE_TEST_HOST`; `lanterne` by default.
     pub(crate) fn under_test() -> Self {
         match env::var("LANTERNE_TEST_HOST").as_deref() {
             Err(_) | Ok("" | "lanterne") => Self::Lanterne,
@@ -24,7 +24,7 @@ impl Host {
         }
     }
 
-    /// The exit status with which a component's complaint about its words comes out. Spin has one for all failures.
+    /// The exit status of a command component called with wrong arguments. Spin reports every failure as 1.
     pub(crate) fn usage_status(self) -> i32 {
         match self {
             Self::Lanterne => 2,
@@ -32,7 +32,7 @@ impl Host {
         }
     }
 
-    /// The program, with the components built.
+    /// The path of the host program. Builds it and the components on first use.
     pub(crate) fn program(self) -> PathBuf {
         static BUILT: OnceLock<()> = OnceLock::new();
         BUILT.get_or_init(|| build(self));
@@ -41,16 +41,6 @@ impl Host {
             Self::Spin => PathBuf::from("spin"),
         }
     }
-}
-
-/// Whether the test may go on; on another host it says why not. Ask it first.
-#[must_use]
-pub(crate) fn only_on_lanterne(reason: &str) -> bool {
-    let on_lanterne = Host::under_test() == Host::Lanterne;
-    if !on_lanterne {
-        eprintln!("skipped on this host: {reason}");
-    }
-    on_lanterne
 }
 
 /// The root of the repository.
@@ -62,7 +52,7 @@ fn lanterne() -> PathBuf {
     root().join("target/release/lanterne")
 }
 
-/// Builds with the output on our own stderr: the first time this takes minutes, and should be seen to go on.
+/// Builds with cargo's output on standard error: the first build takes minutes and should show progress.
 fn build(host: Host) {
     let cargo = || {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -79,7 +69,7 @@ fn build(host: Host) {
     run(cargo().args(["--target", "wasm32-wasip2", "--package", "lanterne-faulty"]));
 }
 
-/// The packages that the components are built from, as the manifests say.
+/// `--package` arguments for every component, read from the build commands of the manifests.
 fn packages() -> Vec<String> {
     let manifests = ["spin.toml", "spin.commands.toml"];
     let texts = manifests.map(|name| fs::read_to_string(root().join(name)).expect("the manifest is in the root"));
@@ -89,7 +79,7 @@ fn packages() -> Vec<String> {
 }
 
 fn run(command: &mut Command) {
-    // Not where libtest would hide it: stdout of a child is ours, too.
+    // `status` lets the child inherit stderr, which libtest does not capture.
     let status = command.status().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(status.success(), "{command:?}: {status}");
 }

@@ -1,4 +1,4 @@
-//! The server's SQLite file, opened beside the server as the Python server or a person with `sqlite3` would.
+//! The server's SQLite file, opened from the test while the server runs.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,17 +7,17 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Params};
 use serde_json::{Value, json};
 
-/// A connection to the file.
+/// A connection to an SQLite file.
 pub(crate) struct Database(Connection);
 
 impl Database {
-    /// Opens the file, which must be there.
+    /// Opens an existing file.
     #[track_caller]
     pub(crate) fn open(path: &Path) -> Self {
         Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
     }
 
-    /// Opens the file, or makes it.
+    /// Opens a file, creating it and its folder if missing.
     #[track_caller]
     pub(crate) fn create(path: &Path) -> Self {
         std::fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("the folder can be written");
@@ -29,12 +29,12 @@ impl Database {
         let connection = Connection::open_with_flags(path, flags);
         let connection = connection.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         connection.busy_timeout(Duration::from_secs(10)).expect("a new connection takes settings");
-        // As in the Python server and the `sqlite3` program; the SQLite built in here has it the other way round.
+        // Off, as in the Python server and the `sqlite3` program; rusqlite's bundled SQLite turns it on.
         connection.pragma_update(None, "foreign_keys", false).expect("a new connection takes settings");
         Self(connection)
     }
 
-    /// The rows of a query, as a JSON list of lists: `json!([[1, "a@example.org", null]])`.
+    /// Returns the rows of a query as a JSON array of arrays: `json!([[1, "a@example.org", null]])`.
     #[track_caller]
     pub(crate) fn rows(&self, sql: &str, params: impl Params) -> Value {
         let mut statement = self.0.prepare(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
@@ -44,7 +44,7 @@ impl Database {
         Value::Array(rows.unwrap_or_else(|error| panic!("{sql}: {error}")))
     }
 
-    /// The one column of the one row of a query.
+    /// Returns the only column of the only row of a query.
     #[track_caller]
     pub(crate) fn value(&self, sql: &str, params: impl Params) -> Value {
         let rows = self.rows(sql, params);
@@ -53,7 +53,7 @@ impl Database {
         value.clone()
     }
 
-    /// Runs one statement and returns how many rows it changed. References are not enforced here.
+    /// Runs one statement, without foreign keys, and returns the number of changed rows.
     #[track_caller]
     pub(crate) fn execute(&self, sql: &str, params: impl Params) -> usize {
         self.0.execute(sql, params).unwrap_or_else(|error| panic!("{sql}: {error}"))
@@ -76,7 +76,7 @@ fn to_json(value: ValueRef<'_>) -> Value {
     }
 }
 
-/// Whether the text is a time as SQLAlchemy writes it: `2026-01-31 12:00:00.000000`.
+/// Whether `value` is a timestamp as SQLAlchemy writes it: `2026-01-31 12:00:00.000000`.
 pub(crate) fn is_sql_time(value: &Value) -> bool {
     value.as_str().is_some_and(|text| {
         let shape = "dddd-dd-dd dd:dd:dd.dddddd";

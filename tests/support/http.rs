@@ -1,4 +1,4 @@
-//! A client that reports what came back, whatever the status, and follows no redirect.
+//! An HTTP client that returns every reply as it is: no redirects, no errors for a status.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use ureq::http::request::Builder;
 
 use super::reply::Reply;
 
-/// Connections to the server, kept open between requests.
+/// A pool of connections to one server.
 pub(crate) struct Client(Agent);
 
 impl Client {
-    /// With no connection yet.
+    /// Creates a client without connections.
     pub(crate) fn new() -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -25,13 +25,13 @@ impl Client {
         Self(config.into())
     }
 
-    /// A request without headers and body so far.
+    /// Starts a request without headers or body.
     pub(crate) fn request(&self, method: &str, url: &str) -> Request<'_> {
         Request { agent: &self.0, builder: HttpRequest::builder().method(method).uri(url), body: None }
     }
 }
 
-/// A request in the making.
+/// A request to be sent.
 pub(crate) struct Request<'a> {
     agent: &'a Agent,
     builder: Builder,
@@ -45,26 +45,26 @@ impl Request<'_> {
         self
     }
 
-    /// As the owner of this access token.
+    /// Authorizes the request with an access token.
     pub(crate) fn bearer(self, access_token: &str) -> Self {
         self.header("authorization", &format!("Bearer {access_token}"))
     }
 
-    /// With `value` as its body and its content type.
+    /// Sets a JSON body and its content type.
     pub(crate) fn json(self, value: &Value) -> Self {
         self.header("content-type", "application/json").raw_body(value.to_string())
     }
 
-    /// With these bytes as its body, and no content type.
+    /// Sets the body, without a content type.
     pub(crate) fn raw_body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
         self
     }
 
-    /// Sends it.
+    /// Sends the request and reads the reply.
     #[track_caller]
     pub(crate) fn send(self) -> Reply {
-        // The library announces a body for these methods in any case; as most clients do, let it be one of length 0.
+        // ureq sends these methods without a body as chunked; most clients send `content-length: 0`.
         let is_upload =
             self.builder.method_ref().is_some_and(|method| ["POST", "PUT", "PATCH"].contains(&method.as_str()));
         let response = match self.body.or_else(|| is_upload.then(Vec::new)) {

@@ -1,4 +1,4 @@
-//! How a test reaches the server, and what it needs around it.
+//! What the tests share: servers, projects, a client, the database, tokens.
 
 mod account;
 mod app;
@@ -12,8 +12,8 @@ mod token;
 
 pub(crate) use account::{Account, PASSWORD, Tokens};
 pub(crate) use app::TestApp;
-pub(crate) use artifacts::{Host, only_on_lanterne};
+pub(crate) use artifacts::Host;
 pub(crate) use database::{Database, is_sql_time};
 pub(crate) use project::{Finished, Project};
 pub(crate) use reply::Reply;
-pub(crate) use token::{SECRET, claims, header, mint};
+pub(crate) use token::{SECRET, claims, header, mint, signature};

@@ -1,8 +1,9 @@
-//! A copy of the app in a folder of its own: manifests, state, and nobody's `.env`.
+//! A copy of the app in a temporary folder: manifests, state and no `.env`.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
@@ -10,25 +11,48 @@ use super::artifacts::{Host, root};
 use super::database::Database;
 use super::token::SECRET;
 
-/// What the programs under test keep of our environment. Everything else stays away from them: a developer's SECRET_KEY
-/// or DATABASE_URL must not decide about a test.
+/// The environment variables passed on to the programs under test. A developer's SECRET_KEY or DATABASE_URL must not
+/// change a result.
 const KEPT: [&str; 6] = ["PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_DATA_HOME", "LANTERNE_CACHE_DIR"];
 
-/// A folder with the two manifests and what the servers and commands started in it are given.
+/// The path of the database in a project.
+const DATABASE: &str = "state/sqlite_db.db";
+
+/// A folder with both manifests, and the settings of the servers and commands started in it.
 pub(crate) struct Project {
     folder: TempDir,
+    is_migrated: bool,
     variables: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     flags: Vec<String>,
 }
 
 impl Project {
-    /// With a good secret, the cheapest hashes, and a database that does not exist yet.
+    /// Creates a project with a valid secret, the lowest bcrypt cost and no database.
     pub(crate) fn new() -> Self {
         Self::empty().variable("secret_key", SECRET).variable("bcrypt_cost", "10")
     }
 
-    /// With no variable set.
+    /// Creates a project as [`Self::new`] does, with an empty database at the newest revision. The database is copied
+    /// from one that the `migrate` component has built once for all tests; servers start without migrating.
+    #[track_caller]
+    pub(crate) fn migrated() -> Self {
+        static TEMPLATE: OnceLock<Vec<u8>> = OnceLock::new();
+        let template = TEMPLATE.get_or_init(|| {
+            let project = Self::new();
+            project.run("migrate", &["upgrade", "head"]).succeeded();
+            // The copy has no write-ahead log.
+            project.db().rows("PRAGMA wal_checkpoint(TRUNCATE)", []);
+            fs::read(project.path(DATABASE)).expect("it was just made")
+        });
+        let project = Self { is_migrated: true, ..Self::new() };
+        let file = project.path(DATABASE);
+        fs::create_dir_all(file.parent().expect("a file is in a folder")).expect("the folder can be written");
+        fs::write(file, template).expect("the folder can be written");
+        project
+    }
+
+    /// Creates a project without variables.
     pub(crate) fn empty() -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         for name in ["spin.toml", "spin.commands.toml"] {
@@ -38,17 +62,17 @@ impl Project {
             assert_ne!(copy, manifest, "{name}: the components are expected in target/");
             fs::write(folder.path().join(name), copy).expect("the folder can be written");
         }
-        Self { folder, variables: Vec::new(), environment: Vec::new(), flags: Vec::new() }
+        Self { folder, is_migrated: false, variables: Vec::new(), environment: Vec::new(), flags: Vec::new() }
     }
 
-    /// Sets a variable as `--variable` does.
+    /// Sets a variable with `--variable`.
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.retain(|(other, _)| other != name);
         self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Sets a variable of the environment.
+    /// Sets an environment variable.
     pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
@@ -66,24 +90,35 @@ impl Project {
         self
     }
 
+    /// Makes servers migrate, because the database of [`Self::migrated`] has been replaced.
+    pub(crate) fn migrate_on_start(mut self) -> Self {
+        self.is_migrated = false;
+        self
+    }
+
+    /// Whether servers start without migrating.
+    pub(crate) fn is_migrated(&self) -> bool {
+        self.is_migrated
+    }
+
     /// The path of a file in the folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// Replaces a piece of a manifest.
+    /// Replaces `from` by `to` in a manifest.
     pub(crate) fn edit(self, name: &str, from: &str, to: &str) -> Self {
         let manifest = fs::read_to_string(self.path(name)).expect("a manifest");
         assert!(manifest.contains(from), "{name} has no {from:?}");
         self.file(name, &manifest.replace(from, to))
     }
 
-    /// The database where a host puts it.
+    /// Opens the database.
     pub(crate) fn db(&self) -> Database {
-        Database::open(&self.path("state/sqlite_db.db"))
+        Database::open(&self.path(DATABASE))
     }
 
-    /// `host ARGUMENTS`, not started yet, in the folder and with the environment of this project.
+    /// Prepares the host program in this folder and environment.
     pub(crate) fn command(&self, host: Host) -> Command {
         let mut command = Command::new(host.program());
         command.current_dir(self.folder.path()).env_clear();
@@ -93,12 +128,15 @@ impl Project {
         command
     }
 
-    /// The server: `lanterne up` or `spin up`.
+    /// Prepares a server: `lanterne up` or `spin up`.
     pub(crate) fn serve(&self, host: Host, listen: &str) -> Command {
         let mut command = self.command(host);
         command.arg("up");
         match host {
-            Host::Lanterne => command.arg("--no-build").arg("--from").arg(self.folder.path()),
+            Host::Lanterne => {
+                command.args(self.is_migrated.then_some("--no-migrate"));
+                command.arg("--no-build").arg("--from").arg(self.folder.path())
+            }
             Host::Spin => command.arg("-f").arg(self.path("spin.toml")),
         };
         command.args(["--listen", listen, "--state-dir"]).arg(self.path("state"));
@@ -106,16 +144,16 @@ impl Project {
         command
     }
 
-    /// Runs the command component `name` with `words` to its end.
+    /// Runs the command component `name` with arguments to its end.
     pub(crate) fn run(&self, name: &str, words: &[&str]) -> Finished {
         Finished::of(self.component(name, words))
     }
 
-    /// `migrate`, `seed` or `prune`, not started yet.
+    /// Prepares the command component `name`.
     pub(crate) fn component(&self, name: &str, words: &[&str]) -> Command {
         let host = Host::under_test();
         let mut command = self.command(host);
-        // Spin refuses variables that a manifest does not declare, and the commands have but these.
+        // Spin rejects undeclared variables, and spin.commands.toml declares only these.
         let is_declared = |name: &str| matches!(name, "bcrypt_cost" | "lanterne_env");
         let variables: Vec<_> = self.variables.iter().filter(|(name, _)| is_declared(name)).cloned().collect();
         match host {
@@ -138,14 +176,14 @@ fn variable_flags(variables: &[(String, String)]) -> Vec<String> {
     variables.iter().flat_map(flag).collect()
 }
 
-/// What a program said until its end.
+/// The result of a program.
 #[derive(Debug)]
 pub(crate) struct Finished {
-    /// Its exit status; `None` if a signal ended it.
+    /// The exit status; `None` if a signal ended the program.
     pub(crate) status: Option<i32>,
-    /// Everything on its standard output.
+    /// The whole standard output.
     pub(crate) stdout: String,
-    /// Everything on its standard error.
+    /// The whole standard error.
     pub(crate) stderr: String,
 }
 
@@ -157,14 +195,14 @@ impl Finished {
         Self { status: status.code(), stdout: text(stdout), stderr: text(stderr) }
     }
 
-    /// Fails the test unless it succeeded; returns what it printed.
+    /// Asserts success and returns the standard output.
     #[track_caller]
     pub(crate) fn succeeded(self) -> String {
         assert_eq!(self.status, Some(0), "{self:#?}");
         self.stdout
     }
 
-    /// Fails the test unless it failed with `status` and all of `words` on its standard error, and no panic.
+    /// Asserts an exit status, all of `words` on standard error, and no panic.
     #[track_caller]
     pub(crate) fn failed(&self, status: i32, words: &[&str]) {
         assert_eq!(self.status, Some(status), "{self:#?}");

@@ -1,11 +1,11 @@
-//! A reply, and what tests expect of it.
+//! A reply, and what tests assert of it.
 
 use std::fmt;
 
 use serde_json::Value;
-use ureq::http::HeaderMap;
+use ureq::http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The reply to a request.
+/// A reply.
 pub(crate) struct Reply {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
@@ -13,18 +13,36 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// Parses the bytes of a closed connection, skipping interim replies (RFC 9110, section 15.2).
+    #[track_caller]
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+        let (head, body) = bytes.split_at(end.unwrap_or_else(|| panic!("no reply: {:?}", bytes.escape_ascii())) + 4);
+        let head = String::from_utf8_lossy(head);
+        let mut lines = head.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("a status line");
+        if (100..200).contains(&status) {
+            return Self::parse(body);
+        }
+        let pairs = lines.filter_map(|line| line.split_once(':'));
+        let headers = pairs.map(|(name, value)| {
+            (name.parse::<HeaderName>().expect("a name"), value.trim().parse::<HeaderValue>().expect("a value"))
+        });
+        Self { status, headers: headers.collect(), body: body.to_owned() }
+    }
+
     /// The status code.
     pub(crate) fn status(&self) -> u16 {
         self.status
     }
 
-    /// The header's value, if it is there once and is text.
+    /// The value of a header that occurs exactly once and is ASCII.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.get_all(name).iter();
         values.next().filter(|_| values.next().is_none())?.to_str().ok()
     }
 
-    /// The body as it came.
+    /// The body.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.body
     }
@@ -40,26 +58,26 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {self}"))
     }
 
-    /// The body as JSON, `null` if there is none.
+    /// The body as JSON, or `null` if it is empty.
     #[track_caller]
     pub(crate) fn json_or_null(&self) -> Value {
         if self.body.is_empty() { Value::Null } else { self.json() }
     }
 
-    /// A text in the body: `reply.field("access_token")`.
+    /// A string member of a JSON body: `reply.field("access_token")`.
     #[track_caller]
     pub(crate) fn field(&self, name: &str) -> String {
         self.json()[name].as_str().unwrap_or_else(|| panic!("no {name} in {self}")).to_owned()
     }
 
-    /// Fails the test unless the status is this.
+    /// Asserts the status.
     #[track_caller]
     pub(crate) fn expect_status(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self}");
         self
     }
 
-    /// Fails the test unless status and body are these, and the body says that it is JSON.
+    /// Asserts status, JSON body and content type.
     #[track_caller]
     pub(crate) fn expect(self, status: u16, json: &Value) -> Self {
         assert_eq!(self.status, status, "{self}");
@@ -68,7 +86,7 @@ impl Reply {
         self
     }
 
-    /// Fails the test unless it is an error with this status and this `detail`.
+    /// Asserts an error with this status and `detail`.
     #[track_caller]
     pub(crate) fn expect_detail(self, status: u16, detail: &str) -> Self {
         self.expect(status, &serde_json::json!({ "detail": detail }))

@@ -1,4 +1,4 @@
-//! A server as a child process: started, waited for, stopped.
+//! A server as a child process.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::TcpListener;
@@ -13,9 +13,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::artifacts::Host;
 use super::project::{Finished, Project};
 
-/// The first start compiles the component, perhaps beside other work on a slow machine.
+/// How long a server may take to listen. The first start compiles the component.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
-/// How long a server that was asked to stop may take before it is made to: a little more than it gives its requests.
+/// How long a server may take to stop before it is killed: a little longer than it waits for requests in flight.
 const STOP_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// A running server. Dropping it stops it.
@@ -30,15 +30,17 @@ impl Server {
     /// Starts a server in `project` and waits until it listens.
     ///
     /// # Errors
-    /// It ended instead; this is what it said.
+    /// The server exited instead; its output.
     pub(crate) fn start(project: &Project) -> Result<Self, Finished> {
         let host = Host::under_test();
-        // Spin has no way to say which port 0 became. Between here and its start another program may take the port,
-        // which the test would see as a server that did not start.
+        // Spin does not report the port chosen for port 0. Another program may take the free port before Spin does;
+        // the server then fails to start.
         let listen = match host {
             Host::Lanterne => "127.0.0.1:0".to_owned(),
             Host::Spin => {
-                project.run("migrate", &["upgrade", "head"]).succeeded();
+                if !project.is_migrated() {
+                    project.run("migrate", &["upgrade", "head"]).succeeded();
+                }
                 let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
                 free.expect("a free port").to_string()
             }
@@ -69,14 +71,14 @@ impl Server {
         }
     }
 
-    /// What the server has said on its standard error so far.
+    /// The standard error so far.
     pub(crate) fn log(&self) -> String {
         self.output.lock().expect("no reader panicked").clone()
     }
 
-    /// Asks the server to stop (SIGTERM) and waits for its end; returns its exit status, `None` if it had to be killed.
+    /// Stops the server with SIGTERM and returns its exit status, or `None` if it had to be killed.
     pub(crate) fn stop(&mut self) -> Option<i32> {
-        // An error says that it has ended already.
+        // Fails if the server has exited already.
         let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         let start = Instant::now();
         while start.elapsed() < STOP_TIMEOUT {
@@ -102,7 +104,7 @@ impl Drop for Server {
     }
 }
 
-/// Keeps what a child says, so that it never waits for us, and sends the address once it is told.
+/// Drains a pipe into `output`, so that the child never blocks, and sends the first URL that is announced.
 fn read_lines(
     pipe: impl Read + Send + 'static,
     output: Arc<Mutex<String>>,
@@ -111,7 +113,7 @@ fn read_lines(
     thread::spawn(move || {
         let mut address = address;
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            // `lanterne` says "Listening on http://...", `spin` "Serving http://...".
+            // `lanterne` prints "Listening on http://...", `spin` "Serving http://...".
             let url = ["Listening on ", "Serving "].iter().find_map(|words| line.strip_prefix(words));
             if let (Some(url), Some(sender)) = (url, address.take_if(|_| url.is_some())) {
                 let _ = sender.send(url.trim().to_owned());

@@ -1,14 +1,16 @@
-//! Tokens from the other side: what is in them, and some that the server did not make.
+//! Reads tokens, and signs tokens that the server would not issue.
+
+use std::fmt::Display;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_simple::algorithms::{HS256Key, MACLike as _};
 use serde_json::Value;
 
-/// The key of the servers under test.
+/// The secret of the servers under test.
 pub(crate) const SECRET: &str = "a secret that only the tests of this project use";
 
-/// The claims of a token, unverified.
+/// The claims of a token. The signature is not verified.
 #[track_caller]
 pub(crate) fn claims(token: &str) -> Value {
     part(token, 1)
@@ -28,10 +30,14 @@ fn part(token: &str, index: usize) -> Value {
     serde_json::from_slice(&bytes).expect("JSON")
 }
 
-/// A token with exactly this header and these claims, signed with `secret`.
-pub(crate) fn mint(secret: &str, header: &Value, claims: &Value) -> String {
-    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let signed = format!("{}.{}", encode(header), encode(claims));
-    let tag = HS256Key::from_bytes(secret.as_bytes()).authentication_tag(signed.as_bytes());
-    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag))
+/// Signs a token with exactly this header and payload, which need not be claims.
+pub(crate) fn mint(secret: &str, header: &Value, payload: impl Display) -> String {
+    let signed =
+        format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(payload.to_string()));
+    format!("{signed}.{}", signature(secret, &signed))
+}
+
+/// The HS256 signature of `header.payload`, encoded as in a token.
+pub(crate) fn signature(secret: &str, signed: &str) -> String {
+    URL_SAFE_NO_PAD.encode(HS256Key::from_bytes(secret.as_bytes()).authentication_tag(signed.as_bytes()))
 }

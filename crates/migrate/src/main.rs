@@ -54,7 +54,7 @@ migrations unknown to this program, if the text of an applied one has changed,
 or if it belongs to another program. A database of the Python server counts as
 being at 0001.
 
-Exit status: 0 on success, 1 on failure, 2 on a usage error (on Spin: 1).
+Exit status: 0 on success, 1 on failure, 2 on a usage error (1 on Spin).
 
 Run it with:
   cargo lanterne migrate upgrade head

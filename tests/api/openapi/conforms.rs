@@ -1,8 +1,8 @@
-//! Whether a value is as a schema of the document says: as much of JSON Schema as the document uses.
+//! Validates values against the document's schemas: the subset of JSON Schema that the document uses.
 
 use serde_json::Value;
 
-/// What is wrong with `value`, or nothing.
+/// The first violation of `schema` in `value`.
 pub(super) fn fault(document: &Value, schema: &Value, value: &Value) -> Option<String> {
     if let Some(reference) = schema["$ref"].as_str() {
         return fault(document, target(document, reference), value);
@@ -30,7 +30,7 @@ pub(super) fn fault(document: &Value, schema: &Value, value: &Value) -> Option<S
     if let Some(missing) = required.clone().find(|name| !members.contains_key(*name)) {
         return Some(format!("{missing} is missing in {value}"));
     }
-    // A reply has nothing that the document does not know.
+    // Undocumented members are violations.
     let properties = schema["properties"].as_object()?;
     members.iter().find_map(|(name, member)| match properties.get(name) {
         Some(property) => fault(document, property, member),
@@ -38,7 +38,7 @@ pub(super) fn fault(document: &Value, schema: &Value, value: &Value) -> Option<S
     })
 }
 
-/// What a reference refers to.
+/// Resolves a reference.
 #[track_caller]
 pub(super) fn target<'a>(document: &'a Value, reference: &str) -> &'a Value {
     let pointer = reference.strip_prefix('#').unwrap_or_else(|| panic!("{reference} leads out of the document"));

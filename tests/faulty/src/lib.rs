@@ -1,5 +1,5 @@
-//! A component that fails when asked to, or asks for what it must not get: what the API should never do, and its host
-//! must survive. Beside that it uses what the API leaves alone.
+//! A component for testing the host: it traps, exceeds limits, asks for what it must not get, and uses interfaces that
+//! the API does not.
 
 use bytes::Bytes;
 use spin_sdk::experimental::wasi::keyvalue::{atomics, store};
@@ -17,7 +17,7 @@ async fn serve(request: Request) -> impl IntoResponse {
             }
         }
         "/database" => {
-            // A transaction that nobody ends, on a connection that nobody keeps.
+            // Leaves a transaction open on a connection that is dropped.
             let db = Connection::open_default().await.expect("a connection");
             let begun = db.execute("BEGIN IMMEDIATE", []).await.expect("a statement");
             begun.result().await.expect("a transaction");
@@ -36,7 +36,7 @@ async fn serve(request: Request) -> impl IntoResponse {
     http::Response::new(FullBody::new(Bytes::from(text)))
 }
 
-/// Runs the statement; says how many rows it gave, or why it failed.
+/// Runs a statement and returns its number of rows or its error as text.
 async fn execute(statement: &str) -> String {
     let db = Connection::open_default().await.expect("a connection");
     let rows = match db.execute(statement, []).await {
@@ -46,7 +46,7 @@ async fn execute(statement: &str) -> String {
     rows.map_or_else(|error| error.to_string(), |rows| format!("{} rows", rows.len()))
 }
 
-/// Sets two keys, changes one, deletes the other, and says what is seen of them.
+/// Sets two keys, changes one, deletes the other, and returns what can be read.
 fn use_store() -> String {
     let bucket = store::open("default").expect("a store");
     bucket.set("kept", b"first").expect("a change");
@@ -61,7 +61,7 @@ fn use_store() -> String {
     format!("{before} {after} {kept:?} {keys:?} {other:?}")
 }
 
-/// Adds one to the number `count`.
+/// Increments the counter `count`.
 fn increment() -> String {
     let bucket = store::open("default").expect("a store");
     atomics::increment(&bucket, "count", 1).expect("a number").to_string()

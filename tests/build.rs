@@ -1,0 +1,35 @@
+//! Tells the tests what this machine can run, so that a test that cannot run is reported as ignored, with its reason.
+//!
+//! `has_browser`: Node, Chromium and playwright-core are installed, as `e2e/` needs them.
+//! `spin_host`: the tests run against Spin (`LANTERNE_TEST_HOST=spin`), not against `lanterne`.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn main() {
+    println!("cargo::rustc-check-cfg=cfg(has_browser, spin_host)");
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=CHROMIUM");
+    println!("cargo::rerun-if-env-changed=LANTERNE_TEST_HOST");
+
+    let chromium = env::var_os("CHROMIUM").map_or_else(|| "/usr/bin/chromium".into(), PathBuf::from);
+    let playwright = Path::new("../e2e/node_modules/playwright-core");
+    watch(&chromium);
+    watch(playwright);
+    let has_node = Command::new("node").arg("--version").output().is_ok_and(|output| output.status.success());
+    if has_node && chromium.exists() && playwright.exists() {
+        println!("cargo::rustc-cfg=has_browser");
+    }
+    if env::var_os("LANTERNE_TEST_HOST").is_some_and(|host| host == "spin") {
+        println!("cargo::rustc-cfg=spin_host");
+    }
+}
+
+/// Reruns this script when `path` changes or appears. A path that does not exist would rerun it every time, so its
+/// nearest existing ancestor stands in for it.
+fn watch(path: &Path) {
+    if let Some(existing) = path.ancestors().find(|ancestor| ancestor.exists()) {
+        println!("cargo::rerun-if-changed={}", existing.display());
+    }
+}
