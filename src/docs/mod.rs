@@ -123,9 +123,9 @@ impl Page {
 pub(crate) fn span(duration: Duration) -> String {
     let secs = duration.as_secs();
     let (count, unit) = match secs {
-        _ if secs % 86_400 == 0 => (secs / 86_400, "day"),
-        _ if secs % 3_600 == 0 => (secs / 3_600, "hour"),
-        _ if secs % 60 == 0 => (secs / 60, "minute"),
+        _ if secs.is_multiple_of(86_400) => (secs / 86_400, "day"),
+        _ if secs.is_multiple_of(3_600) => (secs / 3_600, "hour"),
+        _ if secs.is_multiple_of(60) => (secs / 60, "minute"),
         _ => (secs, "second"),
     };
     let plural = if count == 1 { "" } else { "s" };

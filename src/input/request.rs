@@ -141,7 +141,6 @@ fn join(lines: &[&str]) -> String {
 ///     }
 /// }
 /// ```
-
 macro_rules! request {
     (
         $(#[doc = $about:literal])*

@@ -246,7 +246,7 @@ fn a_session_of_the_python_server_goes_on_as_one() {
         [account.id],
     );
     let claims = |kind: &str, jti: &str| json!({"sub": "1", "exp": 4_070_908_800_i64, "type": kind, "jti": jti});
-    let sign = |kind, jti| mint(SECRET, &json!({"alg": "HS256", "typ": "JWT"}), &claims(kind, jti));
+    let sign = |kind, jti| mint(SECRET, &json!({"alg": "HS256", "typ": "JWT"}), claims(kind, jti));
     let python = Tokens { access: sign("access", "a"), refresh: sign("refresh", "r") };
     let before = list(&app, &python.access);
     let ours = app.refresh(&python.refresh);

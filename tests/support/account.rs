@@ -1,4 +1,5 @@
 //! Accounts registered over the API, and their tokens.
+#![allow(dead_code, reason = "shared by two test binaries, which use different parts")]
 
 use serde_json::json;
 

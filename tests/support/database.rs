@@ -1,4 +1,5 @@
 //! The server's SQLite file, opened from the test while the server runs.
+#![allow(dead_code, reason = "shared by two test binaries, which use different parts")]
 
 use std::path::Path;
 use std::time::Duration;

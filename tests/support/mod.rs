@@ -10,7 +10,7 @@ mod reply;
 mod server;
 mod token;
 
-pub(crate) use account::{Account, PASSWORD, Tokens};
+pub(crate) use account::{Account, PASSWORD};
 pub(crate) use app::TestApp;
 pub(crate) use artifacts::Host;
 pub(crate) use database::{Database, is_sql_time};

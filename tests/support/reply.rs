@@ -1,4 +1,5 @@
 //! A reply, and what tests assert of it.
+#![allow(dead_code, reason = "shared by two test binaries, which use different parts")]
 
 use std::fmt;
 
