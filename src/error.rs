@@ -69,7 +69,7 @@ fn domain_reply(error: &DomainError) -> Reply {
         }
         DomainError::AccountInactive | DomainError::AdminRequired => StatusCode::FORBIDDEN,
         DomainError::UserNotFound | DomainError::SessionNotFound => StatusCode::NOT_FOUND,
-        DomainError::LastAdmin => StatusCode::CONFLICT,
+        DomainError::LastAdmin | DomainError::UserReferenced => StatusCode::CONFLICT,
         DomainError::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
         DomainError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };

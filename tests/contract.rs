@@ -55,6 +55,7 @@ macro_rules! files {
 
 files! {
     bodies
+    claims
     cors
     database
     docs
@@ -68,7 +69,6 @@ files! {
     refresh
     register
     routing
-    tokens
 }
 
 #[test]

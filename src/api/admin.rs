@@ -179,6 +179,7 @@ pub(crate) fn describe_delete_user(_: &Config) -> Operation {
         .replies_empty("The account is deleted.")
         .fails("There is no such account", DomainError::UserNotFound)
         .fails("No active administrator would be left", DomainError::LastAdmin)
+        .fails("Other data refers to the account", DomainError::UserReferenced)
         .may_fail()
 }
 

@@ -119,6 +119,7 @@ pub(crate) fn describe_delete(config: &Config) -> Operation {
         .fails("The password is wrong", DomainError::WrongPassword)
         .may_be_throttled(config)
         .fails("No active administrator would be left", DomainError::LastAdmin)
+        .fails("Other data refers to the account", DomainError::UserReferenced)
         .may_fail()
 }
 

@@ -59,7 +59,7 @@ fn explain(error: &Error) -> String {
     match error {
         Error::NoSuchStore => format!("the host has no store {STORE:?}"),
         Error::AccessDenied => {
-            format!("the manifest does not grant the store: key_value_stores = [{STORE:?}] is missing")
+            format!("the manifest does not grant it: key_value_stores = [{STORE:?}] is missing")
         }
         Error::Other(reason) => reason.clone(),
     }

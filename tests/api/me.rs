@@ -174,3 +174,23 @@ fn nobody_makes_an_administrator_of_themselves() {
     let after = app.db().rows("SELECT id, email, hashed_password, is_active, is_admin, created_at FROM users", []);
     assert_eq!(after, before);
 }
+
+#[test]
+fn an_account_that_a_new_table_refers_to_is_deleted_only_with_its_rows() {
+    for (on_delete, status) in [("", 409), ("ON DELETE CASCADE", 204)] {
+        let app = TestApp::start();
+        let (account, tokens) = app.logged_in("user@example.com");
+        app.db().execute_all(&format!("CREATE TABLE notes (user_id INTEGER REFERENCES users (id) {on_delete})"));
+        app.db().execute("INSERT INTO notes VALUES (?1)", [account.id]);
+        let reply = delete(&app, &tokens, PASSWORD).expect_status(status);
+        let rows = app.db().rows("SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM notes)", []);
+        if status == 204 {
+            assert_eq!(rows, json!([[0, 0]]));
+        } else {
+            reply.expect_detail(409, "User is still referenced");
+            assert_eq!(rows, json!([[1, 1]]));
+            expect_refusal(&app, "account_delete", &account, "User is still referenced");
+            app.get("/users/me").bearer(&tokens.access).send().expect_status(200);
+        }
+    }
+}

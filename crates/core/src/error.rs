@@ -35,6 +35,9 @@ pub enum Error {
     /// No active administrator would be left.
     #[error("Last active admin")]
     LastAdmin,
+    /// A table that was added to the schema refers to the account without `ON DELETE CASCADE`.
+    #[error("User is still referenced")]
+    UserReferenced,
     /// A refused refresh token.
     #[error(transparent)]
     RefreshToken(#[from] RefreshTokenError),

@@ -28,6 +28,14 @@ pub enum Error {
     Column(String),
 }
 
+impl Error {
+    /// Returns whether a foreign key refused the statement, which the host reports as text only.
+    #[must_use]
+    pub fn is_foreign_key_violation(&self) -> bool {
+        matches!(self, Self::Host(message) if message.contains("FOREIGN KEY constraint failed"))
+    }
+}
+
 /// A boxed future, so that traits with asynchronous methods can be trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 

@@ -104,7 +104,7 @@ pub async fn update_user(context: &AppContext<'_>, caller: &Caller, id: i64, cha
 /// Deletes an account with its sessions. Its audit rows stay.
 ///
 /// # Errors
-/// [`Error::UserNotFound`], [`Error::LastAdmin`].
+/// [`Error::UserNotFound`], [`Error::LastAdmin`], [`Error::UserReferenced`].
 pub async fn delete_user(context: &AppContext<'_>, caller: &Caller, id: i64) -> Result<(), Error> {
     let event = event(caller, Action::UserDelete, id);
     let work = async {

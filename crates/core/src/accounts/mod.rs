@@ -87,12 +87,14 @@ impl<'a> AppContext<'a> {
         Ok(TokenPair { access_token: access.token, refresh_token: refresh.token })
     }
 
-    /// Deletes an account with its sessions, unless it is the last active administrator.
+    /// Deletes an account with its sessions, unless it is the last active administrator or other rows refer to it.
     async fn delete_account(&self, user: &User) -> Result<(), Error> {
         self.keep_an_administrator(user).await?;
         crate::sessions::delete_all(self.db, user.id).await?;
-        users::delete(self.db, user.id).await?;
-        Ok(())
+        users::delete(self.db, user.id).await.map_err(|error| match error.is_foreign_key_violation() {
+            true => Error::UserReferenced,
+            false => error.into(),
+        })
     }
 
     /// Refuses to go on if `user` is the last active administrator. Call it in the transaction of the change: writing

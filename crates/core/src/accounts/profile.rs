@@ -81,7 +81,7 @@ pub async fn change_password(
 /// Deletes the caller's account with its sessions. Its audit rows stay.
 ///
 /// # Errors
-/// [`Error::WrongPassword`], [`Error::Throttled`], [`Error::LastAdmin`].
+/// [`Error::WrongPassword`], [`Error::Throttled`], [`Error::LastAdmin`], [`Error::UserReferenced`].
 pub async fn delete(context: &AppContext<'_>, caller: &Caller, current_password: &Secret) -> Result<(), Error> {
     let event = Event::by(caller, Action::AccountDelete, Some(caller.user.id));
     confirm_password(context, caller, &event, current_password).await?;
