@@ -17,7 +17,7 @@ use super::me::UserReply;
 use crate::call::Call;
 use crate::docs::{Operation, Tag};
 use crate::error::Error;
-use crate::input::{Flag, Id, Limit, Offset, Search, Time, request};
+use crate::input::{Field as _, Flag, Id, Limit, Offset, Search, Time, request};
 use crate::reply::{Reply, json, no_content};
 
 const USER_ID: &str = "The id of the account.";
@@ -46,12 +46,22 @@ struct UserPageReply {
     /// The number of accounts on all pages.
     #[schema(minimum = 0, examples(1))]
     total: i64,
-    /// The `limit` of the request.
-    #[schema(minimum = 1, maximum = 200, examples(50))]
+    #[schema(schema_with = limit_schema)]
     limit: i64,
     /// The `offset` of the request.
     #[schema(minimum = 0, examples(0))]
     offset: i64,
+}
+
+fn limit_schema() -> Object {
+    let parameter = Limit::schema();
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .description(Some("The `limit` of the request."))
+        .minimum(parameter.minimum)
+        .maximum(parameter.maximum)
+        .examples(parameter.default)
+        .build()
 }
 
 /// `GET /admin/users`

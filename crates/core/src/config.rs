@@ -1,6 +1,7 @@
 //! The configuration: the app's variables, checked as a whole before the first request.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -67,7 +68,7 @@ pub struct ConfigErrors(Vec<InvalidVariable>);
 struct InvalidVariable {
     variable: &'static str,
     fault: String,
-    allowed: &'static str,
+    allowed: String,
 }
 
 impl fmt::Display for ConfigErrors {
@@ -93,9 +94,9 @@ impl Config {
         let config = Self {
             keys: reader.keys(),
             debug: reader.flag("debug", false),
-            access_ttl: minutes(reader.number("access_token_expire_minutes", 30, "whole minutes, 1 to 1440", 1..=1440)),
-            refresh_ttl: days(reader.number("refresh_token_expire_days", 7, "whole days, 1 to 365", 1..=365)),
-            session_absolute: days(reader.number("session_absolute_days", 90, "whole days, 1 to 3650", 1..=3650)),
+            access_ttl: minutes(reader.number("access_token_expire_minutes", 30, "whole minutes", 1..=1440)),
+            refresh_ttl: days(reader.number("refresh_token_expire_days", 7, "whole days", 1..=365)),
+            session_absolute: days(reader.number("session_absolute_days", 90, "whole days", 1..=3650)),
             cors_origins: reader.origins(),
             bcrypt_cost: reader.cost(),
             throttle: reader.flag("throttle", true),
@@ -126,8 +127,8 @@ impl VariableReader<'_> {
         (!value.is_empty()).then_some(value)
     }
 
-    fn refuse(&mut self, variable: &'static str, fault: impl Into<String>, allowed: &'static str) {
-        self.faults.push(InvalidVariable { variable, fault: fault.into(), allowed });
+    fn refuse(&mut self, variable: &'static str, fault: impl Into<String>, allowed: impl Into<String>) {
+        self.faults.push(InvalidVariable { variable, fault: fault.into(), allowed: allowed.into() });
     }
 
     fn flag(&mut self, variable: &'static str, default: bool) -> bool {
@@ -142,17 +143,18 @@ impl VariableReader<'_> {
         }
     }
 
-    fn number<T: FromStr + PartialOrd>(
+    fn number<T: FromStr + PartialOrd + fmt::Display>(
         &mut self,
         variable: &'static str,
         default: T,
-        allowed: &'static str,
-        range: std::ops::RangeInclusive<T>,
+        unit: &str,
+        range: RangeInclusive<T>,
     ) -> T {
         let Some(value) = self.text(variable) else { return default };
         match value.parse() {
             Ok(number) if range.contains(&number) => number,
             _ => {
+                let allowed = format!("{unit}, {} to {}", range.start(), range.end());
                 self.refuse(variable, format!("is {value:?}"), allowed);
                 default
             }
@@ -160,29 +162,27 @@ impl VariableReader<'_> {
     }
 
     fn cost(&mut self) -> Cost {
-        let cost = self.number("bcrypt_cost", 12, "a whole number, 10 to 15", Cost::MIN..=Cost::MAX);
+        let cost = self.number("bcrypt_cost", 12, "a whole number", Cost::MIN..=Cost::MAX);
         Cost::new(cost).unwrap_or_default()
     }
 
     fn keys(&mut self) -> Keys {
-        const ALLOWED: &str = "at least 32 bytes that nobody can guess, as `openssl rand -hex 32` prints";
+        let allowed =
+            format!("at least {SECRET_BYTES_MIN} bytes that nobody can guess, as `openssl rand -hex 32` prints");
         let current = (self.lookup)("secret_key").filter(|key| !key.trim().is_empty());
         match &current {
-            None => self.refuse("secret_key", "is not set", ALLOWED),
-            Some(key) => self.check_secret("secret_key", key, ALLOWED),
+            None => self.refuse("secret_key", "is not set", allowed),
+            Some(key) => self.check_secret("secret_key", key, &allowed),
         }
         let previous = (self.lookup)("secret_key_previous").filter(|key| !key.trim().is_empty());
         if let Some(key) = &previous {
-            self.check_secret(
-                "secret_key_previous",
-                key,
-                "empty, or the former secret_key, which had at least 32 bytes too",
-            );
+            let allowed = format!("empty, or the former secret_key, which had at least {SECRET_BYTES_MIN} bytes too");
+            self.check_secret("secret_key_previous", key, &allowed);
         }
         Keys::new(current.unwrap_or_default().as_bytes(), previous.as_deref().map(str::as_bytes))
     }
 
-    fn check_secret(&mut self, variable: &'static str, key: &str, allowed: &'static str) {
+    fn check_secret(&mut self, variable: &'static str, key: &str, allowed: &str) {
         let lower = key.to_ascii_lowercase();
         if PLACEHOLDERS.iter().any(|placeholder| lower.contains(placeholder)) {
             self.refuse(variable, "is a placeholder that everybody knows", allowed);

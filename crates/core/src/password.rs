@@ -4,6 +4,8 @@
 //! request by most of a second. The key schedule is therefore driven here, round by round. The rounds come from the crate
 //! `blowfish`, the format from the crate `bcrypt`; tests prove the result equal to that of `bcrypt`.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bcrypt::{BASE_64, HashParts, Version};
@@ -41,6 +43,12 @@ impl Cost {
 impl Cost {
     /// The least that bcrypt defines, for tests.
     pub const TEST: Self = Self(4);
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 impl Default for Cost {

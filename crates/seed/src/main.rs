@@ -12,8 +12,13 @@ use accounts::{Account, DOCUMENTED, Outcome};
 use arguments::Command;
 use lanterne_command::{Failure, open_migrated, run, say, variable, warn};
 use lanterne_core::password::Cost;
+use lanterne_core::secret::NewPassword;
 
-const USAGE: &str = "\
+fn usage() -> String {
+    let (password_min, password_max) = (NewPassword::CHARS_MIN, NewPassword::CHARS_MAX);
+    let (cost_min, cost_max, cost) = (Cost::MIN, Cost::MAX, Cost::default());
+    format!(
+        "\
 Creates the two documented accounts, with passwords FOR DEVELOPMENT:
 
   admin@lanterne-rouge.com   admin_password_123   administrator
@@ -25,21 +30,23 @@ Usage: seed [--admin-email ADDRESS [--admin-password-stdin]]
 
 Options:
   --admin-email ADDRESS   create only this administrator
-  --admin-password-stdin  read the password from standard input, one line of 8 to
-                          100 characters, instead of generating one that is
-                          printed once
+  --admin-password-stdin  read the password from standard input, one line of
+                          {password_min} to {password_max} characters, instead of generating one
+                          that is printed once
   help                    show this text
 
 Variables:
   lanterne_env  production: the documented accounts are refused [development]
-  bcrypt_cost   the work factor of the password hashes, 10 to 15 [12]
+  bcrypt_cost   the work factor of the password hashes, {cost_min} to {cost_max} [{cost}]
 
 Exit status: 0 on success, 1 on failure, 2 on a usage error (1 on Spin).
 
 Run it with:
   cargo lanterne seed
   cargo lanterne seed --admin-email you@example.com
-  spin up -f spin.commands.toml -c seed -- --admin-email you@example.com";
+  spin up -f spin.commands.toml -c seed -- --admin-email you@example.com"
+    )
+}
 
 /// The values of `lanterne_env` that refuse accounts with public passwords.
 const PRODUCTION: [&str; 2] = ["production", "prod"];
@@ -50,7 +57,7 @@ fn main() -> ExitCode {
             .map_err(|fault| Failure::Usage(format!("{fault}; `seed help` says what it does")))?;
         match command {
             Command::Help => {
-                say(USAGE);
+                say(usage());
                 Ok(())
             }
             Command::Documented => seed_documented().await,

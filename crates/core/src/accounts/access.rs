@@ -17,6 +17,13 @@ pub struct Caller {
     claims: Claims,
 }
 
+impl Caller {
+    /// Makes the event of this caller acting on the resource with this id.
+    pub(super) fn event(&self, action: Action, resource_id: Option<i64>) -> Event {
+        Event { action, user_id: Some(self.user.id), resource_id, subject: self.user.email.clone() }
+    }
+}
+
 /// Authenticates the bearer of an access token.
 ///
 /// # Errors
@@ -38,7 +45,7 @@ pub async fn require_admin(
 ) -> Result<(), Error> {
     let Err(error) = check_admin(caller) else { return Ok(()) };
     if let Some(action) = action {
-        Event::by(caller, action, id).refuse(context, &error).await?;
+        caller.event(action, id).refuse(context, &error).await?;
     }
     Err(error)
 }

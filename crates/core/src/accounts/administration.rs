@@ -66,7 +66,7 @@ pub async fn create_user(
     is_admin: bool,
 ) -> Result<User, Error> {
     let email = email.as_str();
-    let event = Event { subject: email.to_owned(), ..Event::by(caller, Action::UserCreate, None) };
+    let event = Event { subject: email.to_owned(), ..caller.event(Action::UserCreate, None) };
     let hashed_password = context.hash_new(password).await?;
     let work = async {
         reload_admin(context, caller).await?;
@@ -146,7 +146,7 @@ pub async fn list_audit_logs(context: &AppContext<'_>, filter: &audit::Filter, l
 }
 
 fn event(caller: &Caller, action: Action, id: i64) -> Event {
-    Event { subject: format!("user {id}"), ..Event::by(caller, action, Some(id)) }
+    Event { subject: format!("user {id}"), ..caller.event(action, Some(id)) }
 }
 
 /// Describes the changes of an account for the audit log.

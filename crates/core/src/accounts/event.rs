@@ -3,7 +3,6 @@
 use lanterne_database::transaction;
 
 use super::AppContext;
-use super::access::Caller;
 use crate::audit::{self, Action, Entry};
 use crate::error::Error;
 
@@ -20,11 +19,6 @@ pub(super) struct Event {
 }
 
 impl Event {
-    /// Makes the event of a caller who acts on the resource with this id.
-    pub(super) fn by(caller: &Caller, action: Action, resource_id: Option<i64>) -> Self {
-        Self { action, user_id: Some(caller.user.id), resource_id, subject: caller.user.email.clone() }
-    }
-
     /// Writes the row of a success.
     pub(super) async fn record(&self, context: &AppContext<'_>, details: String) -> Result<(), Error> {
         let Self { action, user_id, resource_id, .. } = *self;

@@ -44,7 +44,7 @@ pub async fn change_email(
     current_password: &Secret,
     email: &Email,
 ) -> Result<User, Error> {
-    let event = Event::by(caller, Action::EmailChange, Some(caller.user.id));
+    let event = caller.event(Action::EmailChange, Some(caller.user.id));
     confirm_password(context, caller, &event, current_password).await?;
     let work = async {
         let user = reload_unchanged(context, caller).await?;
@@ -66,7 +66,7 @@ pub async fn change_password(
     current_password: &Secret,
     new_password: &NewPassword,
 ) -> Result<(), Error> {
-    let event = Event::by(caller, Action::PasswordChange, Some(caller.user.id));
+    let event = caller.event(Action::PasswordChange, Some(caller.user.id));
     confirm_password(context, caller, &event, current_password).await?;
     let hashed_password = context.hash_new(new_password).await?;
     let work = async {
@@ -83,7 +83,7 @@ pub async fn change_password(
 /// # Errors
 /// [`Error::WrongPassword`], [`Error::Throttled`], [`Error::LastAdmin`], [`Error::UserReferenced`].
 pub async fn delete(context: &AppContext<'_>, caller: &Caller, current_password: &Secret) -> Result<(), Error> {
-    let event = Event::by(caller, Action::AccountDelete, Some(caller.user.id));
+    let event = caller.event(Action::AccountDelete, Some(caller.user.id));
     confirm_password(context, caller, &event, current_password).await?;
     let work = async {
         let user = reload_unchanged(context, caller).await?;

@@ -2,7 +2,6 @@
 
 use super::AppContext;
 use super::access::{Caller, reload};
-use super::event::Event;
 use crate::audit::Action;
 use crate::error::Error;
 use crate::sessions::{self, Session};
@@ -12,7 +11,7 @@ use crate::sessions::{self, Session};
 /// # Errors
 /// [`Error::AccessToken`] if another request has just ended it.
 pub async fn logout(context: &AppContext<'_>, caller: &Caller) -> Result<(), Error> {
-    let event = Event::by(caller, Action::Logout, Some(caller.session_id));
+    let event = caller.event(Action::Logout, Some(caller.session_id));
     let work = async {
         reload(context, caller).await?;
         sessions::end(context.db, caller.user.id, caller.session_id, context.now).await?;
@@ -26,7 +25,7 @@ pub async fn logout(context: &AppContext<'_>, caller: &Caller) -> Result<(), Err
 /// # Errors
 /// [`Error::AccessToken`] if another request has just ended the calling session.
 pub async fn logout_all(context: &AppContext<'_>, caller: &Caller) -> Result<(), Error> {
-    let event = Event::by(caller, Action::LogoutAll, None);
+    let event = caller.event(Action::LogoutAll, None);
     let work = async {
         reload(context, caller).await?;
         let count = sessions::end_all(context.db, caller.user.id, None).await?;
@@ -48,7 +47,7 @@ pub async fn list(context: &AppContext<'_>, caller: &Caller) -> Result<Vec<Sessi
 /// # Errors
 /// [`Error::SessionNotFound`], also for a session of another account.
 pub async fn revoke(context: &AppContext<'_>, caller: &Caller, session_id: i64) -> Result<(), Error> {
-    let event = Event::by(caller, Action::SessionRevoke, Some(session_id));
+    let event = caller.event(Action::SessionRevoke, Some(session_id));
     let work = async {
         reload(context, caller).await?;
         if !sessions::end(context.db, caller.user.id, session_id, context.now).await? {
