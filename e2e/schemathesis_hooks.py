@@ -1,7 +1,7 @@
-"""What the OpenAPI document cannot tell Schemathesis: how to log in, and which addresses have no mail.
+"""What the OpenAPI document cannot express: how to log in, and which e-mail domains are reserved.
 
-With EMAIL and PASSWORD in the environment every request is sent by that account, logged in anew whenever a request has
-ended its session. Its own id is never sent, so that no request can take its rights away.
+With EMAIL and PASSWORD in the environment, all requests are sent as that account, which logs in again when a request has
+ended its session. Its own id is never sent, so that no request deletes or demotes it.
 """
 
 import json
