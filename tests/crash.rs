@@ -12,7 +12,7 @@ const KILLS: u32 = 20;
 const ROWS: &str = "
     INSERT INTO users (email, hashed_password, is_active, is_admin, created_at, updated_at)
     VALUES ('user@example.com', 'x', 1, 0, '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000');
-    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000)
     INSERT INTO audit_logs (user_id, action, resource, details, created_at)
     SELECT 1, 'login', 'session', printf('%.200c', 'x'), '2026-01-01 00:00:00.000000' FROM n";
 

@@ -7,6 +7,7 @@ mod random;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::thread;
 
 use lanterne_schema::{Schema, Script, autogenerate};
 use random::numbers::Numbers;
@@ -19,17 +20,18 @@ const CASES: u64 = 300;
 
 #[test]
 fn up_reaches_the_schema_down_returns_and_rows_stay() {
+    let threads = thread::available_parallelism().map_or(1, |count| count.get() as u64);
     let mut counts = BTreeMap::<&str, usize>::new();
-    for seed in 0..CASES {
-        let outcome = catch_unwind(AssertUnwindSafe(|| check(seed)));
-        let kinds = outcome.unwrap_or_else(|panic| {
-            eprintln!("the seed was {seed}");
-            resume_unwind(panic)
-        });
-        for kind in kinds {
-            *counts.entry(kind).or_default() += 1;
+    thread::scope(|scope| {
+        let run =
+            |first: u64| move || (first..CASES).step_by(threads as usize).flat_map(check_or_tell).collect::<Vec<_>>();
+        let runs: Vec<_> = (0..threads).map(|first| scope.spawn(run(first))).collect();
+        for run in runs {
+            for kind in run.join().unwrap_or_else(|panic| resume_unwind(panic)) {
+                *counts.entry(kind).or_default() += 1;
+            }
         }
-    }
+    });
     // The generator must not drift to where there is nothing to see.
     for kind in
         ["added in place", "dropped in place", "rebuilt", "with rows", "stopped by rows", "trigger", "unrelated"]
@@ -38,7 +40,15 @@ fn up_reaches_the_schema_down_returns_and_rows_stay() {
     }
 }
 
-/// Runs one case; gives what it was an example of.
+/// Runs one case, and prints its seed if it fails.
+fn check_or_tell(seed: u64) -> Vec<&'static str> {
+    catch_unwind(AssertUnwindSafe(|| check(seed))).unwrap_or_else(|panic| {
+        eprintln!("the seed was {seed}");
+        resume_unwind(panic)
+    })
+}
+
+/// Runs one case; returns what it was an example of.
 fn check(seed: u64) -> Vec<&'static str> {
     let mut numbers = Numbers::new(seed);
     let from = RandomSchema::new(&mut numbers);
