@@ -44,8 +44,9 @@ impl Error {
             Self::NotFound => problem(StatusCode::NOT_FOUND, "Not Found"),
             // RFC 9110, section 15.5.6.
             Self::MethodNotAllowed(methods) => {
-                let reply = problem(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
-                with_header(reply, header::ALLOW, HeaderValue::from_str(&methods).ok())
+                let mut reply = problem(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+                reply.headers_mut().extend(HeaderValue::from_str(&methods).map(|methods| (header::ALLOW, methods)));
+                reply
             }
             Self::BodyTooLarge => problem(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -62,32 +63,22 @@ impl Error {
 }
 
 fn domain_reply(error: &DomainError) -> Reply {
-    let status = match error {
-        DomainError::EmailTaken | DomainError::WrongPassword => StatusCode::BAD_REQUEST,
-        DomainError::InvalidCredentials | DomainError::AccessToken(_) | DomainError::RefreshToken(_) => {
-            StatusCode::UNAUTHORIZED
+    let challenge = || Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+    let (status, extra) = match error {
+        DomainError::EmailTaken | DomainError::WrongPassword => (StatusCode::BAD_REQUEST, None),
+        DomainError::InvalidCredentials | DomainError::AccessToken(_) => (StatusCode::UNAUTHORIZED, challenge()),
+        // No challenge: the token comes in the body, not in `Authorization`.
+        DomainError::RefreshToken(_) => (StatusCode::UNAUTHORIZED, None),
+        DomainError::AccountInactive | DomainError::AdminRequired => (StatusCode::FORBIDDEN, None),
+        DomainError::UserNotFound | DomainError::SessionNotFound => (StatusCode::NOT_FOUND, None),
+        DomainError::LastAdmin | DomainError::UserReferenced => (StatusCode::CONFLICT, None),
+        DomainError::Throttled(seconds) => {
+            (StatusCode::TOO_MANY_REQUESTS, Some((header::RETRY_AFTER, HeaderValue::from(*seconds))))
         }
-        DomainError::AccountInactive | DomainError::AdminRequired => StatusCode::FORBIDDEN,
-        DomainError::UserNotFound | DomainError::SessionNotFound => StatusCode::NOT_FOUND,
-        DomainError::LastAdmin | DomainError::UserReferenced => StatusCode::CONFLICT,
-        DomainError::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
-        DomainError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        DomainError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, None),
     };
-    let reply = problem(status, error.to_string());
-    match error {
-        // No challenge for a refresh token: it comes in the body, not in `Authorization`.
-        DomainError::InvalidCredentials | DomainError::AccessToken(_) => {
-            with_header(reply, header::WWW_AUTHENTICATE, Some(HeaderValue::from_static("Bearer")))
-        }
-        DomainError::Throttled(seconds) => with_header(reply, header::RETRY_AFTER, Some(HeaderValue::from(*seconds))),
-        _ => reply,
-    }
-}
-
-fn with_header(mut reply: Reply, name: header::HeaderName, value: Option<HeaderValue>) -> Reply {
-    if let Some(value) = value {
-        reply.headers_mut().insert(name, value);
-    }
+    let mut reply = problem(status, error.to_string());
+    reply.headers_mut().extend(extra);
     reply
 }
 

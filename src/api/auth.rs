@@ -88,13 +88,13 @@ pub(crate) async fn login(call: &Call<'_>) -> Result<Reply, Error> {
 pub(crate) fn describe_login(config: &Config) -> Operation {
     let (access, refresh) = (span(config.access_ttl), span(config.refresh_ttl));
     let (pair, address) = (PAIR.failures, ADDRESS.failures);
-    let window_minutes = ADDRESS.window_millis / 60_000;
+    let (pair_hours, address_minutes) = (PAIR.window_millis / 3_600_000, ADDRESS.window_millis / 60_000);
     let (pause_secs, pause_max_minutes) = (Limit::PAUSE_MIN_SECS, Limit::PAUSE_MAX_SECS / 60);
     let throttle = if config.throttle {
         format!(
-            "\n\nAfter {pair} failures at one account from one address, or {address} failures from one address within \
-             {window_minutes} minutes, no password is checked for {pause_secs} seconds. Each further failure doubles this \
-             pause, up to {pause_max_minutes} minutes."
+            "\n\nAfter {pair} failures at one account from one address within {pair_hours} hours, or {address} failures from \
+             one address within {address_minutes} minutes, no password is checked for {pause_secs} seconds. Each further \
+             failure doubles this pause, up to {pause_max_minutes} minutes."
         )
     } else {
         String::new()
