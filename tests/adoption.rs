@@ -106,7 +106,7 @@ fn refresh_token() -> String {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "only lanterne reads DATABASE_URL")]
-fn accounts_and_sessions_of_the_python_server_go_on() {
+fn accounts_and_sessions_of_the_python_server_stay_valid() {
     let (project, db) = moving_in();
     let app = TestApp::of(project);
     app.try_login(EMAIL, OLD_PASSWORD).expect_status(200);
@@ -123,7 +123,7 @@ fn accounts_and_sessions_of_the_python_server_go_on() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "only lanterne reads DATABASE_URL")]
-fn the_python_server_can_go_on_with_the_same_file() {
+fn the_python_server_can_still_use_the_file() {
     let (project, db) = moving_in();
     let app = TestApp::of(project);
     app.register("new@example.com");
@@ -140,7 +140,7 @@ fn the_python_server_can_go_on_with_the_same_file() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "only lanterne reads DATABASE_URL")]
-fn current_and_history_only_look() {
+fn current_and_history_do_not_write() {
     let (project, db) = moving_in();
     drop(db);
     let before = contents(&project.path("memory"));
@@ -177,7 +177,7 @@ fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "only lanterne reads DATABASE_URL")]
-fn tables_that_are_not_as_alembic_says_are_refused() {
+fn tables_that_differ_from_the_alembic_revision_are_refused() {
     for (change, words) in [
         ("ALTER TABLE users DROP COLUMN is_admin", "its table users has no column is_admin"),
         ("ALTER TABLE sessions RENAME COLUMN is_valid TO valid", "its table sessions has no column is_valid"),
@@ -193,7 +193,7 @@ fn tables_that_are_not_as_alembic_says_are_refused() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "only lanterne reads DATABASE_URL")]
-fn databases_of_which_nobody_says_whose_they_are_are_refused() {
+fn databases_of_unknown_origin_are_refused() {
     for (sql, words) in [
         ("CREATE TABLE moz_places (id INTEGER PRIMARY KEY, url TEXT)", "it has tables (moz_places), and neither"),
         ("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT)", "it has tables (users), and neither"),

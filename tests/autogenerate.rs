@@ -37,7 +37,7 @@ fn read(project: &Project, file: &str) -> String {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "a component cannot write the source tree")]
-fn revision_makes_the_next_folder_and_touches_no_database() {
+fn revision_creates_the_next_folder_and_no_database() {
     let project = project();
     let printed = revision(&project, &["-m", "Add last-seen, to users!"]).succeeded();
     assert!(printed.contains("0002_add_last_seen_to_users/up.sql"), "{printed}");
@@ -54,7 +54,7 @@ fn revision_makes_the_next_folder_and_touches_no_database() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "a component cannot write the source tree")]
-fn bad_names_are_refused_and_nothing_is_written() {
+fn invalid_names_are_refused_and_nothing_is_written() {
     let project = project();
     for (words, fault) in [
         (&["-m", ""][..], "has no ASCII letters or digits"),
@@ -73,7 +73,7 @@ fn bad_names_are_refused_and_nothing_is_written() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "a component cannot write the source tree")]
-fn autogenerate_writes_what_leads_to_the_schema_and_then_has_nothing_to_do() {
+fn autogenerate_writes_the_difference_and_then_has_nothing_to_do() {
     let project = project();
     let printed = revision(&project, &["--autogenerate", "-m", "nothing"]).succeeded();
     assert!(printed.contains("Nothing to do"), "{printed}");
@@ -97,7 +97,7 @@ fn autogenerate_writes_what_leads_to_the_schema_and_then_has_nothing_to_do() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "a component cannot write the source tree")]
-fn autogenerate_says_what_it_cannot_know() {
+fn autogenerate_asks_for_values_it_cannot_derive() {
     let needing = SCHEMA.replace("email VARCHAR(255) NOT NULL", "email VARCHAR(255) NOT NULL,\n    name TEXT NOT NULL");
     let project = project().file("migrations/schema.sql", &needing);
     let printed = revision(&project, &["--autogenerate", "-m", "names"]).succeeded();

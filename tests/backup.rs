@@ -53,7 +53,7 @@ pub(crate) fn insert(db: &Database, email: &str) {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "Spin has no such command")]
-fn a_backup_has_everything_that_was_acknowledged_before_it() {
+fn a_backup_contains_every_registration_acknowledged_before_it() {
     let app = TestApp::start();
     let (is_done, copy) = (AtomicBool::new(false), app.project().path("copy.db"));
     let (sender, acknowledged) = mpsc::channel();
@@ -97,7 +97,7 @@ fn a_backup_has_everything_that_was_acknowledged_before_it() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "Spin has no such command")]
-fn a_backup_replaces_nothing_unasked() {
+fn backup_overwrites_nothing_without_force() {
     let project = Project::new().file("taken.db", "precious").file("open.db-wal", "a part of something");
     run(&project, "backup", &["copy.db"]).failed(1, &["there is no database", "sqlite_db.db"]);
     assert!(!project.path("state").exists());
@@ -122,7 +122,7 @@ fn a_backup_replaces_nothing_unasked() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "Spin has no such command")]
-fn database_url_says_which_database() {
+fn backup_and_restore_use_database_url() {
     let project = Project::new().environment("DATABASE_URL", "sqlite:///data/app.db");
     project.run("migrate", &["upgrade", "head"]).succeeded();
     let there = project.path("data/app.db");

@@ -11,7 +11,7 @@ use crate::support::{Host, Project};
 const HELD: Duration = Duration::from_millis(6500);
 
 #[test]
-fn what_is_not_understood_has_an_exit_status_of_its_own() {
+fn usage_errors_and_failures_have_different_exit_statuses() {
     let project = Project::new();
     let usage = Host::under_test().usage_status();
     for (name, words, status, complaint) in [
@@ -40,7 +40,7 @@ fn what_is_not_understood_has_an_exit_status_of_its_own() {
 }
 
 #[test]
-fn a_command_outwaits_another_writer() {
+fn commands_wait_for_another_writer() {
     let project = Project::migrated();
     // Compiles the components, which would otherwise take up the time to wait.
     for name in ["seed", "prune"] {

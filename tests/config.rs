@@ -25,7 +25,7 @@ fn access_minutes(project: Project) -> i64 {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
-fn a_secret_that_is_none_is_refused_with_its_name() {
+fn a_weak_or_missing_secret_is_refused() {
     for (secret, fault) in [
         ("your-secret-key-here", "placeholder"),
         ("09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7", "placeholder"),
@@ -42,7 +42,7 @@ fn a_secret_that_is_none_is_refused_with_its_name() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
-fn a_missing_secret_is_made_once_and_kept() {
+fn a_missing_secret_is_generated_once() {
     let app = TestApp::of(Project::empty().variable("bcrypt_cost", "10"));
     let (account, tokens) = app.logged_in("user@example.com");
     let path = app.project().path(".env");
@@ -57,7 +57,7 @@ fn a_missing_secret_is_made_once_and_kept() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
-fn a_bad_value_is_refused_with_name_fault_and_what_is_allowed() {
+fn an_invalid_value_is_refused_with_the_allowed_range() {
     for (name, value, allowed) in [
         ("access_token_expire_minutes", "0", "1 to 1440"),
         ("refresh_token_expire_days", "seven", "1 to 365"),
@@ -74,13 +74,13 @@ fn a_bad_value_is_refused_with_name_fault_and_what_is_allowed() {
 }
 
 #[test]
-fn the_default_is_the_documented_one() {
+fn the_default_lifetime_is_thirty_minutes() {
     assert_eq!(access_minutes(Project::migrated()), 30);
 }
 
 #[test]
 #[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
-fn each_source_wins_over_those_behind_it() {
+fn flags_win_over_the_environment_over_dotenv() {
     let dotenv = || Project::migrated().file(".env", "ACCESS_TOKEN_EXPIRE_MINUTES=1\n");
     let plain = || dotenv().environment("ACCESS_TOKEN_EXPIRE_MINUTES", "2");
     let prefixed = || plain().environment("SPIN_VARIABLE_ACCESS_TOKEN_EXPIRE_MINUTES", "3");
@@ -92,7 +92,7 @@ fn each_source_wins_over_those_behind_it() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
-fn the_secret_of_the_python_servers_environment_is_read() {
+fn secret_key_is_read_under_the_python_servers_name() {
     let app = TestApp::with(&[]);
     let (_, tokens) = app.logged_in("user@example.com");
     // Another server on the same file, with the same key under the Python server's name.
@@ -103,7 +103,7 @@ fn the_secret_of_the_python_servers_environment_is_read() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
-fn database_url_names_the_file() {
+fn database_url_sets_the_database_file() {
     let app = TestApp::of(Project::new().environment("DATABASE_URL", "sqlite:///./memory/lanterne.db"));
     app.register("user@example.com");
     let db = crate::support::Database::open(&app.project().path("memory/lanterne.db"));
@@ -113,7 +113,7 @@ fn database_url_names_the_file() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
-fn another_kind_of_database_is_refused() {
+fn other_databases_are_refused_without_repeating_the_url() {
     let project = Project::migrated().environment("DATABASE_URL", "postgresql://user:a-password@localhost/db");
     let finished = refused(project);
     finished.failed(2, &["DATABASE_URL", "sqlite:///"]);
@@ -121,7 +121,7 @@ fn another_kind_of_database_is_refused() {
 }
 
 #[test]
-fn debug_writes_a_line_for_every_request_and_changes_nothing_else() {
+fn debug_logs_every_request_and_changes_no_reply() {
     let log_of = |debug: &str| {
         let app = TestApp::with(&[("debug", debug)]);
         let reply = app.try_login("user@example.com", "a password that nobody has").expect_status(401);

@@ -47,7 +47,7 @@ fn expect_consistent(db: &Database) {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "`spin up` runs components in a child of its own, which a kill does not reach")]
-fn a_migrator_that_is_killed_leaves_a_database_from_which_the_next_goes_on() {
+fn a_killed_migrator_leaves_a_consistent_database() {
     let project = Project::new();
     migrate(&project, &["upgrade", "head"]);
     let db = project.db();

@@ -19,7 +19,7 @@ fn status(reply: &str) -> &str {
 }
 
 #[test]
-fn a_body_may_come_in_chunks_or_in_none() {
+fn chunked_bodies_are_accepted() {
     let app = TestApp::start();
     let head = "POST /auth/refresh HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
     let reply = send(&app, &format!("{head}5\r\n{{\"ref\r\n10\r\nresh_token\":\"x\"}}\r\n0\r\n\r\n"));
@@ -30,7 +30,7 @@ fn a_body_may_come_in_chunks_or_in_none() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "spin goes by the chunks")]
-fn a_request_with_two_lengths_is_refused_and_its_connection_closed() {
+fn a_request_with_two_lengths_is_refused_and_closes_the_connection() {
     let app = TestApp::start();
     let two =
         "POST /auth/refresh HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
@@ -51,7 +51,7 @@ fn a_request_with_two_lengths_is_refused_and_its_connection_closed() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "spin keeps the connection open")]
-fn nothing_follows_a_body_in_chunks_on_its_connection() {
+fn a_chunked_request_is_the_last_on_its_connection() {
     let app = TestApp::start();
     let head = "POST /auth/refresh HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n";
     let next = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -69,7 +69,7 @@ fn nothing_follows_a_body_in_chunks_on_its_connection() {
 }
 
 #[test]
-fn a_head_in_pieces_is_put_together() {
+fn a_request_head_may_arrive_in_pieces() {
     let app = TestApp::start();
     let mut stream = TcpStream::connect(app.address()).expect("a connection");
     stream.set_nodelay(true).expect("an option");

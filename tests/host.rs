@@ -19,7 +19,7 @@ fn refused(project: Project) -> Finished {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
-fn help_names_every_command_and_flag() {
+fn help_lists_every_command_and_flag() {
     let project = Project::new();
     let help = lanterne(&project, &["--help"]).succeeded();
     for word in ["up", "build", "migrate", "seed", "prune", "backup", "restore", "SECRET_KEY", "DATABASE_URL"] {
@@ -33,7 +33,7 @@ fn help_names_every_command_and_flag() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
-fn an_unknown_flag_or_command_is_named() {
+fn an_unknown_flag_or_command_is_reported() {
     let project = Project::new();
     lanterne(&project, &["up", "--lisen", "127.0.0.1:0"]).failed(2, &["--lisen", "--listen"]);
     lanterne(&project, &["start"]).failed(2, &["start"]);
@@ -43,7 +43,7 @@ fn an_unknown_flag_or_command_is_named() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
-fn a_taken_address_is_named_with_the_way_out() {
+fn an_address_in_use_is_reported_with_a_suggestion() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("an address").to_string();
     let finished = Finished::of(Project::new().serve(Host::Lanterne, &address));
@@ -52,7 +52,7 @@ fn a_taken_address_is_named_with_the_way_out() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
-fn a_missing_or_broken_manifest_is_named() {
+fn a_missing_or_invalid_manifest_is_reported() {
     let project = Project::new();
     lanterne(&project, &["up", "--from", "nowhere/spin.toml"]).failed(1, &["nowhere/spin.toml"]);
     let project = project.file("spin.toml", "spin_manifest_version = 2\n[component\n");
@@ -61,14 +61,14 @@ fn a_missing_or_broken_manifest_is_named() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
-fn a_component_that_was_not_built_is_named() {
+fn a_missing_component_file_is_reported() {
     let project = Project::new().edit("spin.toml", "/api.wasm", "/no-such-component.wasm");
     refused(project).failed(1, &["no-such-component.wasm"]);
 }
 
 #[test]
 #[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
-fn a_component_gets_no_database_that_the_manifest_does_not_grant() {
+fn a_component_without_a_database_grant_is_refused() {
     let grant = "sqlite_databases = [\"default\"]";
     refused(Project::new().edit("spin.toml", grant, "")).failed(1, &["\"api\"", "spin:sqlite", "sqlite_databases"]);
     let project = Project::new().edit("spin.commands.toml", grant, "");
@@ -77,7 +77,7 @@ fn a_component_gets_no_database_that_the_manifest_does_not_grant() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
-fn a_file_that_is_no_database_is_left_alone() {
+fn a_file_that_is_not_a_database_is_refused_and_unchanged() {
     let project = Project::new().file("notes.txt", "not a database, but somebody's notes, longer than a header is");
     let project = project.environment("DATABASE_URL", "sqlite:///notes.txt");
     let path = project.path("notes.txt");
@@ -89,7 +89,7 @@ fn a_file_that_is_no_database_is_left_alone() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
-fn quiet_says_where_it_listens_and_nothing_else() {
+fn quiet_announces_the_address_and_logs_nothing() {
     let app = TestApp::of(Project::new().flag("--quiet"));
     app.get("/healthz").send().expect_status(200);
     assert_eq!(app.log(), "");

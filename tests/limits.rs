@@ -31,7 +31,7 @@ fn end_upload(mut stream: BufReader<TcpStream>) -> String {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "the limits are lanterne's own")]
-fn uploads_that_do_not_end_keep_nobody_from_being_served() {
+fn unfinished_uploads_do_not_block_other_requests() {
     let app = TestApp::start();
     // Several times the number of instances.
     let uploads: Vec<_> = (0..200).map(|_| begin_upload(&app)).collect();
@@ -44,7 +44,7 @@ fn uploads_that_do_not_end_keep_nobody_from_being_served() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "the limits are lanterne's own")]
-fn a_request_in_flight_when_the_server_is_stopped_is_answered() {
+fn a_request_in_flight_at_shutdown_is_answered() {
     let app = TestApp::start();
     let address = app.address().to_owned();
     let upload = begin_upload(&app);
@@ -60,7 +60,7 @@ fn a_request_in_flight_when_the_server_is_stopped_is_answered() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "the limits are lanterne's own")]
-fn a_body_that_is_far_too_large_is_413_for_a_client_that_sends_all_of_it_first() {
+fn a_body_beyond_the_hosts_limit_is_413() {
     let app = TestApp::start();
     let reply = app.post("/auth/refresh").raw_body(vec![b'x'; 7 << 20]).send();
     reply.expect_detail(413, "Payload Too Large");
@@ -76,7 +76,7 @@ fn a_body_that_is_far_too_large_is_413_for_a_client_that_sends_all_of_it_first()
 
 #[test]
 #[cfg_attr(spin_host, ignore = "the limits are lanterne's own")]
-fn a_line_of_dotenv_that_is_wrong_is_named_without_what_it_says() {
+fn an_invalid_dotenv_line_is_reported_without_its_content() {
     for wrong in ["SECRET_KEY=geheim und lang", "SECRET_KEY: geheim", "geheim", "SECRET_KEY=\"geheim"] {
         let project = Project::empty().file(".env", &format!("# a comment\nDEBUG=false\n{wrong}\n"));
         let finished = Finished::of(project.serve(Host::Lanterne, "127.0.0.1:0"));

@@ -33,7 +33,7 @@ const SESSIONS: &str = "SELECT id, user_id, access_token_jti, refresh_token_jti,
 const LINES: &str = "SELECT id, action, resource, resource_id, created_at FROM audit_logs ORDER BY id";
 
 #[test]
-fn rows_survive_every_migration_and_its_way_back() {
+fn rows_survive_every_upgrade_and_downgrade() {
     let (project, db) = in_use_at_0001();
     let rows = || [ACCOUNTS, SESSIONS, LINES].map(|sql| db.rows(sql, []));
     let before = rows();
@@ -53,7 +53,7 @@ fn rows_survive_every_migration_and_its_way_back() {
 }
 
 #[test]
-fn ids_that_any_table_knows_are_not_given_out_again() {
+fn ids_found_in_any_table_are_not_reused() {
     let (project, db) = in_use_at_0001();
     migrate(&project, "upgrade head").succeeded();
     let app = TestApp::of(project);

@@ -25,7 +25,7 @@ fn head() -> String {
 }
 
 #[test]
-fn upgrade_head_makes_the_documented_tables() {
+fn upgrade_head_creates_the_documented_tables() {
     let project = Project::new();
     let printed = migrate(&project, "upgrade head").succeeded();
     for name in names() {
@@ -73,7 +73,7 @@ fn upgrade_twice_has_nothing_to_do() {
 }
 
 #[test]
-fn current_and_history_say_where_the_database_is() {
+fn current_and_history_show_the_position() {
     let project = Project::new();
     assert!(migrate(&project, "current").succeeded().contains("base, with no migration applied"));
     migrate(&project, "upgrade +1").succeeded();
@@ -88,7 +88,7 @@ fn current_and_history_say_where_the_database_is() {
 }
 
 #[test]
-fn downgrade_takes_one_or_all_back() {
+fn downgrade_reverts_one_or_all() {
     let project = Project::new();
     migrate(&project, "upgrade head").succeeded();
     let printed = migrate(&project, "downgrade -1").succeeded();
@@ -102,7 +102,7 @@ fn downgrade_takes_one_or_all_back() {
 }
 
 #[test]
-fn downgrade_and_upgrade_leave_a_database_that_serves() {
+fn a_server_can_use_the_database_after_downgrade_and_upgrade() {
     let app = TestApp::start();
     app.register("user@example.com");
     migrate(app.project(), "downgrade base").succeeded();
@@ -111,7 +111,7 @@ fn downgrade_and_upgrade_leave_a_database_that_serves() {
 }
 
 #[test]
-fn words_that_are_not_understood_are_named() {
+fn unknown_arguments_are_reported() {
     let project = Project::new();
     for (words, complaint) in [("sideways", "\"sideways\""), ("upgrade", "a target"), ("downgrade head", "\"head\"")] {
         migrate(&project, words).failed(Host::under_test().usage_status(), &["migrate: ", complaint]);
@@ -120,7 +120,7 @@ fn words_that_are_not_understood_are_named() {
 }
 
 #[test]
-fn two_migrators_at_once_do_the_work_once() {
+fn simultaneous_migrators_apply_each_migration_once() {
     let project = Project::new();
     let printed: Vec<String> = thread::scope(|scope| {
         let run = || migrate(&project, "upgrade head").succeeded();
@@ -132,7 +132,7 @@ fn two_migrators_at_once_do_the_work_once() {
 }
 
 #[test]
-fn a_statement_that_fails_is_named_and_nothing_is_kept() {
+fn a_failing_statement_is_reported_and_rolled_back() {
     let project = Project::new();
     migrate(&project, "upgrade head").succeeded();
     migrate(&project, "downgrade base").succeeded();
@@ -169,7 +169,7 @@ fn a_migration_that_was_changed_after_it_was_applied_is_refused() {
 }
 
 #[test]
-fn a_database_of_a_newer_program_is_refused() {
+fn a_database_of_a_newer_version_is_refused() {
     let project = Project::new();
     migrate(&project, "upgrade head").succeeded();
     let row = "INSERT INTO schema_migrations VALUES (9999, 'from_the_future', '2030-01-01 00:00:00.000000', '')";
@@ -180,7 +180,7 @@ fn a_database_of_a_newer_program_is_refused() {
 }
 
 #[test]
-fn a_revision_is_named_by_any_part_of_its_name() {
+fn a_revision_can_be_given_by_part_of_its_name() {
     let project = Project::new();
     migrate(&project, "upgrade create_acc").succeeded();
     assert_eq!(project.db().value("SELECT count(*) FROM schema_migrations", []), 1);
@@ -189,7 +189,7 @@ fn a_revision_is_named_by_any_part_of_its_name() {
 }
 
 #[test]
-fn stamp_notes_a_revision_and_runs_nothing() {
+fn stamp_records_a_revision_and_runs_nothing() {
     let project = Project::new();
     let printed = migrate(&project, "stamp 1").succeeded();
     assert!(printed.contains("Recorded that the database is at 0001 create_accounts"), "{printed}");
@@ -225,7 +225,7 @@ fn the_printed_sql_leads_to_the_same_database() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "`spin up` never migrates")]
-fn no_migrate_leaves_the_database_as_it_is() {
+fn no_migrate_leaves_the_database_unchanged() {
     let project = Project::new();
     migrate(&project, "upgrade head").succeeded();
     migrate(&project, "downgrade base").succeeded();

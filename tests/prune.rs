@@ -25,7 +25,7 @@ fn line(db: &Database, details: &str, days: i64) {
 }
 
 #[test]
-fn prune_deletes_what_is_older_and_nothing_else() {
+fn prune_deletes_only_rows_older_than_the_limit() {
     let project = Project::migrated();
     let db = project.db();
     session(&db, "over for long", true, -31);
@@ -55,7 +55,7 @@ fn prune_deletes_what_is_older_and_nothing_else() {
 }
 
 #[test]
-fn prune_beside_a_server_lets_logins_through() {
+fn prune_does_not_block_logins() {
     let app = TestApp::start();
     let account = app.register("user@example.com");
     let db = app.db();
@@ -81,7 +81,7 @@ fn prune_beside_a_server_lets_logins_through() {
 }
 
 #[test]
-fn prune_asks_for_a_number_of_days() {
+fn prune_refuses_invalid_arguments() {
     let project = Project::migrated();
     for (words, complaint) in [
         (vec!["--dry-run"], "nothing to delete"),
@@ -95,13 +95,13 @@ fn prune_asks_for_a_number_of_days() {
 }
 
 #[test]
-fn prune_without_tables_says_what_to_run() {
+fn prune_without_tables_refers_to_migrate() {
     let project = Project::new();
     project.run("prune", &["--audit-days", "1"]).failed(1, &["prune: the database has no table users", "upgrade head"]);
 }
 
 #[test]
-fn prune_forgets_counters_that_count_no_more() {
+fn prune_deletes_only_expired_throttle_counters() {
     let app = TestApp::start();
     app.try_login("old@example.com", "a wrong password").expect_status(401);
     let store = Database::open(&app.project().path("state/sqlite_key_value.db"));

@@ -77,7 +77,7 @@ fn parallel_logins_renew_an_outdated_hash_and_all_succeed() {
 }
 
 #[test]
-fn two_administrators_who_demote_each_other_leave_one() {
+fn two_administrators_demoting_each_other_leave_one() {
     let app = TestApp::start();
     let (one, by_one) = app.admin("one@example.com");
     let (other, by_other) = app.admin("other@example.com");
@@ -104,7 +104,7 @@ fn two_administrators_who_demote_each_other_leave_one() {
 }
 
 #[test]
-fn an_account_deleted_while_it_refreshes_leaves_nothing_behind() {
+fn an_account_deleted_during_a_refresh_leaves_no_session() {
     let app = TestApp::start();
     let (_, admin) = app.admin("admin@example.com");
     for round in 0..8 {
@@ -135,7 +135,7 @@ fn an_account_deleted_while_it_refreshes_leaves_nothing_behind() {
 }
 
 #[test]
-fn of_parallel_changes_of_a_password_one_holds() {
+fn one_of_parallel_password_changes_succeeds() {
     let app = TestApp::with(&[("throttle", "off")]);
     let (account, tokens) = app.logged_in("user@example.com");
     let replies = at_once(HASHING_CLIENTS, || {

@@ -20,7 +20,7 @@ fn restart_keeps_accounts_and_sessions() {
 }
 
 #[test]
-fn restart_with_another_key_ends_all_tokens() {
+fn restart_with_another_key_invalidates_all_tokens() {
     let app = TestApp::start();
     let (account, tokens) = app.logged_in("user@example.com");
     let app = app.restart_with(&[("secret_key", "the next secret, which is longer than thirty-two bytes")]);
@@ -30,7 +30,7 @@ fn restart_with_another_key_ends_all_tokens() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "how `spin up` ends is Spin's business")]
-fn a_server_that_is_asked_to_stop_ends_well() {
+fn a_server_stopped_by_sigterm_exits_with_zero() {
     let app = TestApp::start();
     app.get("/healthz").send().expect_status(200);
     assert_eq!(app.stop(), Some(0));

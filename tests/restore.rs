@@ -25,7 +25,7 @@ fn kept(project: &Project) -> Vec<PathBuf> {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "Spin has no such command")]
-fn restore_brings_back_what_was_there_and_keeps_what_is_there() {
+fn restore_replaces_the_database_and_keeps_the_old_one() {
     let app = TestApp::start();
     copy_migrations(app.project());
     let early = app.register("early@example.com");
@@ -49,7 +49,7 @@ fn restore_brings_back_what_was_there_and_keeps_what_is_there() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "Spin has no such command")]
-fn restore_refuses_while_a_server_runs_even_an_idle_one() {
+fn restore_refuses_while_a_server_runs() {
     let app = TestApp::start();
     run(app.project(), "backup", &["empty.db"]).succeeded();
     // No request has opened the database yet.
@@ -63,7 +63,7 @@ fn restore_refuses_while_a_server_runs_even_an_idle_one() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "Spin has no such command")]
-fn what_is_no_backup_of_this_app_is_refused_and_nothing_is_changed() {
+fn files_that_are_not_backups_of_this_app_are_refused() {
     let project = project_with("user@example.com");
     let before = files(&project);
     for (name, sql, fault) in [
@@ -113,7 +113,7 @@ fn what_is_no_backup_of_this_app_is_refused_and_nothing_is_changed() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "Spin has no such command")]
-fn what_was_in_the_wal_of_a_killed_server_is_backed_up_and_kept() {
+fn the_wal_of_a_killed_server_is_backed_up_and_kept() {
     let project = project_with("first@example.com");
     run(&project, "backup", &["first.db"]).succeeded();
     // Copies the files of an open database, which are those that a killed server leaves.
@@ -147,7 +147,7 @@ fn what_was_in_the_wal_of_a_killed_server_is_backed_up_and_kept() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "Spin has no such command")]
-fn a_database_that_is_garbage_is_replaced_and_kept() {
+fn a_corrupt_database_is_replaced_and_kept() {
     let project = project_with("user@example.com");
     run(&project, "backup", &["copy.db"]).succeeded();
     let garbage = "garbage ".repeat(1000);
@@ -170,7 +170,7 @@ fn expect_adopted(project: Project) {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "Spin has no such command")]
-fn a_database_of_the_python_server_is_restored_and_goes_on() {
+fn a_database_of_the_python_server_is_restored_and_adopted() {
     // Objects that the Python server's statements do not need may exist or be missing.
     let beside = "CREATE INDEX mine ON sessions (user_id); CREATE TABLE notes (id INTEGER);
                   CREATE VIRTUAL TABLE words USING fts5(word); DROP INDEX ix_users_id";
@@ -188,7 +188,7 @@ fn a_database_of_the_python_server_is_restored_and_goes_on() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "Spin has no such command")]
-fn a_backup_of_a_database_of_the_python_server_is_restored_over_another_database() {
+fn a_backup_of_the_python_servers_database_replaces_another() {
     let project = project_with("user@example.com");
     let theirs = Project::new().environment("DATABASE_URL", "sqlite:///theirs.db");
     // Open meanwhile, as in the Python server, and without a write-ahead log.
@@ -203,7 +203,7 @@ fn a_backup_of_a_database_of_the_python_server_is_restored_over_another_database
 
 #[test]
 #[cfg_attr(spin_host, ignore = "Spin has no such command")]
-fn what_is_not_as_the_python_server_leaves_it_is_refused_and_nothing_is_changed() {
+fn databases_unlike_the_python_servers_are_refused() {
     let project = project_with("user@example.com");
     let before = files(&project);
     for (number, (change, fault)) in [

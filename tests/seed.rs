@@ -43,7 +43,7 @@ fn seed_twice_changes_nothing() {
 }
 
 #[test]
-fn seed_leaves_an_existing_user_as_it_is() {
+fn seed_leaves_an_existing_user_unchanged() {
     let app = seeded();
     let db = app.db();
     db.execute("UPDATE users SET is_active = 0, is_admin = 0, hashed_password = 'changed' WHERE id = 1", []);
@@ -67,7 +67,7 @@ fn seed_admin(project: &Project, email: &str, input: &str) -> Finished {
 }
 
 #[test]
-fn seed_says_that_the_documented_passwords_are_for_development() {
+fn seed_warns_that_the_documented_passwords_are_public() {
     let printed = Project::migrated().run("seed", &[]).succeeded();
     assert!(printed.contains("passwords of these accounts are public, for development only"), "{printed}");
     assert!(!printed.contains('\x1b'), "colours are for terminals: {printed:?}");
@@ -83,13 +83,13 @@ fn seed_refuses_the_documented_users_in_production() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "Spin reads variables of the environment with its prefix only")]
-fn seed_reads_the_kind_of_environment_by_its_plain_name() {
+fn seed_reads_lanterne_env_without_the_spin_prefix() {
     let project = Project::migrated().environment("LANTERNE_ENV", " Production");
     project.run("seed", &[]).failed(1, &["seed: LANTERNE_ENV is \"Production\""]);
 }
 
 #[test]
-fn seed_creates_an_administrator_with_the_password_from_standard_input() {
+fn seed_reads_the_administrators_password_from_standard_input() {
     let project = Project::migrated();
     let printed = seed_admin(&project, "Root@EXAMPLE.com", "a real password\n").succeeded();
     assert!(printed.contains("Root@example.com: created") && !printed.contains("a real password"), "{printed}");
@@ -102,7 +102,7 @@ fn seed_creates_an_administrator_with_the_password_from_standard_input() {
 }
 
 #[test]
-fn seed_makes_a_password_for_an_administrator_and_shows_it_once() {
+fn seed_generates_a_password_and_prints_it_once() {
     let project = Project::migrated();
     let printed = project.run("seed", &["--admin-email=root@example.com"]).succeeded();
     let password = printed.split("shown this once: ").nth(1).expect("a password").trim();
@@ -114,7 +114,7 @@ fn seed_makes_a_password_for_an_administrator_and_shows_it_once() {
 }
 
 #[test]
-fn seed_refuses_what_registration_would_refuse() {
+fn seed_applies_the_rules_of_registration() {
     let project = Project::migrated();
     let usage = Host::under_test().usage_status();
     for (email, password, status, complaint) in [
@@ -134,20 +134,20 @@ fn seed_refuses_what_registration_would_refuse() {
 }
 
 #[test]
-fn seed_without_tables_says_what_to_run() {
+fn seed_without_tables_refers_to_migrate() {
     let project = Project::new();
     project.run("seed", &[]).failed(1, &["seed: the database has no table users", "migrate upgrade head"]);
 }
 
 #[test]
-fn seed_refuses_a_cost_out_of_bounds() {
+fn seed_refuses_a_cost_out_of_range() {
     let project = Project::migrated().variable("bcrypt_cost", "9");
     project.run("seed", &[]).failed(Host::under_test().usage_status(), &["seed: bcrypt_cost is \"9\""]);
 }
 
 #[test]
 #[cfg_attr(spin_host, ignore = "`spin up` has no --seed")]
-fn up_with_seed_serves_the_seeded_users() {
+fn up_with_seed_creates_the_documented_users_once() {
     let app = TestApp::of(Project::new().flag("--seed"));
     app.try_login("tester@lanterne-rouge.com", "tester_password_123").expect_status(200);
     let app = app.restart_with(&[]);

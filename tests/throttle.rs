@@ -26,7 +26,7 @@ fn store(app: &TestApp) -> Database {
 }
 
 #[test]
-fn of_24_simultaneous_guesses_ten_are_checked() {
+fn only_ten_of_24_simultaneous_guesses_are_checked() {
     let app = start();
     let account = app.register("user@example.com");
     let barrier = Barrier::new(24);
@@ -43,7 +43,7 @@ fn of_24_simultaneous_guesses_ten_are_checked() {
 }
 
 #[test]
-fn counters_outlast_the_server() {
+fn counters_survive_a_restart() {
     let app = start();
     let Account { email, .. } = app.register("user@example.com");
     for _ in 0..10 {
@@ -55,7 +55,7 @@ fn counters_outlast_the_server() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "Spin does not start with a store that it has no configuration for")]
-fn logins_go_on_without_the_key_value_store() {
+fn logins_work_without_the_key_value_store() {
     let (grant, other) = ("key_value_stores = [\"default\"]", "key_value_stores = [\"other\"]");
     let app = TestApp::of(Project::migrated().edit("spin.toml", grant, other));
     let account = app.register("user@example.com");
@@ -69,7 +69,7 @@ fn logins_go_on_without_the_key_value_store() {
 }
 
 #[test]
-fn logins_go_on_with_a_broken_key_value_store() {
+fn logins_work_with_a_broken_key_value_store() {
     let app = TestApp::start();
     let account = app.register("user@example.com");
     app.try_login(&account.email, WRONG).expect_status(401);

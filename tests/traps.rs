@@ -16,7 +16,7 @@ fn faulty_in(project: Project) -> TestApp {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
-fn a_trap_is_500_with_a_line_in_the_log_and_the_server_goes_on() {
+fn a_trap_is_500_and_logged_and_the_server_continues() {
     let app = faulty();
     for path in ["/panic", "/memory", "/database"] {
         app.get(path).send().expect_detail(500, "Internal Server Error");
@@ -29,7 +29,7 @@ fn a_trap_is_500_with_a_line_in_the_log_and_the_server_goes_on() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
-fn a_trap_costs_no_other_request() {
+fn a_trap_does_not_affect_other_requests() {
     let app = faulty();
     std::thread::scope(|scope| {
         for number in 0..32 {
@@ -44,7 +44,7 @@ fn a_trap_costs_no_other_request() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
-fn a_transaction_that_a_trap_cut_off_is_undone() {
+fn a_trap_rolls_back_its_open_transaction() {
     let app = faulty();
     for _ in 0..3 {
         // If the transaction were still open, the next request would fail on its lock instead of by its panic.
@@ -56,7 +56,7 @@ fn a_transaction_that_a_trap_cut_off_is_undone() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
-fn a_component_reaches_no_file_but_its_database() {
+fn a_component_cannot_attach_other_files() {
     let app = faulty();
     for path in ["/attach", "/attach-expression", "/vacuum"] {
         let text = app.get(path).send().expect_status(200).text();
@@ -67,7 +67,7 @@ fn a_component_reaches_no_file_but_its_database() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
-fn a_value_or_a_row_that_is_too_large_is_an_error() {
+fn oversized_values_and_rows_are_errors() {
     let app = faulty();
     let text = app.get("/blob").send().expect_status(200).text();
     assert!(text.contains("too big"), "{text}");
@@ -77,7 +77,7 @@ fn a_value_or_a_row_that_is_too_large_is_an_error() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
-fn a_reader_waits_for_another_process_and_holds_up_nobody() {
+fn a_reader_waiting_for_another_process_does_not_block_requests() {
     let project = Project::new().flag("--no-migrate");
     // Without a write-ahead log a writer blocks readers.
     let other = Database::create(&project.path("state/sqlite_db.db"));
@@ -100,7 +100,7 @@ fn a_reader_waits_for_another_process_and_holds_up_nobody() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
-fn what_a_component_keeps_is_in_the_table_that_spin_uses() {
+fn key_value_data_is_stored_in_spins_table() {
     let app = faulty();
     let text = app.get("/key-value").send().expect_status(200).text();
     assert_eq!(text, r#"true false Some(Ok("second")) ["kept"] Some(Error::AccessDenied)"#);
@@ -111,7 +111,7 @@ fn what_a_component_keeps_is_in_the_table_that_spin_uses() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
-fn increments_that_meet_are_all_counted() {
+fn concurrent_increments_are_all_counted() {
     let app = faulty();
     std::thread::scope(|scope| {
         for _ in 0..8 {
@@ -124,7 +124,7 @@ fn increments_that_meet_are_all_counted() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
-fn the_state_is_for_the_user_alone() {
+fn state_files_are_private() {
     let app = faulty_in(Project::new());
     app.get("/key-value").send().expect_status(200);
     let mode = |name: &str| {

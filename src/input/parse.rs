@@ -85,7 +85,7 @@ mod tests {
     use super::{is_json, offset};
 
     #[test]
-    fn content_types_count_as_json_by_the_rule_of_fastapi() {
+    fn content_types_are_json_as_in_fastapi() {
         let json = [
             "",
             " ",

@@ -117,7 +117,7 @@ fn optional_fields_may_be_left_out_or_null() {
 }
 
 #[test]
-fn all_faults_come_at_once_in_the_order_of_the_fields() {
+fn all_faults_are_reported_in_the_order_of_the_fields() {
     let expected = [
         r#"{"type":"string_type","loc":["body","email"],"msg":"Input should be a valid string","input":7}"#,
         r#"{"type":"bool_type","loc":["body","letters"],"msg":"Input should be a valid boolean","input":"yes"}"#,
@@ -185,7 +185,7 @@ fn values_are_decoded_and_the_last_one_counts() {
 }
 
 #[test]
-fn faults_of_parameters_are_worded_as_by_fastapi() {
+fn parameter_faults_have_the_wording_of_fastapi() {
     let integer = "Input should be a valid integer, unable to parse string as an integer";
     let cases = [
         (
@@ -249,7 +249,7 @@ fn a_body_is_shown_without_its_secrets() {
 }
 
 #[test]
-fn a_field_of_the_wrong_type_is_shown_unless_it_may_hold_the_secret() {
+fn a_value_of_the_wrong_type_is_shown_unless_it_may_hold_a_secret() {
     let cases = [
         ("1", "1", "1"),
         ("null", "null", "null"),

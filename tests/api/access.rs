@@ -73,7 +73,7 @@ fn state(app: &TestApp) -> Value {
 }
 
 #[test]
-fn without_a_token_nothing_opens() {
+fn a_missing_or_malformed_token_is_refused() {
     let app = TestApp::start();
     let (_, tokens) = app.logged_in("user@example.com");
     let before = state(&app);
@@ -88,7 +88,7 @@ fn without_a_token_nothing_opens() {
 }
 
 #[test]
-fn a_broken_token_opens_nothing() {
+fn an_invalid_token_is_refused() {
     let app = TestApp::start();
     let (_, tokens) = app.logged_in("user@example.com");
     let before = state(&app);
@@ -116,7 +116,7 @@ fn a_broken_token_opens_nothing() {
 }
 
 #[test]
-fn a_refresh_token_opens_nothing() {
+fn a_refresh_token_is_refused_as_access_token() {
     let app = TestApp::start();
     let (_, tokens) = app.logged_in("user@example.com");
     for route in protected(&app) {
@@ -126,7 +126,7 @@ fn a_refresh_token_opens_nothing() {
 }
 
 #[test]
-fn the_token_of_an_ended_session_opens_nothing() {
+fn the_token_of_an_ended_session_is_refused() {
     let app = TestApp::start();
     let (account, ended) = app.logged_in("user@example.com");
     app.post("/auth/logout").bearer(&ended.access).send().expect_status(204);
@@ -144,7 +144,7 @@ fn the_token_of_an_ended_session_opens_nothing() {
 }
 
 #[test]
-fn the_token_of_an_account_that_is_gone_opens_nothing() {
+fn the_token_of_a_deleted_account_is_refused() {
     let app = TestApp::start();
     let (account, tokens) = app.logged_in("user@example.com");
     // As the Python server does, which keeps the sessions.
@@ -155,7 +155,7 @@ fn the_token_of_an_account_that_is_gone_opens_nothing() {
 }
 
 #[test]
-fn an_account_that_is_switched_off_may_nothing() {
+fn an_inactive_account_is_refused() {
     let app = TestApp::start();
     let (_, tokens) = app.admin("admin@example.com");
     app.db().execute("UPDATE users SET is_active = 0", []);
@@ -167,7 +167,7 @@ fn an_account_that_is_switched_off_may_nothing() {
 }
 
 #[test]
-fn what_is_the_administrators_is_nobody_elses() {
+fn only_administrators_may_call_admin_routes() {
     let app = TestApp::start();
     let (_, admin) = app.admin("admin@example.com");
     let (_, user) = app.logged_in("user@example.com");
@@ -191,7 +191,7 @@ fn what_is_the_administrators_is_nobody_elses() {
 }
 
 #[test]
-fn who_is_asking_is_found_out_before_what_for() {
+fn authentication_comes_before_validation() {
     let app = TestApp::start();
     for (method, path) in [("PATCH", "/admin/users/seven"), ("DELETE", "/users/me/sessions/seven")] {
         app.request(method, path).json(&json!(["nonsense"])).send().expect_detail(401, "Not authenticated");
@@ -202,7 +202,7 @@ fn who_is_asking_is_found_out_before_what_for() {
 }
 
 #[test]
-fn the_scheme_may_be_written_in_any_case() {
+fn the_bearer_scheme_is_case_insensitive() {
     let app = TestApp::start();
     let (_, Tokens { access, .. }) = app.logged_in("user@example.com");
     for value in [format!("bearer {access}"), format!("BEARER  {access}")] {
@@ -211,7 +211,7 @@ fn the_scheme_may_be_written_in_any_case() {
 }
 
 #[test]
-fn access_tokens_of_the_python_server_open_the_same() {
+fn access_tokens_of_the_python_server_are_accepted() {
     let app = TestApp::start();
     let account = app.register("user@example.com");
     let jti = "5c1d9e0e-9a32-4c5f-8a57-0d6f1b0f3a11";

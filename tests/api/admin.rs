@@ -56,7 +56,7 @@ impl Scene {
 }
 
 #[test]
-fn an_administrator_sees_every_account() {
+fn an_administrator_can_show_any_account() {
     let scene = Scene::new();
     let shown = scene.get(&scene.user_path()).expect_status(200);
     let own = scene.app.get("/users/me").bearer(&scene.by_user.access).send();
@@ -72,7 +72,7 @@ fn an_administrator_sees_every_account() {
 }
 
 #[test]
-fn an_administrator_makes_accounts_of_any_kind() {
+fn an_administrator_can_create_active_and_admin_accounts() {
     let scene = Scene::new();
     let plain = scene.create(&json!({"email": "plain@example.com", "password": PASSWORD})).expect_status(201).json();
     assert_eq!((&plain["is_active"], &plain["is_admin"]), (&json!(true), &json!(false)));
@@ -94,7 +94,7 @@ fn an_administrator_makes_accounts_of_any_kind() {
 }
 
 #[test]
-fn a_new_account_obeys_the_same_rules() {
+fn a_new_account_is_validated_as_in_registration() {
     let scene = Scene::new();
     let reply = scene.create(&json!({"email": "nobody", "password": "short", "is_admin": "yes"})).expect_status(422);
     let faults = reply.json()["detail"].as_array().expect("a list").clone();
@@ -104,7 +104,7 @@ fn a_new_account_obeys_the_same_rules() {
 }
 
 #[test]
-fn deactivation_acts_at_once_and_ends_the_sessions() {
+fn deactivation_ends_all_sessions_at_once() {
     let scene = Scene::new();
     let changed = scene.update(scene.user.id, &json!({"is_active": false})).expect_status(200).json();
     assert_eq!((&changed["is_active"], &changed["email"]), (&json!(false), &json!("user@example.com")));
@@ -124,7 +124,7 @@ fn deactivation_acts_at_once_and_ends_the_sessions() {
 }
 
 #[test]
-fn rights_are_given_and_taken_with_the_next_request() {
+fn changed_rights_apply_from_the_next_request() {
     let scene = Scene::new();
     let visit = || scene.app.get("/admin/users").bearer(&scene.by_user.access).send();
     visit().expect_status(403);
@@ -135,7 +135,7 @@ fn rights_are_given_and_taken_with_the_next_request() {
 }
 
 #[test]
-fn what_is_not_named_stays_as_it_is() {
+fn fields_left_out_or_null_are_unchanged() {
     let scene = Scene::new();
     let before = scene.get(&scene.user_path()).json();
     let forbidden = json!({"id": 99, "hashed_password": "x", "created_at": "2000-01-01T00:00:00Z", "is_active": null});
@@ -153,7 +153,7 @@ fn what_is_not_named_stays_as_it_is() {
 }
 
 #[test]
-fn deleting_an_account_leaves_what_it_did() {
+fn deleting_an_account_keeps_its_audit_rows() {
     let scene = Scene::new();
     scene.delete(&scene.user_path()).expect_status(204);
     scene.delete(&scene.user_path()).expect_detail(404, "User not found");
@@ -171,7 +171,7 @@ fn deleting_an_account_leaves_what_it_did() {
 }
 
 #[test]
-fn an_administrator_ends_all_sessions_of_an_account() {
+fn an_administrator_can_end_all_sessions_of_an_account() {
     let scene = Scene::new();
     scene.app.login(&scene.user);
     let path = format!("{}/sessions", scene.user_path());
@@ -191,7 +191,7 @@ fn an_administrator_ends_all_sessions_of_an_account() {
 }
 
 #[test]
-fn there_is_always_an_administrator() {
+fn the_last_active_administrator_cannot_be_removed() {
     let scene = Scene::new();
     let id = scene.admin.id;
     let path = format!("/admin/users/{id}");

@@ -14,7 +14,7 @@ fn found(scene: &Scene, query: &str) -> (Vec<String>, i64) {
 }
 
 #[test]
-fn the_list_is_filtered_and_counted() {
+fn the_list_is_filtered_with_its_total() {
     let scene = Scene::new();
     for email in ["50%off@example.com", "under_score@example.com", "underXscore@example.com", "MiXed@example.com"] {
         scene.app.register(email);
@@ -54,7 +54,7 @@ fn the_list_is_filtered_and_counted() {
 }
 
 #[test]
-fn ten_thousand_accounts_are_paged_without_a_gap_or_a_repeat_while_others_come() {
+fn pages_have_no_gaps_or_repeats_while_accounts_are_created() {
     let scene = Scene::new();
     scene.app.db().execute_all(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9998)

@@ -20,7 +20,7 @@ fn ids(page: &Value) -> Vec<i64> {
 }
 
 #[test]
-fn a_line_says_who_did_what_when_and_from_where() {
+fn a_row_has_actor_action_time_and_client() {
     let app = TestApp::start();
     let (account, admin) = app.admin("admin@example.com");
     let item = page(&app, &admin, "action=login")["items"][0].clone();
@@ -73,7 +73,7 @@ fn the_log_is_filtered() {
 }
 
 #[test]
-fn pages_neither_shift_nor_repeat_while_lines_are_written() {
+fn pages_are_stable_while_rows_are_written() {
     let app = TestApp::start();
     let (_, admin) = app.admin("admin@example.com");
     app.db().execute_all(
@@ -94,7 +94,7 @@ fn pages_neither_shift_nor_repeat_while_lines_are_written() {
 }
 
 #[test]
-fn every_action_has_its_line() {
+fn every_action_is_logged() {
     let app = TestApp::start();
     let (_, admin) = app.admin("admin@example.com");
     let (user, first) = app.logged_in("user@example.com");
@@ -149,7 +149,7 @@ fn every_action_has_its_line() {
 }
 
 #[test]
-fn what_was_refused_is_in_the_log_and_undone() {
+fn a_refused_registration_is_rolled_back_and_logged() {
     let app = TestApp::start();
     app.register("user@example.com");
     app.try_register("user@example.com").expect_status(400);
@@ -164,7 +164,7 @@ fn what_was_refused_is_in_the_log_and_undone() {
 }
 
 #[test]
-fn control_characters_of_a_client_do_not_reach_the_log() {
+fn control_characters_in_client_headers_are_escaped() {
     let app = TestApp::start();
     let body = json!({"email": "user@example.com", "password": PASSWORD});
     app.post("/auth/register").header("user-agent", "lamp\tforged").json(&body).send().expect_status(201);
@@ -172,7 +172,7 @@ fn control_characters_of_a_client_do_not_reach_the_log() {
 }
 
 #[test]
-fn nothing_changes_if_its_line_cannot_be_written() {
+fn nothing_is_committed_if_the_audit_row_cannot_be_written() {
     let app = TestApp::start();
     let (account, tokens) = app.logged_in("user@example.com");
     app.db().execute_all("CREATE TRIGGER full BEFORE INSERT ON audit_logs BEGIN SELECT RAISE(ABORT, 'full'); END");

@@ -27,7 +27,7 @@ fn all_assets(app: &TestApp) -> Vec<String> {
 }
 
 #[test]
-fn the_pages_are_there_and_revalidated() {
+fn pages_are_served_and_revalidated() {
     let app = TestApp::start();
     for (path, content_type) in PAGES {
         let page = app.get(path).send().expect_status(200);
@@ -46,7 +46,7 @@ fn the_pages_are_there_and_revalidated() {
 }
 
 #[test]
-fn the_pages_answer_head_and_no_other_method() {
+fn pages_accept_only_get_and_head() {
     let app = TestApp::start();
     let assets = all_assets(&app);
     for path in PAGES.map(|(path, _)| path).into_iter().chain(assets.iter().map(String::as_str)) {
@@ -61,7 +61,7 @@ fn the_pages_answer_head_and_no_other_method() {
 }
 
 #[test]
-fn the_files_of_the_pages_are_kept_for_good() {
+fn assets_are_cached_forever() {
     let app = TestApp::start();
     let assets = all_assets(&app);
     assert_eq!(assets.len(), 6, "{assets:?}");
@@ -79,7 +79,7 @@ fn the_files_of_the_pages_are_kept_for_good() {
 }
 
 #[test]
-fn large_files_come_gzipped_to_those_who_read_that() {
+fn assets_are_compressed_for_clients_that_accept_gzip() {
     let app = TestApp::start();
     let path = all_assets(&app).into_iter().find(|path| path.ends_with("bundle.js")).expect("Swagger UI");
     let plain = app.get(&path).send();
@@ -100,7 +100,7 @@ fn large_files_come_gzipped_to_those_who_read_that() {
 }
 
 #[test]
-fn nothing_comes_from_another_host() {
+fn pages_load_nothing_from_other_hosts() {
     let app = TestApp::start();
     for path in ["/docs", "/redoc"] {
         let page = app.get(path).send();
@@ -135,7 +135,7 @@ fn nothing_comes_from_another_host() {
 }
 
 #[test]
-fn the_reference_tells_every_route_with_its_fields_and_errors() {
+fn the_reference_shows_routes_fields_and_errors() {
     let app = TestApp::start();
     let html = app.get("/redoc").send().text();
     for text in [
@@ -157,7 +157,7 @@ fn the_reference_tells_every_route_with_its_fields_and_errors() {
 }
 
 #[test]
-fn other_origins_may_read_them_as_any_route() {
+fn pages_have_cors_headers() {
     let app = TestApp::start();
     for (path, _) in PAGES {
         let reply = app.get(path).header("origin", "http://localhost:3000").send();
@@ -166,7 +166,7 @@ fn other_origins_may_read_them_as_any_route() {
 }
 
 #[test]
-fn without_docs_there_are_none() {
+fn docs_off_removes_all_pages() {
     let assets = all_assets(&TestApp::start());
     let app = TestApp::with(&[("docs", "off")]);
     let pages = ["/docs", "/docs/", "/redoc", "/redoc/", "/openapi.json"].map(str::to_owned);

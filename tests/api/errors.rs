@@ -15,7 +15,7 @@ fn unknown_paths_are_404() {
 }
 
 #[test]
-fn other_methods_are_405_with_those_that_would_do() {
+fn other_methods_are_405_with_an_allow_header() {
     let app = TestApp::start();
     for (path, allowed, others) in [
         ("/healthz", "GET", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
@@ -34,7 +34,7 @@ fn other_methods_are_405_with_those_that_would_do() {
 }
 
 #[test]
-fn a_slash_too_many_is_a_redirect() {
+fn a_trailing_slash_is_redirected() {
     let app = TestApp::start();
     let reply = app.get("/healthz/?a=b").send().expect_status(307);
     assert_eq!(reply.text(), "");
@@ -53,7 +53,7 @@ fn a_slash_too_many_is_a_redirect() {
 }
 
 #[test]
-fn a_body_that_is_no_json_is_422() {
+fn a_body_that_is_not_json_is_422() {
     let app = TestApp::start();
     let send = |body: &str| app.post("/auth/login").header("content-type", "application/json").raw_body(body).send();
     for body in ["{", "{\"email\": }", "{'email': 1}", "not json", "{} {}"] {
@@ -74,7 +74,7 @@ fn a_body_that_is_no_json_is_422() {
 }
 
 #[test]
-fn a_body_of_another_type_is_422() {
+fn a_body_of_another_content_type_is_422() {
     let app = TestApp::start();
     app.register("user@example.com");
     let body = json!({"email": "user@example.com", "password": PASSWORD}).to_string();
@@ -91,7 +91,7 @@ fn a_body_of_another_type_is_422() {
 }
 
 #[test]
-fn a_body_that_is_no_text_is_400() {
+fn a_body_that_is_not_utf8_or_too_deep_is_400() {
     let app = TestApp::start();
     let send = |body: Vec<u8>| app.post("/auth/login").header("content-type", "application/json").raw_body(body).send();
     send(b"{\"email\": \"\xff\"}".to_vec()).expect_detail(400, "There was an error parsing the body");
@@ -117,7 +117,7 @@ fn a_body_of_more_than_64_kib_is_413() {
 }
 
 #[test]
-fn a_server_without_its_tables_says_nothing_of_them() {
+fn a_database_error_is_logged_and_not_sent_to_the_client() {
     let app = TestApp::start();
     app.db().execute_all("DROP TABLE audit_logs; DROP TABLE sessions; DROP TABLE users");
     let reply = app.try_login("user@example.com", PASSWORD).expect_detail(500, "Internal Server Error");

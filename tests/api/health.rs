@@ -23,13 +23,13 @@ fn health_ignores_query_body_and_credentials() {
 }
 
 #[test]
-fn root_says_who_is_there() {
+fn root_returns_name_and_version() {
     let app = TestApp::start();
     app.get("/").send().expect(200, &json!({"message": "Lanterne Rouge API", "version": "v1", "docs": "/docs"}));
 }
 
 #[test]
-fn every_reply_has_a_request_id_and_forbids_sniffing() {
+fn every_reply_has_a_request_id_and_nosniff() {
     let app = TestApp::start();
     for path in ["/healthz", "/nowhere"] {
         let reply = app.get(path).send();

@@ -72,7 +72,7 @@ fn login_twice_opens_two_sessions() {
 }
 
 #[test]
-fn login_makes_an_outdated_hash_anew() {
+fn login_renews_an_outdated_hash() {
     let app = TestApp::with(&[("bcrypt_cost", "11")]);
     let account = app.register("user@example.com");
     let cost = |app: &TestApp| app.db().value("SELECT substr(hashed_password, 1, 7) FROM users", []);

@@ -39,7 +39,7 @@ fn expect_refusal(app: &TestApp, action: &str, account: &Account, detail: &str) 
 }
 
 #[test]
-fn me_is_the_account_as_registering_returned_it() {
+fn me_returns_the_account_as_registration_did() {
     let app = TestApp::start();
     let registered = app.try_register("user@example.com").json();
     let tokens = Tokens::of(&app.try_login("user@example.com", PASSWORD));
@@ -48,7 +48,7 @@ fn me_is_the_account_as_registering_returned_it() {
 }
 
 #[test]
-fn the_address_changes_with_the_password() {
+fn the_address_can_be_changed_with_the_password() {
     let app = TestApp::start();
     let (account, tokens) = app.logged_in("user@example.com");
     let reply = change_email(&app, &tokens, " new@EXAMPLE.com ", PASSWORD).expect_status(200);
@@ -64,7 +64,7 @@ fn the_address_changes_with_the_password() {
 }
 
 #[test]
-fn an_address_that_somebody_has_is_not_given_twice() {
+fn changing_to_a_taken_address_is_refused() {
     let app = TestApp::start();
     app.register("taken@example.com");
     let (account, tokens) = app.logged_in("user@example.com");
@@ -76,7 +76,7 @@ fn an_address_that_somebody_has_is_not_given_twice() {
 }
 
 #[test]
-fn without_the_password_nothing_changes() {
+fn a_wrong_password_changes_nothing() {
     let app = TestApp::start();
     let (account, tokens) = app.logged_in("user@example.com");
     let before = app.db().rows("SELECT * FROM users", []);
@@ -93,7 +93,7 @@ fn without_the_password_nothing_changes() {
 }
 
 #[test]
-fn a_new_password_holds_and_ends_all_other_sessions() {
+fn changing_the_password_ends_all_other_sessions() {
     let app = TestApp::start();
     let (account, here) = app.logged_in("user@example.com");
     let there = app.login(&account);
@@ -112,7 +112,7 @@ fn a_new_password_holds_and_ends_all_other_sessions() {
 }
 
 #[test]
-fn a_new_password_obeys_the_rules_and_is_not_repeated() {
+fn a_new_password_is_validated_and_not_echoed() {
     let app = TestApp::start();
     let (_, tokens) = app.logged_in("user@example.com");
     let reply = change_password(&app, &tokens, PASSWORD, "short").expect_status(422);
@@ -124,7 +124,7 @@ fn a_new_password_obeys_the_rules_and_is_not_repeated() {
 }
 
 #[test]
-fn an_account_that_is_deleted_is_gone_for_good() {
+fn a_deleted_account_cannot_be_used_again() {
     let app = TestApp::start();
     let (account, tokens) = app.logged_in("user@example.com");
     let other = app.login(&account);
@@ -146,7 +146,7 @@ fn an_account_that_is_deleted_is_gone_for_good() {
 }
 
 #[test]
-fn the_last_administrator_cannot_go() {
+fn the_last_active_administrator_cannot_delete_itself() {
     let app = TestApp::start();
     let (account, tokens) = app.admin("admin@example.com");
     let (other, _) = app.admin("other@example.com");
@@ -158,7 +158,7 @@ fn the_last_administrator_cannot_go() {
 }
 
 #[test]
-fn nobody_makes_an_administrator_of_themselves() {
+fn users_cannot_make_themselves_administrators() {
     let app = TestApp::start();
     let body =
         json!({"email": "user@example.com", "password": PASSWORD, "is_admin": true, "is_active": false, "id": 99});
@@ -176,7 +176,7 @@ fn nobody_makes_an_administrator_of_themselves() {
 }
 
 #[test]
-fn an_account_that_a_new_table_refers_to_is_deleted_only_with_its_rows() {
+fn deleting_a_referenced_account_needs_on_delete_cascade() {
     for (on_delete, status) in [("", 409), ("ON DELETE CASCADE", 204)] {
         let app = TestApp::start();
         let (account, tokens) = app.logged_in("user@example.com");

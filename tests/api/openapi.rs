@@ -61,7 +61,7 @@ fn walk<'a>(value: &'a Value, visit: &mut impl FnMut(&'a Value)) {
 }
 
 #[test]
-fn the_document_is_sound() {
+fn the_document_is_valid() {
     let document = Document::of(&TestApp::start());
     assert_eq!(
         (&document.0["openapi"], &document.0["info"]["version"]),
@@ -83,7 +83,7 @@ fn the_document_is_sound() {
 }
 
 #[test]
-fn every_operation_is_described_and_has_a_name_of_its_own() {
+fn every_operation_is_described_uniquely() {
     let document = Document::of(&TestApp::start());
     let tags: Vec<&Value> = document.0["tags"].as_array().expect("tags").iter().map(|tag| &tag["name"]).collect();
     let mut seen = BTreeSet::new();
@@ -108,7 +108,7 @@ fn every_operation_is_described_and_has_a_name_of_its_own() {
 }
 
 #[test]
-fn it_has_the_routes_that_the_server_has_and_the_readme_names() {
+fn the_document_has_the_routes_of_the_server_and_the_readme() {
     let app = TestApp::start();
     let document = Document::of(&app);
     let documented: BTreeSet<String> =
@@ -126,7 +126,7 @@ fn it_has_the_routes_that_the_server_has_and_the_readme_names() {
 }
 
 #[test]
-fn replies_are_as_it_says() {
+fn replies_without_login_match_the_document() {
     let app = TestApp::start();
     let document = Document::of(&app);
     for path in ["/", "/healthz"] {
@@ -183,7 +183,7 @@ fn replies_are_as_it_says() {
 }
 
 #[test]
-fn replies_to_those_who_are_logged_in_are_as_it_says() {
+fn replies_with_login_match_the_document() {
     let app = TestApp::start();
     let document = Document::of(&app);
     let (_, admin) = app.admin("admin@example.com");

@@ -38,7 +38,7 @@ fn register_duplicate_email() {
 }
 
 #[test]
-fn register_duplicate_in_another_spelling() {
+fn register_duplicate_email_in_another_spelling() {
     let app = TestApp::start();
     app.register("user@bücher.example.com");
     for same in ["user@BÜCHER.example.com", "user@xn--bcher-kva.example.com", " user@bücher.example.com "] {

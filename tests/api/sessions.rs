@@ -41,7 +41,7 @@ fn audit(app: &TestApp, action: &str) -> Value {
 }
 
 #[test]
-fn a_session_shows_when_and_where_it_was_used() {
+fn a_session_shows_times_and_client_of_its_last_use() {
     let app = TestApp::start();
     let account = app.register("user@example.com");
     let body = json!({"email": account.email, "password": crate::support::PASSWORD});
@@ -71,7 +71,7 @@ fn a_session_shows_when_and_where_it_was_used() {
 }
 
 #[test]
-fn sessions_are_listed_newest_first_and_only_ones_own() {
+fn only_own_sessions_are_listed_newest_first() {
     let app = TestApp::start();
     let (account, first) = app.logged_in("user@example.com");
     let second = app.login(&account);
@@ -86,7 +86,7 @@ fn sessions_are_listed_newest_first_and_only_ones_own() {
 }
 
 #[test]
-fn logout_ends_the_session_with_all_its_tokens() {
+fn logout_invalidates_all_tokens_of_the_session() {
     let app = TestApp::start();
     let (account, first) = app.logged_in("user@example.com");
     let second = app.refresh(&first.refresh);
@@ -116,7 +116,7 @@ fn logout_all_ends_every_session_of_the_account() {
 }
 
 #[test]
-fn a_session_can_be_ended_from_another() {
+fn a_session_can_be_ended_from_another_session() {
     let app = TestApp::start();
     let (account, here) = app.logged_in("user@example.com");
     let there = app.login(&account);
@@ -138,7 +138,7 @@ fn a_session_can_be_ended_from_another() {
 }
 
 #[test]
-fn somebody_elses_session_is_not_found() {
+fn a_session_of_another_account_is_not_found() {
     let app = TestApp::start();
     let (_, user) = app.logged_in("user@example.com");
     let (_, other) = app.logged_in("other@example.com");
@@ -160,7 +160,7 @@ fn refreshed(seconds: u32) -> (TestApp, Account, Tokens, Tokens) {
 }
 
 #[test]
-fn a_used_refresh_token_that_comes_back_later_ends_the_session() {
+fn reusing_a_refresh_token_ends_the_session() {
     let (app, account, first, second) = refreshed(11);
     let other = app.login(&account);
     app.try_refresh(&first.refresh).expect_detail(401, "Invalid or expired refresh token");
@@ -171,7 +171,7 @@ fn a_used_refresh_token_that_comes_back_later_ends_the_session() {
 }
 
 #[test]
-fn the_first_token_of_a_long_chain_ends_it_too() {
+fn reusing_the_first_token_of_a_chain_ends_the_session() {
     let (app, _, first, second) = refreshed(3600);
     let third = app.refresh(&second.refresh);
     let fourth = app.refresh(&third.refresh);
@@ -181,7 +181,7 @@ fn the_first_token_of_a_long_chain_ends_it_too() {
 }
 
 #[test]
-fn within_ten_seconds_it_is_a_race_between_tabs() {
+fn reuse_within_ten_seconds_does_not_end_the_session() {
     let (app, _, first, second) = refreshed(0);
     app.try_refresh(&first.refresh).expect_detail(401, "Invalid or expired refresh token");
     assert!(is_open(&app, &second));
@@ -190,7 +190,7 @@ fn within_ten_seconds_it_is_a_race_between_tabs() {
 }
 
 #[test]
-fn a_logged_out_token_that_comes_back_is_no_theft() {
+fn reuse_after_logout_is_not_reported_as_theft() {
     let app = TestApp::start();
     let (account, tokens) = app.logged_in("user@example.com");
     let other = app.login(&account);
@@ -203,7 +203,7 @@ fn a_logged_out_token_that_comes_back_is_no_theft() {
 }
 
 #[test]
-fn refreshes_do_not_carry_a_session_beyond_its_end() {
+fn refreshing_does_not_extend_a_session_beyond_its_absolute_lifetime() {
     let app = TestApp::with(&[("session_absolute_days", "10")]);
     let (account, tokens) = app.logged_in("user@example.com");
     // Nine days and some hours old.
@@ -237,7 +237,7 @@ fn no_token_outlives_its_session() {
 }
 
 #[test]
-fn a_session_of_the_python_server_goes_on_as_one() {
+fn a_session_of_the_python_server_can_be_refreshed() {
     let app = TestApp::start();
     let account = app.register("user@example.com");
     app.db().execute(

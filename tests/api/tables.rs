@@ -29,7 +29,7 @@ fn register_writes_the_account() {
 }
 
 #[test]
-fn the_same_password_is_never_hashed_alike() {
+fn the_same_password_is_hashed_with_different_salts() {
     let app = TestApp::start();
     app.register("one@example.com");
     app.register("two@example.com");
@@ -60,7 +60,7 @@ fn refresh_ends_one_session_and_writes_the_next() {
 }
 
 #[test]
-fn every_outcome_is_in_the_audit_log() {
+fn successes_and_failures_are_audited() {
     let app = TestApp::start();
     let (account, tokens) = app.logged_in("user@example.com");
     app.try_login("user@example.com", "wrong password").expect_status(401);
@@ -88,7 +88,7 @@ fn every_outcome_is_in_the_audit_log() {
 }
 
 #[test]
-fn audit_rows_say_where_the_request_came_from() {
+fn audit_rows_contain_address_and_user_agent() {
     let app = TestApp::start();
     let body = json!({"email": "user@example.com", "password": PASSWORD});
     app.post("/auth/register").header("user-agent", "golden-agent/1.0").json(&body).send().expect_status(201);
@@ -99,7 +99,7 @@ fn audit_rows_say_where_the_request_came_from() {
 }
 
 #[test]
-fn a_trusted_proxy_names_the_client() {
+fn the_clients_address_is_taken_from_the_trusted_proxy() {
     let app = TestApp::with(&[("client_ip_header", "x-forwarded-for")]);
     let body = json!({"email": "user@example.com", "password": PASSWORD});
     // The proxy appends the address it sees; the client can forge those before it.
@@ -112,7 +112,7 @@ fn a_trusted_proxy_names_the_client() {
 }
 
 #[test]
-fn no_password_is_kept_anywhere() {
+fn no_password_is_stored_or_logged() {
     let app = TestApp::start();
     app.logged_in("user@example.com");
     app.try_login("user@example.com", "a wrong but telling password").expect_status(401);
@@ -123,7 +123,7 @@ fn no_password_is_kept_anywhere() {
 }
 
 #[test]
-fn a_hostile_address_is_only_text() {
+fn sql_in_an_address_is_not_executed() {
     let app = TestApp::start();
     app.register("user@example.com");
     app.try_login("x'; DROP TABLE users; --@example.com", PASSWORD).expect_status(422);

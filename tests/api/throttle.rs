@@ -36,7 +36,7 @@ fn audit_rows(app: &TestApp, action: &str) -> Value {
 }
 
 #[test]
-fn ten_failures_begin_a_pause_that_doubles() {
+fn ten_failures_start_a_pause_that_doubles() {
     let app = start();
     let account = app.register("user@example.com");
     let login = |password| login_from(&app, "192.0.2.1", &account.email, password);
@@ -100,7 +100,7 @@ fn the_right_password_of_an_inactive_account_is_not_a_failure() {
 }
 
 #[test]
-fn a_hundred_failures_from_one_address_begin_a_pause_for_every_account() {
+fn a_hundred_failures_from_one_address_pause_it_for_every_account() {
     let app = start();
     let account = app.register("user@example.com");
     for number in 0..98 {
@@ -118,7 +118,7 @@ fn a_hundred_failures_from_one_address_begin_a_pause_for_every_account() {
 }
 
 #[test]
-fn nobody_can_lock_the_owner_of_an_account_out() {
+fn failures_from_other_addresses_do_not_lock_the_owner_out() {
     let app = start();
     let account = app.register("user@example.com");
     for number in 0..100 {
@@ -165,7 +165,7 @@ fn counters_reveal_neither_accounts_nor_addresses() {
 }
 
 #[test]
-fn without_the_throttle_nothing_is_counted() {
+fn throttle_off_counts_nothing() {
     let app = TestApp::with(&[("throttle", "off")]);
     let account = app.register("user@example.com");
     for _ in 0..12 {
@@ -176,7 +176,7 @@ fn without_the_throttle_nothing_is_counted() {
 }
 
 #[test]
-fn logins_go_on_while_the_store_fails() {
+fn logins_work_while_the_store_fails() {
     let app = TestApp::start();
     let account = app.register("user@example.com");
     app.break_counters();

@@ -34,7 +34,7 @@ fn tokens_have_the_documented_header_and_claims() {
 }
 
 #[test]
-fn tokens_live_as_long_as_the_variables_say() {
+fn token_lifetimes_follow_the_configuration() {
     let app = TestApp::with(&[("access_token_expire_minutes", "1"), ("refresh_token_expire_days", "2")]);
     let (_, tokens) = app.logged_in("user@example.com");
     assert_eq!(claims(&tokens.access)["exp"], unix(&app, "created_at", 60));
@@ -42,7 +42,7 @@ fn tokens_live_as_long_as_the_variables_say() {
 }
 
 #[test]
-fn every_token_has_an_identifier_of_its_own() {
+fn every_token_has_a_unique_jti() {
     let app = TestApp::start();
     let (account, first) = app.logged_in("user@example.com");
     let second = app.login(&account);

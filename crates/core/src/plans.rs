@@ -50,7 +50,7 @@ fn expect_indexed(what: &str, plan: Vec<String>) {
 }
 
 #[test]
-fn what_every_request_asks_is_answered_by_indexes() {
+fn queries_of_every_request_use_indexes() {
     let db = Planner::new();
     expect_indexed("whose valid session", db.plan(users::find_with_session(&db, 1, "jti", now())));
     expect_indexed("refresh", db.plan(sessions::rotate(&db, 1, "jti", now(), now())));
@@ -63,7 +63,7 @@ fn what_every_request_asks_is_answered_by_indexes() {
 }
 
 #[test]
-fn the_sessions_of_an_account_are_found_by_index_and_sorted() {
+fn sessions_of_an_account_are_found_by_index() {
     let db = Planner::new();
     let plan = db.plan(sessions::list(&db, 1, now()));
     assert_eq!(
@@ -76,7 +76,7 @@ fn the_sessions_of_an_account_are_found_by_index_and_sorted() {
 }
 
 #[test]
-fn lists_come_in_the_order_of_an_index() {
+fn filtered_lists_use_the_order_of_an_index() {
     let db = Planner::new();
     let users = |is_active, is_admin| users::Filter { email_part: None, is_active, is_admin };
     for filters in [users(Some(true), None), users(None, Some(false)), users(Some(true), Some(true))] {

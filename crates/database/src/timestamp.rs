@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn reckoning_stops_at_the_ends_of_the_calendar() {
+    fn arithmetic_saturates_at_the_ends_of_the_calendar() {
         let start = at("2026-01-31 12:00:00");
         assert_eq!(start.after(Duration::from_secs(60)).unix() - start.unix(), 60);
         assert!(start.after(Duration::MAX) > start);

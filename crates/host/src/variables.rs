@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_replaced_wherever_they_stand() {
+    fn names_are_replaced_anywhere_in_a_template() {
         let value = |name: &str| Ok(if name == "a" { "A" } else { "B" });
         assert_eq!(fill("{{ a }}", value).unwrap(), "A");
         assert_eq!(fill("x{{a}}y{{ b }}z", value).unwrap(), "xAyBz");

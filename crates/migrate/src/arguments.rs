@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unique_part_of_a_name_is_enough() {
+    fn a_unique_part_of_a_name_selects_a_migration() {
         for (word, revision) in
             [("0001_first", 1), ("first", 1), ("add_baseline", 2), ("seline", 2), ("addition", 3), ("0003_f", 3)]
         {
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn other_words_are_named_and_refused() {
+    fn other_words_are_reported_and_refused() {
         for (line, word) in [
             ("", "no command"),
             ("up", "\"up\""),

@@ -47,7 +47,7 @@ mod tests {
     use super::{MIGRATIONS, Migration};
 
     #[test]
-    fn a_checksum_is_that_of_both_files_one_after_the_other() {
+    fn a_checksum_covers_both_files_in_order() {
         // printf 'A;\nB;\n' | sha256sum
         let expected = "6184b6bafda3bd09bb422c2fad6941c35383f59353765a0e3b2c2e335faf79c5";
         let sum = |up, down| Migration { revision: 1, name: "x", up, down }.checksum();
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn no_migration_controls_the_transaction_it_runs_in() {
+    fn no_migration_controls_its_transaction() {
         const REFUSED: [&str; 10] =
             ["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "PRAGMA", "VACUUM", "ATTACH", "DETACH"];
         for migration in MIGRATIONS {

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_has_its_own_days() {
+    fn each_table_has_its_own_number_of_days() {
         for (line, sessions_days, audit_days, throttle, dry_run) in [
             ("--sessions-days 30", Some(30), None, false, false),
             ("--audit-days=365 --dry-run", None, Some(365), false, true),
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_named_and_refused() {
+    fn other_arguments_are_reported_and_refused() {
         for (line, words) in [
             ("", "nothing to delete"),
             ("--dry-run", "nothing to delete"),

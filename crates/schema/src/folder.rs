@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_lower_case_words_of_ascii() {
+    fn names_are_lower_case_ascii_words() {
         assert_eq!(name_of("Add last-seen, to Users!").unwrap(), "add_last_seen_to_users");
         assert_eq!(name_of("  __x__ ").unwrap(), "x");
         assert_eq!(name_of("../../etc").unwrap(), "etc");
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_folder_has_the_next_number_and_no_taken_name() {
+    fn add_uses_the_next_number_and_refuses_a_taken_name() {
         let temporary = tempfile::tempdir().unwrap();
         let read = || Folder::read(temporary.path()).unwrap();
         assert!(read().add("first", "a", "b").unwrap().ends_with("0001_first"));

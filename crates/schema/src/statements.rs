@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn statements_know_their_line() {
+    fn statements_have_their_line_number() {
         let statements = statements("-- title\n\nA;\n\n-- about B\nB\n;C");
         assert_eq!(statements.iter().map(|statement| statement.line).collect::<Vec<_>>(), [3, 6, 7]);
     }

@@ -19,7 +19,7 @@ use rusqlite::types::Value;
 const CASES: u64 = 300;
 
 #[test]
-fn up_reaches_the_schema_down_returns_and_rows_stay() {
+fn up_and_down_reach_their_schemas_and_keep_rows() {
     let threads = thread::available_parallelism().map_or(1, |count| count.get() as u64);
     let mut counts = BTreeMap::<&str, usize>::new();
     thread::scope(|scope| {

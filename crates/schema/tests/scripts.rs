@@ -33,7 +33,7 @@ fn schemas_that_mean_the_same_need_no_migration() {
 }
 
 #[test]
-fn a_new_table_comes_with_its_indexes_and_goes_with_them() {
+fn a_new_table_is_created_and_dropped_with_its_indexes() {
     let table =
         "CREATE TABLE teams (\n    id INTEGER PRIMARY KEY -- the key\n);\nCREATE UNIQUE INDEX ix_teams ON teams (id);";
     let scripts = scripts("", table);
@@ -43,7 +43,7 @@ fn a_new_table_comes_with_its_indexes_and_goes_with_them() {
 }
 
 #[test]
-fn a_column_at_the_end_is_added_in_place_and_dropped_in_place() {
+fn a_last_column_is_added_and_dropped_in_place() {
     let users = "CREATE TABLE users (id INTEGER PRIMARY KEY, a TEXT, CHECK (a <> ''));";
     let with = "CREATE TABLE users (id INTEGER PRIMARY KEY, a TEXT, last_seen DATETIME, CHECK (a <> ''));
                 CREATE INDEX ix_seen ON users (last_seen);";
@@ -54,7 +54,7 @@ fn a_column_at_the_end_is_added_in_place_and_dropped_in_place() {
 }
 
 #[test]
-fn what_alter_table_refuses_for_tables_with_rows_is_rebuilt() {
+fn changes_that_alter_table_refuses_rebuild_the_table() {
     for column in [
         "b TEXT UNIQUE",
         "b DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP",
@@ -74,7 +74,7 @@ fn what_alter_table_refuses_for_tables_with_rows_is_rebuilt() {
 }
 
 #[test]
-fn a_rebuilt_table_takes_its_rows_indexes_triggers_and_ids_along() {
+fn a_rebuilt_table_keeps_rows_indexes_triggers_and_ids() {
     let rest = "CREATE INDEX ix ON users (email);
                 CREATE VIEW mails AS SELECT email FROM users;
                 CREATE VIEW many AS SELECT count(*) FROM mails;
@@ -110,7 +110,7 @@ CREATE TRIGGER seen AFTER DELETE ON users BEGIN INSERT INTO log VALUES (old.emai
 }
 
 #[test]
-fn a_value_that_nobody_named_is_asked_for() {
+fn a_required_value_without_default_is_asked_for() {
     let scripts = scripts("CREATE TABLE t (a INTEGER)", "CREATE TABLE t (a INTEGER, b TEXT NOT NULL)");
     assert_eq!(scripts.up.needs, ["t.b"]);
     assert_comment(&scripts.up.sql, "NEEDED: t.b is NOT NULL and has no default.");
@@ -120,7 +120,7 @@ fn a_value_that_nobody_named_is_asked_for() {
 }
 
 #[test]
-fn null_becomes_the_default_where_it_is_not_allowed_any_more() {
+fn null_becomes_the_default_of_a_not_null_column() {
     let written = up("CREATE TABLE t (a TEXT)", "CREATE TABLE t (a TEXT NOT NULL DEFAULT 'x')");
     assert!(written.contains("SELECT ifnull(a, 'x')"), "{written}");
     let written = up("CREATE TABLE t (a TEXT)", "CREATE TABLE t (a TEXT NOT NULL DEFAULT (1 + 1))");
@@ -130,7 +130,7 @@ fn null_becomes_the_default_where_it_is_not_allowed_any_more() {
 }
 
 #[test]
-fn a_rename_is_not_guessed_but_told_how_to_write() {
+fn a_possible_rename_is_only_suggested() {
     let written = up("CREATE TABLE t (a TEXT, b INT)", "CREATE TABLE t (b INT, c TEXT)");
     assert_comment(&written, "If c is the new name of a, write ALTER TABLE t RENAME COLUMN a TO c instead of");
     assert!(written.ends_with("ALTER TABLE t DROP COLUMN a;\nALTER TABLE t ADD COLUMN c TEXT;\n"), "{written}");
@@ -143,7 +143,7 @@ fn a_rename_is_not_guessed_but_told_how_to_write() {
 }
 
 #[test]
-fn names_that_need_quotes_have_them() {
+fn names_that_need_quotes_are_quoted() {
     let written = up(
         "CREATE TABLE \"order\" (\"group\" TEXT, \"a \"\"b\" INT)",
         "CREATE TABLE \"order\" (\"group\" INT, \"a \"\"b\" INT)",
@@ -157,14 +157,14 @@ fn names_that_need_quotes_have_them() {
 }
 
 #[test]
-fn the_name_of_a_successor_is_free() {
+fn a_rebuilt_table_gets_a_free_temporary_name() {
     let new = "CREATE TABLE new_t (x);";
     let written = up(&format!("{new} CREATE TABLE t (a INT)"), &format!("{new} CREATE TABLE t (a TEXT)"));
     assert!(written.contains("ALTER TABLE new_t_2 RENAME TO t;"), "{written}");
 }
 
 #[test]
-fn what_cannot_be_compared_or_reached_is_said() {
+fn unsupported_schemas_are_reported() {
     let schema = |sql: &str| Schema::from_sql([("schema.sql", sql)]);
     let fault = schema("CREATE VIRTUAL TABLE v USING fts5(a)").err().expect("a fault");
     assert!(matches!(fault, Error::Unsupported(_)), "{fault}");

@@ -61,19 +61,19 @@ mod tests {
     }
 
     #[test]
-    fn without_words_it_is_the_documented_accounts() {
+    fn no_arguments_mean_the_documented_accounts() {
         assert_eq!(parsed(""), Ok(Command::Documented));
         assert_eq!(parsed("--help"), Ok(Command::Help));
     }
 
     #[test]
-    fn an_admin_has_an_address_in_its_normal_form() {
+    fn the_admin_address_is_normalised() {
         assert_eq!(parsed("--admin-email root@EXAMPLE.com"), admin("root@example.com", false));
         assert_eq!(parsed("--admin-password-stdin --admin-email=root@example.com"), admin("root@example.com", true));
     }
 
     #[test]
-    fn everything_else_is_named_and_refused() {
+    fn other_arguments_are_reported_and_refused() {
         for (line, words) in [
             ("--admin-email", "--admin-email needs an address"),
             ("--admin-email root@", "\"root@\": There must be something after the @-sign."),

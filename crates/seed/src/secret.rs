@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn one_end_of_line_is_not_part_of_the_password() {
+    fn one_line_ending_is_not_part_of_the_password() {
         for (input, password) in [
             ("correct horse", "correct horse"),
             ("correct horse\n", "correct horse"),
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rules_are_those_of_registration_and_the_input_is_not_repeated() {
+    fn the_password_is_validated_and_not_repeated() {
         assert_eq!(fault(b""), "there is no password on standard input");
         assert_eq!(fault(b"\n"), "there is no password on standard input");
         assert_eq!(fault(b"first line\nsecond line\n"), "the password on standard input should be one line");
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_made_password_is_letters_and_digits_and_skips_unfair_bytes() {
+    fn a_generated_password_is_alphanumeric_and_unbiased() {
         let mut next = 240_u8;
         let fill = |bytes: &mut [u8]| {
             bytes.fill_with(|| {

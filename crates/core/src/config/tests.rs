@@ -26,7 +26,7 @@ fn defaults_are_the_documented_ones() {
 }
 
 #[test]
-fn origins_come_with_commas_or_as_json() {
+fn origins_are_separated_by_commas_or_a_json_list() {
     for value in ["https://a.example, http://b.example:81", r#"["https://a.example","http://b.example:81"]"#] {
         let config = accepted(&[("cors_origins", value)]);
         assert_eq!(config.cors_origins, ["https://a.example", "http://b.example:81"]);
@@ -35,7 +35,7 @@ fn origins_come_with_commas_or_as_json() {
 }
 
 #[test]
-fn each_bad_value_is_named_with_its_fault_and_what_is_allowed() {
+fn each_invalid_value_is_reported_with_the_allowed_ones() {
     for (variable, value, line) in [
         ("secret_key", "", "secret_key is not set; allowed: at least 32 bytes"),
         ("secret_key", "short", "secret_key has only 5 bytes; allowed: at least 32 bytes"),
@@ -60,7 +60,7 @@ fn each_bad_value_is_named_with_its_fault_and_what_is_allowed() {
 }
 
 #[test]
-fn all_faults_are_told_at_once_and_no_secret_is_repeated() {
+fn all_faults_are_reported_at_once_without_secrets() {
     let Err(message) = read(&[("secret_key", "hunter2"), ("docs", "x"), ("debug", "y")]) else { panic!("accepted") };
     assert_eq!(message.lines().count(), 3);
     assert!(!message.contains("hunter2"));

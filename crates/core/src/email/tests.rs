@@ -39,7 +39,7 @@ fn valid_addresses_are_normalised() {
 }
 
 #[test]
-fn ordinary_mistakes_are_named_as_email_validator_names_them() {
+fn ordinary_mistakes_are_reported_in_the_words_of_email_validator() {
     let cases = [
         ("ann", "An email address must have an @-sign."),
         (
@@ -98,7 +98,7 @@ fn ordinary_mistakes_are_named_as_email_validator_names_them() {
 }
 
 #[test]
-fn lengths_are_counted_where_email_validator_counts_them() {
+fn lengths_are_limited_as_in_email_validator() {
     let long = |c: &str, times: usize| format!("{}@lanterne.org", c.repeat(times));
     assert!(normal(&long("a", 241)).is_ok());
     assert_eq!(normal(&long("a", 242)), Err("The email address is too long (1 character too many).".to_owned()));
@@ -117,7 +117,7 @@ fn lengths_are_counted_where_email_validator_counts_them() {
 }
 
 #[test]
-fn what_could_deceive_a_reader_is_refused() {
+fn misleading_characters_are_refused() {
     let cases = [
         "\u{200B}ann@lanterne.org",
         "a\u{202E}nn@lanterne.org",

@@ -9,7 +9,7 @@ fn check(password: &str, stored: &str) -> Verdict {
 }
 
 #[test]
-fn published_vectors_hold() {
+fn published_test_vectors_pass() {
     // From the test suite of OpenBSD-derived implementations (jBCrypt, crypt_blowfish).
     for (password, stored) in [
         ("", "$2a$06$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkgY8jIucDrjc8deX1s."),
@@ -48,7 +48,7 @@ fn every_character_of_a_long_password_counts() {
 }
 
 #[test]
-fn hashes_of_truncating_servers_verify_as_they_did_there() {
+fn unmarked_hashes_of_long_passwords_compare_72_bytes() {
     let stored = bcrypt::hash_with_salt("k".repeat(80), 4, [7; 16]).expect("a hash").to_string();
     assert_eq!(check(&"k".repeat(72), &stored), Verdict::Right);
     assert_eq!(check(&"k".repeat(80), &stored), Verdict::Right);
@@ -62,7 +62,7 @@ fn another_cost_is_right_but_outdated() {
 }
 
 #[test]
-fn what_was_typed_beyond_the_bytes_that_count_is_not_hashed_anew() {
+fn a_hash_of_a_truncated_password_is_not_renewed() {
     let stored = bcrypt::hash_with_salt("k".repeat(72), 5, [7; 16]).expect("a hash").to_string();
     assert_eq!(check(&format!("{}typo", "k".repeat(72)), &stored), Verdict::Right);
     assert_eq!(check(&"k".repeat(72), &stored), Verdict::RightButOutdated);
@@ -89,7 +89,7 @@ fn unknown_wrong_and_right_cost_the_same_rounds() {
 }
 
 #[test]
-fn what_is_no_hash_matches_nothing() {
+fn invalid_hashes_match_no_password() {
     let real = block_on(hash("secret", CHEAP)).expect("a hash");
     let costly = real.replace("$04$", "$31$");
     for stored in ["", "secret", "$2b$", "$bcrypt-sha384", &real[..59], &costly, "$2b$04$é"] {
@@ -99,6 +99,6 @@ fn what_is_no_hash_matches_nothing() {
 }
 
 #[test]
-fn costs_out_of_bounds_are_refused() {
+fn costs_out_of_range_are_refused() {
     assert_eq!([9, 10, 15, 16].map(|cost| Cost::new(cost).is_some()), [false, true, true, false]);
 }

@@ -62,7 +62,7 @@ impl Server {
 }
 
 #[test]
-fn ten_failures_at_an_account_from_one_network_begin_a_doubling_pause() {
+fn ten_failures_at_an_account_from_one_network_start_a_doubling_pause() {
     let mut server = Server::new();
     for _ in 0..10 {
         assert_eq!(server.fail("a", "::1"), Ok(()));
@@ -94,7 +94,7 @@ fn success_resets_the_failures() {
 }
 
 #[test]
-fn a_hundred_failures_from_one_network_begin_a_pause() {
+fn a_hundred_failures_from_one_network_start_a_pause() {
     let mut server = Server::new();
     for account in 0..100 {
         // The owner of one account may as well be guessing at others.
@@ -128,7 +128,7 @@ fn an_account_under_attack_stays_open_to_its_owner() {
 }
 
 #[test]
-fn an_attempt_in_a_pause_is_not_counted() {
+fn an_attempt_during_a_pause_is_not_counted() {
     let server = Server::new();
     for _ in 0..10 {
         assert_eq!(server.fail("a", "192.0.2.1"), Ok(()));

@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn exact_routes_win_and_then_the_longest() {
+    fn exact_routes_come_first_then_longer_wildcards() {
         assert_eq!(found("/api"), Some(("api", "".into())));
         assert_eq!(found("/api/"), Some(("api", "/".into())));
         assert_eq!(found("/api/a/b"), Some(("api", "/a/b".into())));

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn new_files_are_private_and_existing_ones_are_left_alone() {
+    fn new_files_are_private_and_existing_ones_unchanged() {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let temporary = tempfile::TempDir::new().unwrap();
         let root = temporary.path().join("root");

@@ -53,7 +53,7 @@ fn a_database_of_the_python_server_is_adopted() {
 }
 
 #[test]
-fn a_note_of_alembics_beside_other_tables_is_not_believed() {
+fn alembics_revision_beside_other_tables_is_refused() {
     for (change, words) in [
         ("DROP TABLE audit_logs", "there is no table audit_logs"),
         ("ALTER TABLE users DROP COLUMN is_admin", "its table users has no column is_admin"),
@@ -112,7 +112,7 @@ fn tables_of_unknown_origin_are_refused() {
 }
 
 #[test]
-fn tables_that_look_like_ours_can_be_stamped() {
+fn tables_that_match_ours_can_be_stamped() {
     let (_folder, db) = database();
     execute(&db, MIGRATIONS[0].up);
     expect_refusal(&db, "`migrate stamp 0001_create_accounts`");

@@ -16,7 +16,7 @@ use crate::runner::stamp;
 const HEAD_OF_TWO: Target = Target::Position(2);
 
 #[test]
-fn every_migration_is_taken_back_by_its_own_down() {
+fn every_down_reverts_its_up() {
     let (_folder, db) = database();
     for migration in MIGRATIONS {
         let before = definitions(&db);
@@ -51,7 +51,7 @@ fn steps_beyond_either_end_are_refused() {
 }
 
 #[test]
-fn a_failing_statement_leaves_everything_as_it_was_and_is_named() {
+fn a_failing_statement_is_reported_and_changes_nothing() {
     const BROKEN: &[Migration] = &[
         Migration { revision: 1, name: "good", up: "CREATE TABLE good (a)", down: "DROP TABLE good" },
         Migration {
@@ -74,7 +74,7 @@ fn a_failing_statement_leaves_everything_as_it_was_and_is_named() {
 }
 
 #[test]
-fn of_two_migrators_at_once_one_has_nothing_to_do() {
+fn one_of_two_simultaneous_migrators_has_nothing_to_do() {
     let folder = TempDir::new().expect("a temporary folder");
     let barrier = Barrier::new(8);
     let lines: Vec<String> = thread::scope(|scope| {
@@ -94,7 +94,7 @@ fn of_two_migrators_at_once_one_has_nothing_to_do() {
 }
 
 #[test]
-fn a_migration_that_this_program_does_not_have_stops_it() {
+fn an_unknown_applied_migration_is_refused() {
     let (_folder, db) = database();
     up(&db, MIGRATIONS, HEAD).expect("it runs");
     execute(&db, "INSERT INTO schema_migrations VALUES (9999, 'from_the_future', '2026-01-01 00:00:00.000000', '')");
@@ -104,7 +104,7 @@ fn a_migration_that_this_program_does_not_have_stops_it() {
 }
 
 #[test]
-fn a_table_can_be_rebuilt_and_references_must_hold_afterwards() {
+fn a_rebuilt_table_must_keep_its_references() {
     const REBUILD: &[Migration] = &[
         Migration {
             revision: 1,
@@ -143,7 +143,7 @@ const EDITED: &[Migration] = &[
 ];
 
 #[test]
-fn a_migration_whose_text_was_changed_is_named_and_stops_both_ways() {
+fn a_changed_migration_blocks_upgrade_and_downgrade() {
     let (_folder, db) = database();
     up(&db, OLD, Target::Steps(1)).expect("it runs");
     for outcome in [up(&db, EDITED, HEAD_OF_TWO), down(&db, EDITED, BASE)] {
@@ -160,7 +160,7 @@ fn a_migration_whose_text_was_changed_is_named_and_stops_both_ways() {
 }
 
 #[test]
-fn a_table_without_checksums_gets_them() {
+fn a_table_without_checksums_is_completed() {
     let (_folder, db) = database();
     execute(
         &db,
@@ -182,7 +182,7 @@ fn a_table_without_checksums_gets_them() {
 }
 
 #[test]
-fn stamp_moves_the_note_and_nothing_else() {
+fn stamp_changes_only_the_recorded_position() {
     let (_folder, db) = database();
     let position = || state(&db, OLD).position;
     let stamp = |to| block_on(stamp(&db, OLD, to));

@@ -60,7 +60,7 @@ fn structure(db: &SqliteFile) -> Vec<String> {
 }
 
 #[test]
-fn a_migrated_database_is_as_schema_sql_says() {
+fn a_migrated_database_matches_schema_sql() {
     let ((_one, migrated), (_other, fresh)) = (database(), database());
     for _ in MIGRATIONS {
         up(&migrated, MIGRATIONS, Target::Steps(1)).expect("it runs");
@@ -71,7 +71,7 @@ fn a_migrated_database_is_as_schema_sql_says() {
 }
 
 #[test]
-fn down_to_base_leaves_the_empty_table_of_versions_and_nothing_else() {
+fn downgrade_to_base_leaves_only_the_empty_version_table() {
     let (_folder, db) = database();
     for _ in MIGRATIONS {
         up(&db, MIGRATIONS, HEAD).expect("it runs");
@@ -83,7 +83,7 @@ fn down_to_base_leaves_the_empty_table_of_versions_and_nothing_else() {
 }
 
 #[test]
-fn every_migration_leads_to_the_same_structure_the_second_time() {
+fn reapplying_a_migration_gives_the_same_structure() {
     let (_folder, db) = database();
     for migration in MIGRATIONS {
         let before = structure(&db);

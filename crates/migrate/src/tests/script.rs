@@ -40,7 +40,7 @@ fn everything(db: &SqliteFile) -> Vec<String> {
 }
 
 #[test]
-fn the_printed_upgrade_does_what_the_upgrade_does() {
+fn the_printed_upgrade_equals_the_upgrade() {
     for migrations in [MIGRATIONS, TWO] {
         let head = Target::Position(migrations.len());
         let ((_one, printed), (_other, run)) = (database(), database());
@@ -57,7 +57,7 @@ fn the_printed_upgrade_does_what_the_upgrade_does() {
 }
 
 #[test]
-fn the_printed_downgrade_leads_back() {
+fn the_printed_downgrade_equals_the_downgrade() {
     let (_folder, db) = database();
     up(&db, TWO, Target::Position(2)).expect("it runs");
     let script = downgrade(&db, TWO, Target::Steps(1));
@@ -83,7 +83,7 @@ fn a_database_of_the_python_server_is_adopted_by_the_script() {
 }
 
 #[test]
-fn the_script_gives_an_old_table_its_checksums() {
+fn the_script_adds_checksums_to_an_old_table() {
     let (_folder, db) = database();
     execute(
         &db,

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_and_constraints_are_told_apart() {
+    fn columns_and_constraints_are_distinguished() {
         let sql = "CREATE TABLE t(a DECIMAL(10, 2) DEFAULT (max(1, 2)), -- one, two\n \"check\" TEXT CHECK (\"check\" <> ','),
             UNIQUE (a, \"check\"), CONSTRAINT c CHECK (a > 0)) WITHOUT ROWID, STRICT";
         let definition = Definition::parse(sql).unwrap();

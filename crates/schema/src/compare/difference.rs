@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_missing_part_is_named() {
+    fn the_first_missing_part_is_reported() {
         for (change, expected) in [
             ("DROP TABLE a", "there is no table a"),
             ("ALTER TABLE a RENAME b TO c", "its table a has no column b"),

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn only_names_that_need_them_get_quotes() {
+    fn only_names_that_need_quotes_are_quoted() {
         for plain in ["users", "E_mail2", "_x"] {
             assert_eq!(quoted(plain), plain);
         }

@@ -47,7 +47,7 @@ fn a_request_has_stricter_limits_than_a_command() {
 }
 
 #[test]
-fn a_statement_over_its_limit_is_interrupted_and_the_connection_stays_usable() {
+fn a_statement_over_its_limit_is_interrupted() {
     let (_folder, path) = file();
     let db = open(&path, HASTY);
     assert_eq!(run(&db, &[ENDLESS]), Err("interrupted".to_owned()));
@@ -55,7 +55,7 @@ fn a_statement_over_its_limit_is_interrupted_and_the_connection_stays_usable() {
 }
 
 #[test]
-fn a_statement_without_limit_runs_to_its_end() {
+fn a_statement_without_limit_runs_to_completion() {
     let (_folder, path) = file();
     assert_eq!(run(&open(&path, HASTY), &[LONG]), Err("interrupted".to_owned()));
     let db = open(&path, Limits { run: None, ..HASTY });
@@ -63,7 +63,7 @@ fn a_statement_without_limit_runs_to_its_end() {
 }
 
 #[test]
-fn a_writer_waits_as_long_as_its_limits_say() {
+fn a_writer_waits_as_long_as_its_limit_allows() {
     let (_folder, path) = file();
     let here = Database::new(&path);
     let holder = here.open(Limits::COMMAND).unwrap();
