@@ -9,51 +9,51 @@ use lanterne_host::App;
 const HELP: &str = "\
 Examples:
   lanterne up                             build, migrate and serve the app in this directory
-  lanterne up --seed --listen 0.0.0.0:80  with example accounts, for the whole network
-  lanterne migrate upgrade head           bring the database to the newest migration
-  lanterne migrate downgrade -1           undo the last one
+  lanterne up --seed --listen 0.0.0.0:80  also create the documented users; listen on all interfaces
+  lanterne migrate upgrade head           apply all pending migrations
+  lanterne migrate downgrade -1           revert the last migration
   lanterne migrate revision -m \"add teams\"
-                                          make the files of the next one
-  lanterne seed                           add the example accounts
-  lanterne prune --sessions-days 30       delete what is no longer needed
-  lanterne backup /backups/monday.db      copy the database while it is used
-  lanterne restore /backups/monday.db     go back to that copy
+                                          create an empty migration
+  lanterne seed                           create the documented users
+  lanterne prune --sessions-days 30       delete sessions that expired more than 30 days ago
+  lanterne backup /backups/monday.db      copy the database, also while the server runs
+  lanterne restore /backups/monday.db     replace the database by that copy
 
 Environment:
-  SECRET_KEY, BCRYPT_COST, ...  the variables of spin.toml, in upper case; also as
-                                SPIN_VARIABLE_<NAME>, which wins; also in .env, which does not
-  DATABASE_URL                  sqlite:///relative or sqlite:////absolute: the database file
-  LANTERNE_CACHE_DIR            where compiled components are kept [~/.cache/lanterne]
-  NO_COLOR                      no colours
+  SECRET_KEY, BCRYPT_COST, ...  the variables of spin.toml in upper case. In order of precedence:
+                                --variable, SPIN_VARIABLE_<NAME>, <NAME>, and either name in .env
+  DATABASE_URL                  the database file: sqlite:///relative or sqlite:////absolute
+  LANTERNE_CACHE_DIR            the cache of compiled components [default: ~/.cache/lanterne]
+  NO_COLOR                      disable colours
 
 Exit status:
-  0  success; of a server: it was asked to stop
-  1  something failed
-  2  a flag, a variable or a word on the command line is wrong
-  `migrate`, `seed` and `prune` exit with the status of the component, which is one of these.";
+  0  success; for `up`: stopped by a signal
+  1  failure
+  2  usage error: an invalid argument or variable
+  `migrate`, `seed` and `prune` exit with the status of the component, which has the same meaning.";
 
 const MIGRATE_HELP: &str = "\
 Examples:
   lanterne migrate upgrade head      lanterne migrate current
   lanterne migrate downgrade -1      lanterne migrate history
-  lanterne migrate help              all words that the component knows
+  lanterne migrate help              all commands of the component
 
 In a source tree, without the component:
-  lanterne migrate revision -m \"add teams\"                  an empty migration
-  lanterne migrate revision -m \"add teams\" --autogenerate   one that leads to schema.sql";
+  lanterne migrate revision -m \"add teams\"                  create an empty migration
+  lanterne migrate revision -m \"add teams\" --autogenerate   generate it from schema.sql";
 
 const SEED_HELP: &str = "\
 Examples:
-  lanterne seed                                 the documented accounts
-  lanterne seed --admin-email you@example.com   a real administrator
-  lanterne seed -- help                         the component's own help";
+  lanterne seed                                 create the documented users
+  lanterne seed --admin-email you@example.com   create an administrator
+  lanterne seed -- help                         show the component's help";
 
 const PRUNE_HELP: &str = "\
 Examples:
   lanterne prune --sessions-days 30 --audit-days 365 --dry-run
-  lanterne prune -- help                        the component's own help";
+  lanterne prune -- help                        show the component's help";
 
-/// Runs the components of a Spin app, without Spin.
+/// Builds and runs the components of a Spin app without Spin
 #[derive(Parser)]
 #[command(name = "lanterne", version, after_help = HELP, disable_help_subcommand = true)]
 pub(crate) struct Cli {
@@ -63,32 +63,32 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Build what has changed, migrate the database, and serve
+    /// Build changed components, migrate the database, and serve
     Up(Up),
     /// Build the components
     Build(From),
-    /// Change the schema of the database, or make the next migration; `migrate help` lists how
+    /// Apply, revert, list or create migrations; see `migrate help`
     #[command(after_help = MIGRATE_HELP)]
     Migrate(Component),
-    /// Add the documented users, or an administrator; `seed help` lists how
+    /// Create the documented users, or an administrator; see `seed help`
     #[command(after_help = SEED_HELP)]
     Seed(Seed),
-    /// Delete old sessions and audit rows; `prune help` lists how
+    /// Delete old sessions, audit rows and throttle counters; see `prune help`
     #[command(after_help = PRUNE_HELP)]
     Prune(Component),
-    /// Copy the database into a file while it is used
+    /// Copy the database to a file, also while the server runs
     Backup(Backup),
-    /// Put a backup in the place of the database
+    /// Replace the database by a backup
     Restore(Restore),
 }
 
 #[derive(Args)]
 pub(crate) struct From {
-    /// The manifest, or the directory with a spin.toml
+    /// The manifest, or a directory that contains spin.toml
     #[arg(short = 'f', long, value_name = "FILE_OR_DIR", default_value = ".")]
     from: PathBuf,
 
-    /// No progress and no log: errors, the address that `up` listens on, and what a command prints
+    /// Print only errors, the address that `up` listens on, and the output of commands
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }
@@ -104,22 +104,22 @@ pub(crate) struct Place {
     #[command(flatten)]
     pub(crate) from: From,
 
-    /// Where databases are kept [default: .spin beside the manifest]
+    /// The directory of databases and key-value stores [default: .spin beside the manifest]
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
 }
 
-/// What every command that runs components takes.
+/// The arguments of every command that runs components.
 #[derive(Args)]
 pub(crate) struct Common {
     #[command(flatten)]
     pub(crate) place: Place,
 
-    /// Set a variable of the manifest; may be given several times
+    /// Set a variable of the manifest; can be repeated
     #[arg(long = "variable", value_name = "KEY=VALUE", value_parser = key_and_value)]
     pub(crate) variables: Vec<(String, String)>,
 
-    /// Run the components as they are, even if their sources are newer
+    /// Do not build, even if sources are newer than the components
     #[arg(long)]
     pub(crate) no_build: bool,
 }
@@ -129,15 +129,15 @@ pub(crate) struct Up {
     #[command(flatten)]
     pub(crate) common: Common,
 
-    /// The address to serve on; port 0 takes a free one
+    /// The address to listen on; port 0 selects a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
     pub(crate) listen: String,
 
-    /// Add the documented users before serving
+    /// Create the documented users before serving
     #[arg(long)]
     pub(crate) seed: bool,
 
-    /// Leave the database as it is
+    /// Do not migrate the database
     #[arg(long)]
     pub(crate) no_migrate: bool,
 }
@@ -148,13 +148,13 @@ pub(crate) struct Component {
     #[command(flatten)]
     pub(crate) common: Common,
 
-    /// What to do; `help` lists it. Flags of lanterne itself stand before these words
+    /// Arguments of the component; `help` lists them. Options of lanterne itself go before them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     pub(crate) words: Vec<String>,
 }
 
 impl Component {
-    /// Parses the words of `migrate revision`, the one command that is not the component's. Exits on wrong words.
+    /// Parses the arguments of `migrate revision`, which the component does not have. Exits if they are invalid.
     pub(crate) fn revision(&self) -> Option<Revision> {
         let is_revision = self.words.first().is_some_and(|word| word == "revision");
         is_revision.then(|| Revision::parse_from(&self.words))
@@ -166,36 +166,36 @@ pub(crate) struct Seed {
     #[command(flatten)]
     pub(crate) common: Common,
 
-    /// What to do; `help` lists it. Flags of lanterne itself stand before these words
+    /// Arguments of the component; `help` lists them. Options of lanterne itself go before them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) words: Vec<String>,
 }
 
-/// Makes the folder of the next migration, with its up.sql and down.sql.
+/// Creates the folder of the next migration, with its up.sql and down.sql
 #[derive(Parser)]
 #[command(
     bin_name = "lanterne migrate revision",
     after_help = "\
-It touches no database. With --autogenerate the files lead from what the migrations build to what
-migrations/schema.sql says; where that is the same, nothing is written. Read them before you apply
-them: what cannot be known, such as a rename, is in their comments.
+Does not open the database. With --autogenerate, the files contain the difference between the schema
+that the existing migrations build and migrations/schema.sql; nothing is written if they are equal.
+Review them before you apply them: comments mark what cannot be derived, such as a rename.
 
-Options like --from stand before the word: lanterne migrate --from DIR revision ..."
+Options such as --from go before `revision`: lanterne migrate --from DIR revision ..."
 )]
 pub(crate) struct Revision {
-    /// What the migration does; its name is made from this
+    /// What the migration does; its name is derived from this
     #[arg(short, long, value_name = "WORDS")]
     pub(crate) message: String,
 
-    /// Write the SQL that leads to migrations/schema.sql
+    /// Generate the SQL from migrations/schema.sql
     #[arg(long)]
     pub(crate) autogenerate: bool,
 }
 
 #[derive(Args)]
 #[command(after_help = "\
-The copy is the database as it is at one moment; nobody who uses it has to wait. It is checked
-before it gets its name, and nobody but you may read it: it holds password hashes.
+The copy is a consistent snapshot, taken without blocking the server. It is checked before it is
+moved to FILE, and readable only by you, since it contains password hashes.
 
 Example:
   lanterne backup \"/backups/$(date +%F).db\"")]
@@ -203,25 +203,25 @@ pub(crate) struct Backup {
     #[command(flatten)]
     pub(crate) place: Place,
 
-    /// Replace FILE if it is there
+    /// Replace FILE if it exists
     #[arg(long)]
     pub(crate) force: bool,
 
-    /// Where to put the copy
+    /// The file to create
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 }
 
 #[derive(Args)]
 #[command(after_help = "\
-Stop the server first. FILE must be a sound SQLite database of this app, with migrations that are known
-here, or of the Python server; otherwise nothing is changed. The database that was there is kept beside
-the new one, as <its name>.before-restore-<date>-<time>.")]
+Stop the server first. FILE must be an intact SQLite database of this app, without migrations unknown to
+it, or one of the Python server; otherwise nothing is changed. The replaced database is kept beside the
+new one, as <its name>.before-restore-<date>-<time>.")]
 pub(crate) struct Restore {
     #[command(flatten)]
     pub(crate) place: Place,
 
-    /// Take FILE even if rows in it refer to rows that are gone
+    /// Accept FILE even if it contains rows that refer to missing rows
     #[arg(long)]
     pub(crate) force: bool,
 
