@@ -1,4 +1,4 @@
-//! `lanterne backup`: the database in one file, while it is used.
+//! `lanterne backup`: copies the database to one file, also while a server runs.
 
 use std::path::Path;
 
@@ -17,22 +17,22 @@ pub(crate) fn run(backup: &Backup) -> Result<()> {
     let target = std::path::absolute(&backup.file)?;
     check_target(&target, database, backup.force)?;
 
-    // Reading a database after a server that was killed needs the right to write.
+    // Opening the database of a killed server recovers its write-ahead log, which needs write access.
     let source = file::open(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let (copy, db) = file::copy(&source, database, file::directory(&target))?;
     drop(source);
-    // With a write-ahead log the backup would be two files, and could not be read from a read-only place.
+    // In WAL mode the backup could be two files, and could not be opened on a read-only file system.
     file::finish(&copy, db, "delete")?;
 
     let named = if backup.force { copy.persist(&target) } else { copy.persist_noclobber(&target) };
-    named.map_err(|error| error.error).with_context(|| format!("cannot make {}", target.display()))?;
+    named.map_err(|error| error.error).with_context(|| format!("cannot create {}", target.display()))?;
     file::sync_directory(&target)?;
     let (from, to, size) = (database.display(), target.display(), file::size(&target)?);
     project.console.done("Backed up", format_args!("{from} to {to}, {size}"));
     Ok(())
 }
 
-/// Refuses a place where there can be no backup, or where it would destroy something.
+/// Refuses a target that cannot be created, or that would overwrite something.
 fn check_target(target: &Path, database: &Path, force: bool) -> Result<()> {
     let (shown, directory) = (target.display(), file::directory(target));
     if file::is_same(target, database) {
@@ -44,10 +44,10 @@ fn check_target(target: &Path, database: &Path, force: bool) -> Result<()> {
     if !force && target.symlink_metadata().is_ok() {
         bail!(UsageError(format!("{shown} is there already; --force replaces it")));
     }
-    // SQLite would take these for parts of the backup.
+    // SQLite would apply these to the backup.
     for part in ["-wal", "-journal"].map(|suffix| file::beside(target, suffix)) {
         if part.exists() {
-            bail!("{} is there: {shown} is a database that is used, or was not closed", part.display());
+            bail!("{} is there: {shown} is a database in use, or was not closed", part.display());
         }
     }
     if !directory.is_dir() {

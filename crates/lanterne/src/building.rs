@@ -12,16 +12,16 @@ use lanterne_host::manifest::{Build, Component};
 
 use crate::console::Console;
 
-/// The target of components; also the name of a directory on the way to their files.
+/// The target of components; also a directory in the path of their files.
 const TARGET: &str = "wasm32-wasip2";
 
-/// What cargo sets for the programs it runs, and what suits native builds only: a nested cargo starts from the user's own
-/// settings.
+/// Variables that cargo sets for the programs it runs, and settings for native builds: the nested cargo must not inherit
+/// either.
 const REMOVED_FROM_ENVIRONMENT: &str = "CARGO CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET CARGO_BUILD_TARGET_DIR \
     CARGO_CRATE_NAME CARGO_ENCODED_RUSTFLAGS CARGO_MAKEFLAGS CARGO_PRIMARY_PACKAGE LD_LIBRARY_PATH MAKEFLAGS MFLAGS \
     RUSTC_WRAPPER_ARGS RUSTFLAGS RUST_RECURSION_COUNT";
 
-/// Builds the components that are out of date, or all of them. A command that builds several runs once.
+/// Builds the components that are out of date, or all of them. A build command that several components share runs once.
 pub(crate) fn build(app: &App, all: bool, console: Console) -> Result<()> {
     let mut stale = Vec::new();
     for (name, component) in app.manifests().flat_map(|manifest| &manifest.component) {
@@ -52,7 +52,7 @@ pub(crate) fn build(app: &App, all: bool, console: Console) -> Result<()> {
     Ok(())
 }
 
-/// Whether a watched file is newer than the `.wasm` file, or that is missing.
+/// Whether the `.wasm` file is missing, or older than a watched file.
 fn is_stale(app: &App, component: &Component, build: &Build) -> Result<bool> {
     let modified = |file: PathBuf| file.metadata().and_then(|metadata| metadata.modified()).ok();
     let Some(built) = modified(app.source(component)) else {
@@ -61,7 +61,7 @@ fn is_stale(app: &App, component: &Component, build: &Build) -> Result<bool> {
     let dir = glob::Pattern::escape(&app.dir.to_string_lossy());
     for pattern in &build.watch {
         let files = glob::glob(&format!("{dir}/{pattern}"));
-        let mut files = files.with_context(|| format!("the watch pattern {pattern:?} is wrong"))?.flatten();
+        let mut files = files.with_context(|| format!("invalid watch pattern {pattern:?}"))?.flatten();
         if files.any(|file| modified(file).is_some_and(|modified| modified > built)) {
             return Ok(true);
         }
@@ -69,7 +69,7 @@ fn is_stale(app: &App, component: &Component, build: &Build) -> Result<bool> {
     Ok(false)
 }
 
-/// Runs the build `command` for the component `name`, whose file will be `source`.
+/// Runs the build `command` of the component `name`, which writes `source`.
 fn run(dir: &Path, name: &str, command: &str, source: &Path, console: Console) -> Result<()> {
     console.done("Building", format_args!("{name}: {command}"));
     let start = Instant::now();
@@ -78,14 +78,14 @@ fn run(dir: &Path, name: &str, command: &str, source: &Path, console: Console) -
     for name in REMOVED_FROM_ENVIRONMENT.split_whitespace() {
         shell.env_remove(name);
     }
-    // The manifest says where the file will be; a shared target directory would put it elsewhere.
+    // The manifest determines where the file must be; the user's CARGO_TARGET_DIR would put it elsewhere.
     let target = source.ancestors().find(|dir| dir.file_name().is_some_and(|name| name == TARGET));
     match target.and_then(Path::parent) {
         Some(dir) => shell.env("CARGO_TARGET_DIR", dir),
         None => shell.env_remove("CARGO_TARGET_DIR"),
     };
     if !console.is_quiet() {
-        // Stdout is for our own progress.
+        // Stdout is reserved for our own progress.
         shell.stdout(std::io::stderr()).stderr(Stdio::inherit());
     }
     let output = shell.output().with_context(|| format!("cannot run the build of {name}"))?;
@@ -97,11 +97,11 @@ fn run(dir: &Path, name: &str, command: &str, source: &Path, console: Console) -
     Ok(())
 }
 
-/// Dates the file back to the `start` of the build: what was saved since may not be in it, and must count as newer. Cargo
-/// does not touch a file that would not change, which would be built every time.
+/// Sets the file's modification time to the `start` of the build: sources saved during the build may not be in it and
+/// must count as newer. Cargo leaves the time of an unchanged file, which would then be built every time.
 fn mark_fresh(source: &Path, name: &str, start: SystemTime) -> Result<()> {
     let marked = File::options().append(true).open(source).and_then(|file| file.set_modified(start));
-    marked.with_context(|| format!("the build of {name} has not made {}", source.display()))
+    marked.with_context(|| format!("the build of {name} did not create {}", source.display()))
 }
 
 /// Installs the target with rustup, unless the toolchain has it.

@@ -1,4 +1,4 @@
-//! What the user sees: progress on stdout, or on stderr beside the output of a command; errors on stderr.
+//! Terminal output: progress on stdout, or on stderr if stdout belongs to a command; errors on stderr.
 
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
@@ -13,7 +13,7 @@ pub(crate) struct Console {
     on_stderr: bool,
 }
 
-/// The user gave us something wrong, as opposed to something that failed: exit status 2.
+/// An invalid argument or variable, as opposed to a failure: exit status 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct UsageError(pub(crate) String);
@@ -33,12 +33,12 @@ impl Console {
         self.quiet
     }
 
-    /// Whether what components print is shown. A command was run for its output, which may be a new password.
+    /// Whether the output of components is shown. That of a command always is: it may be a new password.
     pub(crate) fn shows_components(self) -> bool {
         self.on_stderr || !self.quiet
     }
 
-    /// Prints what was done, and how it went: `      Built  api in 2.1 s`.
+    /// Prints a step and its details: `      Built  api in 2.1 s`.
     pub(crate) fn done(self, what: &str, how: impl Display) {
         let (bold, plain) = if self.colour { ("\x1b[1;32m", "\x1b[0m") } else { ("", "") };
         self.line(format_args!("{bold}{what:>11}{plain}  {how}"));
@@ -46,13 +46,13 @@ impl Console {
 
     /// Prints a line that scripts may wait for, even if quiet.
     pub(crate) fn announce(self, line: impl Display) {
-        // Whoever reads stdout may be gone, which is no reason to stop serving.
+        // A closed stdout is no reason to stop serving.
         let mut stdout = stdout().lock();
         let _ = writeln!(stdout, "{line}");
         let _ = stdout.flush();
     }
 
-    /// Prints a line.
+    /// Prints a line, unless quiet.
     pub(crate) fn line(self, line: impl Display) {
         if self.quiet {
             return;
@@ -64,7 +64,7 @@ impl Console {
         }
     }
 
-    /// Prints from now on what the host logs.
+    /// Installs this console as the logger of the host.
     pub(crate) fn print_log(self) {
         if log::set_logger(Box::leak(Box::new(self))).is_ok() {
             log::set_max_level(LevelFilter::Info);
@@ -93,7 +93,7 @@ fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
-/// Prints an error, or several of them on lines of their own.
+/// Prints an error, with the program's name before each of its lines.
 pub(crate) fn error(error: impl Display) {
     let mut stderr = stderr().lock();
     for line in error.to_string().lines() {

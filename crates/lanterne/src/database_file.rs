@@ -1,4 +1,4 @@
-//! A SQLite file as a whole: opened, copied, checked.
+//! Operations on a whole SQLite file: open, copy, check.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -23,10 +23,10 @@ pub(crate) fn open(path: &Path, mode: OpenFlags) -> Result<Connection> {
     Ok(db)
 }
 
-/// Copies the database `from`, as it is at one moment, into a temporary file in `directory`, and checks the copy.
+/// Copies a consistent snapshot of the database `from` to a temporary file in `directory`, and checks the copy.
 ///
-/// All pages are copied in one step, a read transaction that in WAL mode nobody has to wait for. Step by step, every
-/// change in between would begin the copy anew.
+/// Copies all pages in one step, a read transaction, which blocks no writer in WAL mode. In several steps, every change
+/// in between would restart the copy.
 pub(crate) fn copy(from: &Connection, from_path: &Path, directory: &Path) -> Result<(NamedTempFile, Connection)> {
     let copy = tempfile::Builder::new().prefix(".lanterne-").tempfile_in(directory);
     let copy = copy.with_context(|| format!("cannot write to {}", directory.display()))?;
@@ -42,14 +42,14 @@ pub(crate) fn copy(from: &Connection, from_path: &Path, directory: &Path) -> Res
     }
 }
 
-/// Sets the journal mode of a copy, closes it, and writes it to the disk.
+/// Sets the journal mode of a copy, closes it, and syncs it to disk.
 pub(crate) fn finish(copy: &NamedTempFile, db: Connection, journal_mode: &str) -> Result<()> {
     set_journal_mode(&db, journal_mode).map_err(|error| explain(error, copy.path()))?;
     drop(db);
     copy.as_file().sync_all().with_context(|| format!("cannot write {}", copy.path().display()))
 }
 
-/// Sets the journal mode. Fails as a locked database does where SQLite would keep the mode instead.
+/// Sets the journal mode. Fails with `SQLITE_BUSY` if SQLite keeps the old mode.
 pub(crate) fn set_journal_mode(db: &Connection, mode: &str) -> rusqlite::Result<()> {
     let now: String = db.pragma_update_and_check(None, "journal_mode", mode, |row| row.get(0))?;
     if now == mode {
@@ -63,7 +63,7 @@ pub(crate) fn has_table(db: &Connection, name: &str) -> rusqlite::Result<bool> {
     db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?.exists([name])
 }
 
-/// Adds the name of the file to an error of SQLite.
+/// Adds the path of the file to an error of SQLite.
 pub(crate) fn explain(error: Error, path: &Path) -> anyhow::Error {
     let path = path.display();
     match error.sqlite_error_code() {
@@ -73,7 +73,7 @@ pub(crate) fn explain(error: Error, path: &Path) -> anyhow::Error {
     }
 }
 
-/// Returns the size of the file, for people.
+/// Formats the size of the file: `1.5 MiB`.
 pub(crate) fn size(path: &Path) -> Result<String> {
     let bytes = fs::metadata(path).with_context(|| path.display().to_string())?.len();
     Ok(match bytes {
@@ -83,7 +83,7 @@ pub(crate) fn size(path: &Path) -> Result<String> {
     })
 }
 
-/// Whether both are the same file, through links too.
+/// Whether both paths lead to the same file, also through links.
 pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
     let identity = |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
     identity(one).is_some_and(|one| identity(other) == Some(one))
@@ -101,15 +101,15 @@ pub(crate) fn directory(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
 }
 
-/// Makes a rename to `path` survive a power cut.
+/// Syncs the directory of `path`, so that a rename to it survives a power failure.
 pub(crate) fn sync_directory(path: &Path) -> Result<()> {
     let directory = directory(path);
     let synced = fs::File::open(directory).and_then(|directory| directory.sync_all());
     synced.with_context(|| directory.display().to_string())
 }
 
-/// Shows other programs that the database is in use, even between requests: in WAL mode the connection holds a shared
-/// lock, which hinders only those who want the file for themselves. `None` if there is no database.
+/// Marks the database as in use, also between requests: in WAL mode the connection holds a shared lock, which conflicts
+/// only with exclusive access. `None` if there is no database.
 pub(crate) fn mark_in_use(path: &Path) -> Option<Connection> {
     let db = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE).ok()?;
     db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0)).ok()?;

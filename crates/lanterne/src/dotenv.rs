@@ -13,8 +13,8 @@ pub(crate) fn path(dir: &Path) -> PathBuf {
     dir.join(".env")
 }
 
-/// Reads the file of the app in `dir`; none is empty. The last of several equal names wins. Nothing is exported to the
-/// environment, where build commands would see it.
+/// Reads the file of the app in `dir`; a missing file is empty. The last of several equal names wins. Exports nothing to
+/// the environment, where build commands would see it.
 pub(crate) fn read(dir: &Path) -> Result<BTreeMap<String, String>> {
     let path = path(dir);
     let text = match fs::read(&path) {
@@ -35,8 +35,8 @@ pub(crate) fn read(dir: &Path) -> Result<BTreeMap<String, String>> {
     entries.collect()
 }
 
-/// Adds `name` with 32 random bytes in hex to the file of the app in `dir`, and returns the value. If another process
-/// was faster, it is that one's value.
+/// Adds `name` with 32 random bytes in hex to the file of the app in `dir`, and returns the value. If another process has
+/// just added it, returns that value.
 pub(crate) fn add_secret(dir: &Path, name: &str) -> Result<String> {
     let path = path(dir);
     write_secret(&path, name).with_context(|| format!("cannot write {}", path.display()))?;

@@ -1,8 +1,8 @@
 //! `lanterne`: builds, migrates, serves and backs up a Spin app, without Spin.
 //!
-//! [`cli`] is the command line, and [`console`] what is printed. A [`project`] is an app with its [`variables`]; it is
-//! built by [`building`] and run by the crate `lanterne_host`. One file for each command that does more: [`up`],
-//! [`revision`], [`backup`], and [`restore`] with [`replacement`].
+//! [`cli`] is the command line, [`console`] the output. A [`project`] is an app with its [`variables`]; [`building`]
+//! builds it, and the crate `lanterne_host` runs it. Larger commands have a file of their own: [`up`], [`revision`],
+//! [`backup`], and [`restore`] with [`replacement`].
 
 mod cli;
 mod console;
@@ -31,7 +31,7 @@ use project::Project;
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
-        // A process has 8 bits for its status; what does not fit must not look like success.
+        // An exit status has 8 bits: a value beyond them must not be truncated to 0.
         Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(1)),
         Err(error) => {
             console::error(format_args!("{error:#}"));

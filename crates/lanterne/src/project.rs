@@ -1,4 +1,4 @@
-//! An app as the command line names it: its variables, its state, and what is printed about it.
+//! An app selected on the command line, with its variables, its state directory and the console.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::cli::{Common, Place};
 use crate::console::{Console, UsageError};
 use crate::variables::Variables;
 
-/// Moves the database `default`, as for the Python server.
+/// The variable with the location of the database `default`, as in the Python server.
 const DATABASE_URL: &str = "DATABASE_URL";
 
 /// An app that can be built and run.
@@ -22,7 +22,7 @@ pub(crate) struct Project {
 }
 
 impl Project {
-    /// Reads the app and its variables, of which `flags` set some. Nothing is written.
+    /// Reads the app and its variables, some of which are set by `flags`. Writes nothing.
     pub(crate) fn open(place: &Place, flags: &[(String, String)]) -> Result<Self> {
         let app = place.from.app()?;
         let variables = Variables::read(&app, flags)?;
@@ -42,7 +42,7 @@ impl Project {
         building::build(&self.app, false, self.console)
     }
 
-    /// Makes the host, and with it the state directory.
+    /// Creates the host, and with it the state directory.
     pub(crate) fn into_host(self) -> Result<Host> {
         self.console.print_log();
         let config = HostConfig {

@@ -1,4 +1,4 @@
-//! Puts one database file in the place of another.
+//! Replaces one database file by another.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -13,20 +13,20 @@ use tempfile::NamedTempFile;
 
 use crate::database_file as file;
 
-/// Replaces `database` with `new`, a closed database in the same directory. Returns where the old file is kept, with what
-/// was in its write-ahead log.
+/// Replaces `database` by `new`, a closed database in the same directory. Returns the path at which the old database is
+/// kept, including the content of its write-ahead log.
 pub(crate) fn replace(database: &Path, new: NamedTempFile) -> Result<Option<PathBuf>> {
     let cannot = || format!("cannot replace {}", database.display());
     let kept = kept_path(database);
     let existed = database.exists();
-    // Until the end: who opens the file meanwhile waits, and then finds the new one or hears from SQLite that it moved.
+    // Held until the end: a program that opens the file meanwhile waits, and then finds the new one or gets an error.
     let _lock = if existed { lock(database)? } else { None };
     if existed {
         copy_access(database, &new).with_context(cannot)?;
-        // Two names for one file, so that there is a database at every moment. Not every filesystem has hard links.
+        // A second name for the file, so that a database exists at every moment. Not every file system has hard links.
         fs::hard_link(database, &kept).or_else(|_| fs::rename(database, &kept)).with_context(cannot)?;
     }
-    // What a file leaves here that SQLite cannot read, or that is gone, would be taken for a part of the new one.
+    // Left behind by a missing or unreadable database, these would be applied to the new one.
     for suffix in ["-wal", "-journal"] {
         ignore_missing(fs::rename(file::beside(database, suffix), file::beside(&kept, suffix))).with_context(cannot)?;
     }
@@ -40,13 +40,13 @@ fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
     result.or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
-/// Locks the file for this process alone, with everything from its write-ahead log in it. `None` if SQLite cannot read
-/// it: then nobody can use it.
+/// Checkpoints the write-ahead log and locks the file exclusively. `None` if SQLite cannot read the file: then no program
+/// can use it.
 fn lock(database: &Path) -> Result<Option<Connection>> {
     let db = file::open(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let locked = db
         .busy_timeout(Duration::ZERO)
-        // Removes the log, which needs the file to be closed everywhere else.
+        // Removes the log, which fails while any other connection is open.
         .and_then(|()| file::set_journal_mode(&db, "delete"))
         .and_then(|()| db.execute_batch("BEGIN EXCLUSIVE"));
     let Err(error) = locked else {
@@ -61,7 +61,7 @@ fn lock(database: &Path) -> Result<Option<Connection>> {
     }
 }
 
-/// Gives `new` the owner and the mode of `old`, whoever restores it.
+/// Gives `new` the owner and the mode of `old`, whichever user runs the restore.
 fn copy_access(old: &Path, new: &NamedTempFile) -> io::Result<()> {
     let (old, made) = (fs::metadata(old)?, new.as_file().metadata()?);
     if (old.uid(), old.gid()) != (made.uid(), made.gid()) {
@@ -70,7 +70,7 @@ fn copy_access(old: &Path, new: &NamedTempFile) -> io::Result<()> {
     fs::set_permissions(new.path(), old.permissions())
 }
 
-/// Returns `<database>.before-restore-20260131-235959`, in UTC; with `-2` and so on if there is one of this second.
+/// Returns `<database>.before-restore-20260131-235959`, in UTC, with `-2` and so on appended if that exists.
 fn kept_path(database: &Path) -> PathBuf {
     let digits: String = Timestamp::now().to_sql().chars().filter(char::is_ascii_digit).collect();
     let kept = file::beside(database, &format!(".before-restore-{}-{}", &digits[..8], &digits[8..14]));

@@ -1,7 +1,7 @@
-//! `lanterne restore`: a backup in the place of the database.
+//! `lanterne restore`: replaces the database by a backup.
 //!
-//! A copy of the backup beside the database is checked, and that copy takes the database's place: nobody can change it
-//! in between, and a restore that fails before its last step has changed nothing.
+//! Copies the backup beside the database, checks the copy, and moves that copy into place: no program can change it in
+//! between, and a restore that fails before its last step has changed nothing.
 
 use std::path::Path;
 
@@ -33,7 +33,7 @@ pub(crate) fn run(restore: &Restore) -> Result<()> {
     let (copy, db) = file::copy(&source, &backup, file::directory(database))?;
     check_references(&db, &backup, restore.force)?;
     let position = position(&db, &backup, &project.app.dir.join("migrations"))?;
-    // As the migrations leave it.
+    // The mode that `migrate` sets.
     file::finish(&copy, db, "wal")?;
 
     let kept = replacement::replace(database, copy)?;
@@ -45,21 +45,21 @@ pub(crate) fn run(restore: &Restore) -> Result<()> {
     Ok(())
 }
 
-/// Refuses rows with dangling references, unless they are wanted.
+/// Refuses rows with dangling references, unless `force` is set.
 fn check_references(db: &Connection, backup: &Path, force: bool) -> Result<()> {
     let count = db.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get::<_, i64>(0));
     match count.map_err(|error| file::explain(error, backup))? {
         1.. if force => Ok(()),
         count @ 1.. => {
-            bail!("{}: {count} rows refer to rows that are gone; --force takes it all the same", backup.display())
+            bail!("{}: {count} rows refer to rows that are gone; --force accepts it", backup.display())
         }
         _ => Ok(()),
     }
 }
 
-/// Returns where the backup is among the migrations, all of which must be known here.
+/// Describes the backup's newest migration. Refuses migrations that are not in the folder `migrations`.
 ///
-/// An app may be installed without its sources: what cannot be checked here, `migrate` refuses when the server starts.
+/// An app may be installed without that folder; `migrate` then refuses unknown migrations when the server starts.
 fn position(db: &Connection, backup: &Path, migrations: &Path) -> Result<String> {
     let known = migrations.is_dir().then(|| Folder::read(migrations)).transpose()?;
     if !file::has_table(db, "schema_migrations")? {
@@ -93,7 +93,7 @@ fn applied(db: &Connection) -> rusqlite::Result<Vec<(u32, String)>> {
     rows.collect()
 }
 
-/// As [`position`], for a database that only the Python server has used.
+/// Does what [`position`] does, for a database that only the Python server has used.
 fn alembic_position(db: &Connection, backup: &Path, known: Option<&Folder>) -> Result<String> {
     let backup = backup.display();
     if !file::has_table(db, "alembic_version")? {

@@ -13,14 +13,14 @@ use crate::dotenv;
 use crate::project::Project;
 use crate::variables;
 
-/// The variable that gets a random value if it has none.
+/// The variable that is generated if it is not set.
 const SECRET: &str = "secret_key";
 
 /// Runs the command and returns the exit status.
 pub(crate) fn run(up: &Up) -> Result<i32> {
     let mut project = Project::open(&up.common.place, &up.common.variables)?;
-    // Refuse what can be refused before a build of minutes. The address is released again: clients that come too early
-    // should be refused rather than wait.
+    // Fail before a build that may take minutes. The address is released again, so that connections of early clients are
+    // refused rather than left waiting.
     drop(bind(&up.listen)?);
     ensure_secret(&mut project)?;
     let has_docs = check_config(&project)?.is_some_and(|config| config.docs);
@@ -51,14 +51,14 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
 fn bind(address: &str) -> Result<TcpListener> {
     TcpListener::bind(address).map_err(|error| match error.kind() {
         ErrorKind::AddrInUse => anyhow!(
-            "{address} is taken by another program: stop it, or choose another address, as with --listen 127.0.0.1:8001"
+            "{address} is in use by another program: stop it, or choose another address, as with --listen 127.0.0.1:8001"
         ),
         ErrorKind::InvalidInput => UsageError(format!("--listen {address}: {error}; must be ADDRESS:PORT")).into(),
         _ => anyhow!("cannot listen on {address}: {error}"),
     })
 }
 
-/// Writes a random secret to `.env`, where Spin reads it, too, if the app requires one and nothing sets it.
+/// Writes a random secret to `.env`, which Spin reads as well, if the app requires one and none is set.
 fn ensure_secret(project: &mut Project) -> Result<()> {
     let declared = project.app.main.variables.get(SECRET);
     if declared.is_none_or(|variable| variable.default.is_some()) || project.variables.is_set(SECRET) {
@@ -73,7 +73,7 @@ fn ensure_secret(project: &mut Project) -> Result<()> {
     Ok(())
 }
 
-/// Checks the variables with the rules of the API. An app that does not declare them is another app, without rules.
+/// Checks the variables by the rules of the API. `None` for an app that does not declare all of them.
 fn check_config(project: &Project) -> Result<Option<Config>> {
     let declared = &project.app.main.variables;
     if !config::VARIABLES.iter().all(|&name| declared.contains_key(name)) {

@@ -9,7 +9,7 @@ use lanterne_host::App;
 use crate::console::UsageError;
 use crate::dotenv;
 
-/// What sets variables, apart from their defaults in the manifest.
+/// The sources of values, besides the defaults in the manifest and the environment.
 pub(crate) struct Variables {
     flags: BTreeMap<String, String>,
     dotenv: BTreeMap<String, String>,
@@ -27,24 +27,23 @@ impl Variables {
         Ok(Self { flags: flags.iter().cloned().collect(), dotenv: dotenv::read(&app.dir)? })
     }
 
-    /// Returns the values that are set of all variables that the app declares.
+    /// Returns the values of the declared variables that are set.
     pub(crate) fn values(&self, app: &App) -> BTreeMap<String, String> {
         let get = |name: &str| self.get_outside_dotenv(name).or_else(|| self.get_in_dotenv(name));
         declared(app).filter_map(|name| Some((name.to_owned(), get(name)?))).collect()
     }
 
-    /// Whether a variable is set. Outside of `.env` that may be to nothing; there, a line without a value is a form that
-    /// was not filled in.
+    /// Whether a variable is set. An empty value counts, except in `.env`, which may be a template that was not filled in.
     pub(crate) fn is_set(&self, name: &str) -> bool {
         self.get_outside_dotenv(name).is_some() || self.get_in_dotenv(name).is_some_and(|value| !value.is_empty())
     }
 
-    /// Returns the value of a variable of the environment, which `.env` can set, too.
+    /// Returns the value of an environment variable, or else that in `.env`.
     pub(crate) fn environment(&self, name: &str) -> Option<String> {
         env::var(name).ok().or_else(|| self.dotenv.get(name).cloned())
     }
 
-    /// Takes `value` as if `.env` held it under this name.
+    /// Adds a line to what was read from `.env`, without writing the file.
     pub(crate) fn add_to_dotenv(&mut self, name: String, value: String) {
         self.dotenv.insert(name, value);
     }
@@ -57,7 +56,7 @@ impl Variables {
     fn get_in_dotenv(&self, name: &str) -> Option<String> {
         let names = environment_names(name);
         let mut lines = names.iter().filter_map(|name| self.dotenv.get(name));
-        // A line that was not filled in must not hide one that was.
+        // An empty line must not hide a filled one.
         let filled = lines.clone().find(|value| !value.is_empty());
         filled.or_else(|| lines.next()).cloned()
     }
