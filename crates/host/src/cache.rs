@@ -1,7 +1,7 @@
-//! Compiled components, kept between runs: compiling takes most of a start.
+//! A cache of compiled components on disk: without it, most of the start-up time is compilation.
 //!
-//! Loading a file runs whatever machine code is in it, so only the user may write to the directory, and the name of a
-//! file is the hash of all that it was made from: the component, and wasmtime with its settings.
+//! Loading a file trusts the machine code in it, so only the user may write to the directory. The name of a file is the
+//! hash of its inputs: the component, and wasmtime with its settings.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -19,10 +19,10 @@ use crate::storage::create_private_dir;
 
 /// Writing a file removes files older than this.
 const AGE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Log compilations that take longer.
+/// Compilations that take longer are logged.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// A directory of compiled components; none if there is no private one.
+/// A directory of compiled components; disabled if there is no private one.
 pub(crate) struct ComponentCache {
     dir: Option<PathBuf>,
 }
@@ -41,7 +41,7 @@ impl ComponentCache {
         Self { dir: of_user.or_else(|| private_dir(state_dir.join("cache")).ok()) }
     }
 
-    /// Loads the component in the file `wasm`, and compiles it first if needed.
+    /// Loads the component in the file `wasm`, from the cache if possible.
     pub(crate) fn load(&self, engine: &Engine, wasm: &Path, name: &str) -> Result<Component> {
         let bytes = fs::read(wasm).with_context(|| format!("cannot read the component {}", wasm.display()))?;
         let cached = self.dir.as_ref().map(|dir| dir.join(file_name(engine, &bytes)));
@@ -49,17 +49,14 @@ impl ComponentCache {
             return Ok(component);
         }
         let start = Instant::now();
-        // Only the outermost message: the causes are about bytes, and fill many lines.
+        // Only the outermost message: the causes describe the binary, and fill many lines.
         let component = Component::new(engine.wasmtime(), &bytes)
             .map_err(|error| anyhow!("{} is no component that this host can run: {error}", wasm.display()))?;
         if start.elapsed() > SLOW {
-            log::info!(
-                "compiled {name} in {:.1} s; the next start takes it from the cache",
-                start.elapsed().as_secs_f32()
-            );
+            log::info!("compiled {name} in {:.1} s; the next start uses the cache", start.elapsed().as_secs_f32());
         }
         if let Some(path) = &cached {
-            // A start that cannot write its cache is slow, not failed.
+            // A cache that cannot be written is no reason to fail.
             let _ = write(&component, path);
         }
         Ok(component)
@@ -89,12 +86,12 @@ fn file_name(engine: &Engine, bytes: &[u8]) -> String {
 
 #[allow(unsafe_code, reason = "wasmtime cannot check compiled code; the directory is private")]
 fn load_compiled(engine: &Engine, path: &Path) -> Option<Component> {
-    // SAFETY: only this program writes to the directory, which nobody else can, and it renames finished files into place.
-    // wasmtime refuses what another version of it has made.
+    // SAFETY: the directory is writable only by this user, and only this program writes such names to it, complete and by
+    // renaming. wasmtime refuses files of another version.
     unsafe { Component::deserialize_file(engine.wasmtime(), path) }.ok()
 }
 
-/// Writes beside `path` and renames, since several processes may be starting at the same time.
+/// Writes a temporary file and renames it to `path`, since several processes may start at the same time.
 fn write(component: &Component, path: &Path) -> Result<()> {
     let unfinished = path.with_extension(format!("{}.tmp", std::process::id()));
     fs::write(&unfinished, component.serialize()?)?;
@@ -105,7 +102,7 @@ fn write(component: &Component, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes old files, but none of another name than ours: the user may have chosen any directory.
+/// Removes old files of the cache and no others: the user may have chosen any directory.
 fn remove_old_files(dir: &Path) {
     let Some(oldest) = SystemTime::now().checked_sub(AGE_MAX) else {
         return;

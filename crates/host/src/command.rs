@@ -1,4 +1,4 @@
-//! Runs a command component to its end.
+//! Runs a command component to completion.
 
 use anyhow::{Result, anyhow};
 use wasmtime::Store;
@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::host::LoadedComponent;
 use crate::instance::InstanceState;
 
-/// The interface of `wit/world.wit` through which a command says which failure it was.
+/// The interface of `wit/world.wit` through which a command reports its exit status.
 const EXIT_STATUS: &str = "lanterne:backend/exit-status@0.1.0";
 
 /// Runs `command` with `arguments`, the first of which is its name, and returns its exit status.
@@ -42,6 +42,6 @@ async fn exit_status(instance: &Instance, store: &mut Store<InstanceState>) -> w
     };
     let get = instance.get_typed_func::<(), (u8,)>(&mut *store, get)?;
     let (status,) = get.call_async(&mut *store, ()).await?;
-    // A failure must not look like success.
+    // `run` has failed: 0 would report success.
     Ok(i32::from(status).max(1))
 }

@@ -1,4 +1,4 @@
-//! wasmtime's engine, and the clock that makes computing components yield.
+//! The wasmtime engine, and the epoch clock that makes computing components yield.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,27 +11,27 @@ use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// The most memory of one instance.
 pub(crate) const MEMORY_SIZE_MAX: usize = 256 << 20;
-/// How many instances of a component answer requests at the same time.
+/// The most instances of a component that answer requests at the same time.
 pub(crate) const INSTANCES_MAX: usize = 64;
-/// Instances that are ending still hold their place in the pool.
+/// Twice as many, since instances that are being dropped still occupy a slot.
 const POOL_SIZE: u32 = 2 * INSTANCES_MAX as u32;
 /// Core modules in one component: the program, and small adapters around it.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
 
-/// A computing component yields this often while any is busy.
+/// The epoch interval while any component is busy: a computing component yields this often.
 const TICK: Duration = Duration::from_millis(1);
-/// The idle clock slows down, so as not to wake the processor a thousand times a second. It never stops: a component may
-/// go on after its response.
+/// The epoch interval otherwise, which saves a thousand wake-ups per second. The clock never stops: a component may
+/// continue after its response.
 const IDLE_TICK: Duration = Duration::from_millis(100);
-/// Waking the clock costs more than a few ticks: it stays fast for this long.
+/// How long the clock stays fast after the last work: waking it costs more than a few ticks.
 const FAST_FOR: Duration = Duration::from_secs(1);
 
-/// A configured engine and its clock, which ends with it.
+/// A configured engine and its clock, which stops when the engine is dropped.
 pub(crate) struct Engine {
     wasmtime: wasmtime::Engine,
     clock: Arc<Clock>,
     clock_thread: Thread,
-    /// Instances now end because the host does, which is no failure of theirs.
+    /// Set during shutdown, when interrupted instances are not failures.
     pub(crate) is_stopping: AtomicBool,
 }
 
@@ -61,7 +61,7 @@ impl Engine {
         &self.wasmtime
     }
 
-    /// Keeps the clock fast for as long as the result lives. Hold it while a component works.
+    /// Keeps the clock fast until the guard is dropped. Hold it while a component runs.
     pub(crate) fn busy(&self) -> Busy<'_> {
         self.clock.busy_count.fetch_add(1, Ordering::SeqCst);
         if self.clock.is_slow.load(Ordering::SeqCst) {
@@ -112,8 +112,8 @@ fn pool() -> InstanceAllocationStrategy {
     InstanceAllocationStrategy::Pooling(pool)
 }
 
-/// Starts the threads that components run on. They look at the queue of other threads on every pass, so that a short
-/// request does not wait behind components that compute.
+/// Starts the threads that components run on. They check the shared queue on every pass, so that a short request does not
+/// wait behind computing components.
 pub(crate) fn component_threads() -> Result<Runtime> {
     Builder::new_multi_thread()
         .global_queue_interval(1)

@@ -1,4 +1,4 @@
-//! Puts the parts together: a component from its manifest, with its grants, compiled and linked.
+//! Loads components: reads their grants from the manifest, compiles and links them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -22,17 +22,17 @@ pub struct Host {
     pub(crate) threads: Runtime,
     cache: ComponentCache,
     linker: Linker<InstanceState>,
-    /// By name, so that all components take turns in writing to a database.
+    /// By name, so that all components share the write lock of a database.
     databases: HashMap<String, Database>,
 }
 
-/// What a host gives to components.
+/// What a host provides to components.
 pub struct HostConfig {
-    /// The values of the app's variables; the others have their default.
+    /// The values of the app's variables; missing ones have their default.
     pub variables: BTreeMap<String, String>,
-    /// Where databases and key-value stores are kept.
+    /// The directory of databases and key-value stores.
     pub state_dir: StateDir,
-    /// Pass on what components print to stdout and stderr.
+    /// Whether components write to the host's stdout and stderr.
     pub inherit_output: bool,
 }
 
@@ -44,10 +44,10 @@ pub(crate) struct LoadedComponent {
 }
 
 impl Host {
-    /// Makes a host for `app`, and the directories for its state.
+    /// Creates a host for `app`, and the directories for its state.
     ///
     /// # Errors
-    /// A directory cannot be made, a database has a name that Spin would refuse, or wasmtime does not start.
+    /// A directory cannot be created, a database has a name that Spin would refuse, or wasmtime does not start.
     pub fn new(app: App, config: HostConfig) -> Result<Self> {
         create_private_dir(&config.state_dir.path)?;
         let mut databases = HashMap::new();
@@ -69,7 +69,7 @@ impl Host {
         &self.app
     }
 
-    /// Runs the command component `name` to its end and returns its exit status. It can read our stdin.
+    /// Runs the command component `name` to completion and returns its exit status. It inherits stdin.
     ///
     /// A component that exports `lanterne:backend/exit-status` chooses its status, as one that calls `exit-with-code`
     /// does; any other failure of `wasi:cli/run` is 1.
@@ -131,7 +131,7 @@ impl Host {
             let (key, granted) = match interface.split('/').next().unwrap_or_default() {
                 "spin:sqlite" => ("sqlite_databases", &section.sqlite_databases),
                 "wasi:keyvalue" => ("key_value_stores", &section.key_value_stores),
-                // These show a component nothing of the machine.
+                // Always granted: these expose no files, sockets or environment of the host.
                 "spin:variables" | "wasi:cli" | "wasi:clocks" | "wasi:config" | "wasi:filesystem" | "wasi:http"
                 | "wasi:io" | "wasi:random" | "wasi:sockets" => continue,
                 _ => bail!("the component {name:?} imports {interface}, which this host does not have"),

@@ -32,8 +32,8 @@ pub(crate) struct InstanceState {
 }
 
 impl InstanceState {
-    /// Makes a store for one instance. It sees no directory, no network, and of our environment only NO_COLOR. A command,
-    /// which has `arguments`, can read our stdin.
+    /// Creates the store of one instance, without directories and network. Of the host's environment it gets only
+    /// NO_COLOR. A command, which has `arguments`, inherits stdin.
     pub(crate) fn new_store(engine: &Engine, grants: &Arc<Grants>, arguments: &[String]) -> Store<Self> {
         let mut wasi = WasiCtx::builder();
         wasi.args(arguments).allow_tcp(false).allow_udp(false);
@@ -58,8 +58,8 @@ impl InstanceState {
         let mut store = Store::new(engine.wasmtime(), state);
         store.limiter(|state| &mut state.limits);
         store.set_epoch_deadline(1);
-        // A plain yield wakes itself at once, and sockets are polled too rarely in between; tokio's puts the component
-        // behind everything else that is ready.
+        // wasmtime's own yield is rescheduled at once, so that sockets are polled too rarely; tokio's puts the component
+        // behind all other ready tasks.
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))));
         store
     }

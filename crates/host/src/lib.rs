@@ -1,10 +1,11 @@
 //! Runs the components of a Spin app on wasmtime, with Spin's manifests and Spin's state on disk.
 //!
-//! Read an [`App`] from its manifests and make a [`Host`] for it. [`Host::run_command`] runs a `wasi:cli` component to
-//! its end; [`Host::into_server`] makes a [`Server`], which answers HTTP requests with `wasi:http` components. Components
-//! can import WASI, `spin:sqlite`, `spin:variables`, `wasi:config` and `wasi:keyvalue`, as far as the manifest grants it.
+//! Read an [`App`] from its manifests and create a [`Host`] for it. [`Host::run_command`] runs a `wasi:cli` component to
+//! completion; [`Host::into_server`] returns a [`Server`], which answers HTTP requests with `wasi:http` components.
+//! Components can import WASI, `spin:sqlite`, `spin:variables`, `wasi:config` and `wasi:keyvalue`, as far as the manifest
+//! grants them.
 //!
-//! Failures that no caller can be told of, such as a trap, are logged with the crate `log`: one line each, at level
+//! Failures that are returned to no caller, such as a trap, are logged with the crate `log`: one line each, at level
 //! `error`.
 
 pub mod manifest;

@@ -1,4 +1,4 @@
-//! The manifests of an app (version 2), as far as this host acts on them.
+//! The manifests of an app (version 2), limited to the fields that this host uses.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -135,7 +135,7 @@ impl Manifest {
         let mut manifest: Manifest = toml::from_str(&text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start));
             let line = before.map_or(1, |before| before.matches('\n').count() + 1);
-            // Further lines may list what was expected.
+            // Further lines may list the expected tokens.
             let message = error.message().lines().next().unwrap_or("not TOML");
             anyhow!("{}:{line}: {message}", path.display())
         })?;

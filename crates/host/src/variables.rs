@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::manifest::{Component, Manifest};
 
-/// Resolves the variables of `component`. Those of the app have their value in `values`, or else their default.
+/// Resolves the variables of `component`, with the app's variables from `values` or their defaults.
 pub(crate) fn resolve(
     manifest: &Manifest,
     component: &Component,
@@ -23,7 +23,7 @@ pub(crate) fn resolve(
     templates.map(|(name, template)| Ok((name.clone(), fill(template, value)?))).collect()
 }
 
-/// Replaces every `{{ name }}` in `template`; values are not templates again.
+/// Replaces every `{{ name }}` in `template`; values are not expanded again.
 fn fill<'v>(template: &str, value: impl Fn(&str) -> Result<&'v str>) -> Result<String> {
     let mut filled = String::new();
     let mut rest = template;

@@ -46,7 +46,7 @@ impl HostBucket for InstanceState {
         value.map(|value| value.is_some()).map_err(Error::Other)
     }
 
-    /// Returns all keys at once, so that there is never a cursor.
+    /// Returns all keys at once and never a cursor.
     async fn list_keys(&mut self, bucket: Resource<Store>, cursor: Option<String>) -> Result<KeyResponse, Error> {
         if cursor.is_some() {
             return Err(Error::Other("list_keys: cursor not supported".into()));

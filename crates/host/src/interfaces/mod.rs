@@ -32,8 +32,7 @@ pub(crate) mod bindings {
     });
 }
 
-/// Adds every interface of this host. What a component may use of them is checked before it is linked, and on every
-/// `open`.
+/// Adds every interface of this host. Grants are checked before a component is linked, and on every `open`.
 pub(crate) fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     wasmtime_wasi::p3::add_to_linker(linker)?;

@@ -68,7 +68,7 @@ impl HostConnection for InstanceState {
 }
 
 type Caller = Accessor<InstanceState, HasSelf<InstanceState>>;
-/// The columns, the rows, and whether the statement ran to its end.
+/// The columns, the rows, and the outcome of the statement.
 type AsyncRows = (Vec<String>, StreamReader<RowResult>, FutureReader<Result<(), Error>>);
 
 fn connection_of(caller: &Caller, handle: &Resource<Connection>) -> Result<Connection, Error> {

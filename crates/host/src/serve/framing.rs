@@ -1,9 +1,10 @@
-//! Detects requests with both `Content-Length` and `Transfer-Encoding`, which hyper no longer shows.
+//! Detects requests with both `Content-Length` and `Transfer-Encoding`.
 //!
-//! A proxy in front and we may disagree on where such a request ends, which is how requests are smuggled (RFC 9112,
-//! section 11.2). hyper uses the chunks and drops the length, as the RFC allows; refusing is safer, so heads are parsed
-//! here on their way in. The head of a pipelined request, which arrives before the response to the one before it, goes
-//! unseen: therefore every response to a request with `Transfer-Encoding` closes its connection.
+//! A proxy in front and this server may disagree on where such a request ends, which allows request smuggling (RFC 9112,
+//! section 11.2). hyper uses the chunks and drops the length before it passes the request on, as the RFC allows; refusing
+//! is safer, so heads are also parsed here, as they are read. The head of a pipelined request, which arrives before the
+//! response to its predecessor, is not inspected: therefore every response to a request with `Transfer-Encoding` closes
+//! the connection.
 
 use std::io;
 use std::pin::Pin;
@@ -19,7 +20,7 @@ const HEADERS_MAX: usize = 100;
 /// A connection whose request heads are inspected.
 pub(crate) struct InspectedStream<S> {
     stream: S,
-    /// The head as far as it has arrived; `None` from its end to the response.
+    /// The received part of the head; `None` from its end until the response.
     head: Option<Vec<u8>>,
     head_size_max: usize,
     is_ambiguous: Arc<AtomicBool>,
@@ -45,7 +46,7 @@ impl<S> InspectedStream<S> {
         if matches!(parsed, Ok(httparse::Status::Partial)) && head.len() < self.head_size_max {
             return;
         }
-        // hyper refuses what is too long or no HTTP.
+        // hyper refuses heads that are too long or malformed.
         if matches!(parsed, Ok(httparse::Status::Complete(_))) {
             let has = |name: &str| request.headers.iter().any(|header| header.name.eq_ignore_ascii_case(name));
             self.is_ambiguous.store(has("content-length") && has("transfer-encoding"), Ordering::Relaxed);
@@ -64,7 +65,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for InspectedStream<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for InspectedStream<S> {
-    /// A response is written: the next head follows. After a `100 Continue` a body follows, which the response discards.
+    /// Starts inspecting the next head. After a `100 Continue` a body follows instead; the response then resets it.
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.head = Some(Vec::new());
         self.is_ambiguous.store(false, Ordering::Relaxed);

@@ -1,7 +1,7 @@
-//! Listens, and hands requests to components.
+//! Listens for connections and passes requests to components.
 //!
-//! One thread reads and writes sockets; components run on others. A component that computes can then never delay the
-//! accepting of a connection or the sending of a response.
+//! One thread does all socket I/O; components run on others. A computing component can thus never delay accepting a
+//! connection or sending a response.
 
 mod framing;
 mod pool;
@@ -48,10 +48,10 @@ const BUFFER_SIZE_MAX: usize = 64 * 1024;
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long components may take to end after that.
 const COMPONENTS_TIMEOUT: Duration = Duration::from_secs(1);
-/// Pause after a failed accept, which fails as long as there are no free file descriptors.
+/// The pause after a failed accept, which usually means that no file descriptor is free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// An HTTP server, whose components are loaded.
+/// An HTTP server with its loaded components.
 pub struct Server {
     host: Host,
     router: Arc<Router>,
@@ -80,8 +80,8 @@ impl Server {
         Ok(Self { host, router: Arc::new(router) })
     }
 
-    /// Serves until SIGTERM or SIGINT, then waits up to ten seconds for requests in flight, or until a second signal.
-    /// Calls `ready` when connections are accepted. May raise the process's limit of open files.
+    /// Serves until SIGTERM or SIGINT, then waits for requests in flight: for ten seconds at most, or until a second
+    /// signal. Calls `ready` when it accepts connections. May raise the process's soft limit of open files.
     ///
     /// # Errors
     /// The system refuses a thread, a signal handler or the listener.
@@ -130,8 +130,8 @@ async fn accept(router: &Arc<Router>, listener: &TcpListener, connections: &Grac
     }
 }
 
-/// Returns how many connections to accept: half of the file descriptors stay for databases. Raises a low soft limit of
-/// descriptors.
+/// Returns the most connections to accept: half of the file descriptors are reserved for databases. Raises a low soft
+/// limit of descriptors.
 fn connections_max() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let wanted = 4 * CONNECTIONS_MAX as u64;
@@ -151,7 +151,7 @@ fn serve_connection(
     connections: &GracefulShutdown,
     permit: Option<OwnedSemaphorePermit>,
 ) {
-    // A response in two packets would wait for the client's delayed acknowledgement in between.
+    // With Nagle's algorithm, the second packet of a response would wait for a delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let Ok(server) = stream.local_addr() else {
         return;
@@ -177,14 +177,14 @@ fn serve_connection(
         .serve_connection(TokioIo::new(stream), service);
     let connection = connections.watch(connection);
     tokio::spawn(async move {
-        // A failed connection is the client's doing, and it cannot be told any more.
+        // An error here is the client's, which is no longer reachable.
         let _ = connection.await;
         drop(permit);
     });
 }
 
 impl Router {
-    /// Answers one request. All waiting ends when the client closes the connection.
+    /// Answers one request. Cancelled when the client closes the connection.
     async fn answer(&self, request: Request<Incoming>, client: SocketAddr, server: SocketAddr) -> Response<WasiBody> {
         let path = request.uri().path().to_owned();
         let Some((route, tail)) = self.routes.find(&path) else {

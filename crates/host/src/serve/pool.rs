@@ -1,5 +1,5 @@
 //! The instances that answer requests: reused, limited in number, and with one request at a time each, so that a trap
-//! costs one request. This costs no throughput.
+//! fails only one request. Throughput does not suffer.
 
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
@@ -28,10 +28,10 @@ use crate::serve::response;
 
 /// How long a request may wait for an instance.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a component may take to begin its response, and then to end it: several times what all instances need to
-/// hash a password at the same time, some 15 s on two processors.
+/// How long a component may take to begin its response, and then to end it. Hashing a password in all instances at the
+/// same time takes some 15 s on two processors.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long an instance is kept without work.
+/// How long an idle instance is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many requests an instance answers before a new one with fresh memory takes its place.
 const REUSE_MAX: usize = 1000;
@@ -47,7 +47,7 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// Makes an empty pool for `component`.
+    /// Creates an empty pool for `component`.
     pub(crate) fn new(engine: Arc<Engine>, component: LoadedComponent) -> Result<Self> {
         let LoadedComponent { name, pre, grants } = component;
         let pre = ServicePre::new(pre).map_err(|_| {
@@ -57,14 +57,13 @@ impl Pool {
         Ok(Self { handler: ProxyHandler::new(instances), permits: Arc::new(Semaphore::new(INSTANCES_MAX)) })
     }
 
-    /// Waits until an instance may answer one more request; the permit is to be kept meanwhile. `None` if that takes too
-    /// long.
+    /// Waits for permission to call [`Self::answer`]; hold the permit during the call. `None` on timeout.
     pub(crate) async fn permit(&self) -> Option<OwnedSemaphorePermit> {
         let permit = tokio::time::timeout(PERMIT_TIMEOUT, self.permits.clone().acquire_owned()).await;
         permit.ok()?.ok()
     }
 
-    /// Has an instance answer `request`. Failures become a response, and are logged.
+    /// Answers `request` with an instance. A failure is logged and becomes an error response.
     pub(crate) async fn answer(
         &self,
         request: http::Request<WasiBody>,
@@ -90,7 +89,7 @@ impl Pool {
     }
 }
 
-/// Makes instances.
+/// Creates instances.
 struct Instances {
     engine: Arc<Engine>,
     pre: ProxyPre<InstanceState>,
@@ -113,7 +112,7 @@ impl HandlerState for Instances {
     }
 }
 
-/// Ends an instance that is idle, or stuck.
+/// Ends an instance that is idle or stuck.
 struct Expiration {
     checks: Interval,
 }
@@ -122,7 +121,7 @@ impl WorkerExpiration for Expiration {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>, status: WorkerStatus, start: Instant) -> Poll<()> {
         let limit = match status {
             WorkerStatus::Idle => IDLE_TIMEOUT,
-            // A request times out first, with a response; this is for a component that never yields.
+            // The request itself times out first, with a response; this catches a component that never yields.
             WorkerStatus::Requests => REQUEST_TIMEOUT + 2 * EXPIRATION_CHECK,
             WorkerStatus::PostReturn => REQUEST_TIMEOUT,
         };
@@ -135,7 +134,7 @@ impl WorkerExpiration for Expiration {
     }
 }
 
-/// Decides what an instance accepts, and logs why it ended.
+/// Decides whether an instance accepts a request, and logs why it ended.
 struct Worker {
     engine: Arc<Engine>,
     name: Arc<str>,

@@ -1,4 +1,4 @@
-//! A request on its way to a component: its whole body, scheme and authority, and Spin's headers.
+//! Prepares a request for a component: reads the whole body, sets scheme and authority, adds Spin's headers.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,29 +18,29 @@ use crate::serve::response;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest body that a component gets, in bytes.
 const BODY_SIZE_MAX: usize = 256 * 1024;
-/// How much of a larger body is read and thrown away, in bytes: a client that is still sending does not see the response.
+/// How much of a larger body is read and discarded, in bytes: a client that is still sending does not read the response.
 const DRAINED_MAX: usize = 8 * 1024 * 1024;
 
 /// Where a request comes from, and which route it matched.
 pub(crate) struct Origin<'a> {
     pub(crate) client: SocketAddr,
     pub(crate) server: SocketAddr,
-    /// As in the manifest.
+    /// The route as written in the manifest.
     pub(crate) route: &'a str,
     /// The route without its wildcard.
     pub(crate) prefix: &'a str,
-    /// What the wildcard stands for.
+    /// The part of the path that the wildcard matched.
     pub(crate) tail: &'a str,
 }
 
-/// Reads the whole body, or returns the response that refuses it: an instance that waited for a slow client would be
-/// missing for the others.
+/// Reads the whole body, or returns the response that refuses it. It is read before an instance is taken, so that slow
+/// clients do not occupy instances.
 pub(crate) async fn read_body(body: Incoming) -> Result<Bytes, Response<WasiBody>> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
     let read = tokio::time::timeout(BODY_TIMEOUT, read(body)).await;
-    // The rest of a refused body may still come, and would be taken for a request.
+    // The rest of a refused body may still arrive, and must not be parsed as a request.
     read.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT)).map_err(|status| response::closing(response::error(status)))
 }
 
@@ -60,7 +60,7 @@ async fn read(mut body: Incoming) -> Result<Bytes, StatusCode> {
     if size > BODY_SIZE_MAX { Err(StatusCode::PAYLOAD_TOO_LARGE) } else { Ok(kept.freeze()) }
 }
 
-/// Makes the request for a component.
+/// Builds the request for a component.
 pub(crate) fn for_component(mut parts: Parts, body: Bytes, origin: &Origin<'_>) -> http::Request<WasiBody> {
     let authority = authority(&parts.headers, &parts.uri, origin.server);
     let path = match parts.uri.path_and_query() {
@@ -77,7 +77,7 @@ pub(crate) fn for_component(mut parts: Parts, body: Bytes, origin: &Origin<'_>) 
     http::Request::from_parts(parts, Full::new(body).map_err(|never| match never {}).boxed_unsync())
 }
 
-/// Returns the authority that the client asked for, or our address if it sent no valid one.
+/// Returns the authority that the client requested, or the server's address if it sent no valid one.
 fn authority(headers: &HeaderMap, uri: &Uri, server: SocketAddr) -> Authority {
     let from_host = || Authority::try_from(headers.get(HOST)?.as_bytes()).ok();
     uri.authority()

@@ -1,4 +1,4 @@
-//! The responses of the host itself.
+//! Responses that the host itself sends.
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
@@ -6,7 +6,7 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use wasmtime_wasi_http::WasiBody;
 
-/// An error as FastAPI words it: `{"detail":"Not Found"}`.
+/// Returns an error in FastAPI's format: `{"detail":"Not Found"}`.
 pub(crate) fn error(status: StatusCode) -> Response<WasiBody> {
     let detail = status.canonical_reason().unwrap_or("Error");
     let body = Full::new(Bytes::from(format!(r#"{{"detail":"{detail}"}}"#)));
@@ -16,14 +16,14 @@ pub(crate) fn error(status: StatusCode) -> Response<WasiBody> {
     response
 }
 
-/// All instances were busy for as long as a request may wait.
+/// Returns the response to a request that no instance could take in time.
 pub(crate) fn overloaded() -> Response<WasiBody> {
     let mut response = error(StatusCode::SERVICE_UNAVAILABLE);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 
-/// Makes `response` the last one on its connection.
+/// Adds `Connection: close`.
 pub(crate) fn closing(mut response: Response<WasiBody>) -> Response<WasiBody> {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response

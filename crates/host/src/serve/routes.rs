@@ -1,10 +1,10 @@
-//! Which component answers a path.
+//! Matches paths with the routes of the manifest.
 
 use std::cmp::Reverse;
 
 /// A route of the manifest, and its target.
 pub(crate) struct Route<T> {
-    /// As in the manifest: `/...` at the end stands for everything below.
+    /// As written in the manifest: `/...` at the end is a wildcard for everything below.
     pub(crate) raw: String,
     pub(crate) target: T,
 }
@@ -19,7 +19,7 @@ impl<T> Route<T> {
         self.raw.ends_with("/...")
     }
 
-    /// Returns what the wildcard stands for in `path`, if the route matches it.
+    /// Returns the part of `path` that the wildcard matches; `None` if the route does not match.
     fn tail<'p>(&self, path: &'p str) -> Option<&'p str> {
         if !self.is_wildcard() {
             return (path.trim_end_matches('/') == self.raw.trim_end_matches('/')).then_some("");
@@ -33,13 +33,13 @@ impl<T> Route<T> {
 pub(crate) struct Routes<T>(Vec<Route<T>>);
 
 impl<T> Routes<T> {
-    /// Orders the routes: exact ones before wildcards, longer ones before shorter ones.
+    /// Sorts the routes by precedence: exact ones before wildcards, longer ones before shorter ones.
     pub(crate) fn new(mut routes: Vec<Route<T>>) -> Self {
         routes.sort_by_key(|route| (route.is_wildcard(), Reverse(route.raw.len())));
         Self(routes)
     }
 
-    /// Returns the route for `path`, and what its wildcard stands for.
+    /// Returns the route for `path`, and the part that its wildcard matches.
     pub(crate) fn find<'p>(&self, path: &'p str) -> Option<(&Route<T>, &'p str)> {
         self.0.iter().find_map(|route| Some((route, route.tail(path)?)))
     }

@@ -1,4 +1,4 @@
-//! A component's connection to a database: statements, and on which thread they run.
+//! A component's connection to a database: runs statements, and chooses the thread they run on.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,17 +11,17 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use crate::interfaces::bindings::spin::sqlite::sqlite::{RowResult, Value};
 use crate::storage::{Limits, RESULT_SIZE_MAX, failure};
 
-/// How many steps of SQLite's virtual machine pass between two looks at the clock.
+/// Instructions of SQLite's virtual machine between two checks of the time limit.
 const STEPS_PER_CLOCK_CHECK: i32 = 50_000;
 
-/// A connection, whose statements run one after the other.
+/// A connection, which runs one statement at a time.
 #[derive(Clone)]
 pub struct Connection {
     state: Arc<Mutex<ConnectionState>>,
     write_lock: Arc<Mutex<()>>,
 }
 
-/// The order of the fields matters: an open transaction is rolled back before the write lock is released.
+/// Fields are dropped in order: an open transaction is rolled back before the write lock is released.
 struct ConnectionState {
     sqlite: rusqlite::Connection,
     write_guard: Option<OwnedMutexGuard<()>>,
@@ -32,7 +32,7 @@ struct ConnectionState {
 #[derive(Default)]
 pub(crate) struct Outcome {
     pub(crate) columns: Vec<String>,
-    /// The rows until the statement ended or failed.
+    /// The rows that the statement returned until it ended or failed.
     pub(crate) rows: Vec<RowResult>,
     pub(crate) error: Option<rusqlite::Error>,
 }
@@ -43,14 +43,14 @@ impl Connection {
         Self { state: Arc::new(Mutex::new(state)), write_lock }
     }
 
-    /// Runs one statement to its end.
+    /// Runs one statement to completion.
     pub(crate) async fn execute(&self, statement: String, parameters: Vec<Value>) -> Outcome {
         let outcome = self.try_execute(statement.into(), parameters).await;
         outcome.unwrap_or_else(|error| Outcome { error: Some(error), ..Outcome::default() })
     }
 
-    /// Runs a statement on this thread unless it may block: then at once on another, or again there when it turns out
-    /// that it must wait for another process.
+    /// Runs a statement on this thread unless it may block. One that may block, or that turns out to wait for another
+    /// process, runs on a thread for blocking work.
     async fn try_execute(&self, statement: Arc<str>, parameters: Vec<Value>) -> rusqlite::Result<Outcome> {
         let mut state = self.state.clone().lock_owned().await;
         // Preparing a statement reads the schema, which another process may have locked.
@@ -88,7 +88,7 @@ impl Connection {
     }
 }
 
-/// Does `work` on a thread for blocking work, and lets SQLite wait for other processes meanwhile.
+/// Runs `work` on a thread for blocking work, where SQLite may wait for other processes.
 async fn run_blocking<T: Send + 'static>(
     mut state: OwnedMutexGuard<ConnectionState>,
     work: impl FnOnce(&mut ConnectionState) -> T + Send + 'static,
@@ -106,7 +106,7 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
-/// SQLite's own error for a lock that stays taken.
+/// Returns SQLite's error for a lock that was not released in time.
 fn locked() -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(SQLITE_BUSY), Some("database is locked".into()))
 }
@@ -116,8 +116,8 @@ impl ConnectionState {
         Ok(!self.sqlite.prepare_cached(statement)?.readonly())
     }
 
-    /// Whether the statement may sync the file or wait for another process. In a transaction only its end does: the lock
-    /// is held already, and what is written stays in memory.
+    /// Whether the statement may sync the file or wait for another process. In a transaction only its end does: until
+    /// then the lock is held, and changes stay in memory.
     fn may_block(&self, is_write: bool, statement: &str) -> bool {
         if self.sqlite.is_autocommit() {
             return is_write;
@@ -134,9 +134,9 @@ impl ConnectionState {
         let is_late = deadline.map(|deadline| move || Instant::now() > deadline);
         let limited = self.sqlite.progress_handler(STEPS_PER_CLOCK_CHECK, is_late);
         outcome.error = limited.and_then(|()| self.fill(&mut outcome, statement, parameters)).err();
-        // SQLite also asks while it prepares the next statement.
+        // SQLite would also call it while preparing the next statement.
         let _ = self.sqlite.progress_handler(0, None::<fn() -> bool>);
-        // Outside of a transaction, after success or failure, the next writer can go on.
+        // Without an open transaction, the next writer can continue.
         if self.sqlite.is_autocommit() {
             self.write_guard = None;
         }

@@ -1,8 +1,8 @@
-//! SQLite databases, with one writer at a time for each.
+//! SQLite databases, with a write lock for each.
 //!
-//! SQLite lets one connection write. The others would sleep in its busy handler and wake at the wrong moments, so writers
-//! queue for a lock of our own before they ask SQLite: with 16 clients this is three to four times faster. The busy
-//! timeout still covers writers in other processes.
+//! SQLite allows one writer; others poll in its busy handler. Writers of this process therefore queue for a fair lock
+//! before they call SQLite: with 16 clients this is three to four times faster. The busy timeout still covers writers in
+//! other processes.
 
 use std::path::Path;
 use std::sync::{Arc, Once};
@@ -14,23 +14,23 @@ use tokio::sync::Mutex;
 
 use crate::storage::{Connection, RESULT_SIZE_MAX, create_private_file};
 
-/// The time that a component's statements have.
+/// The time limits of a component's statements.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
     /// How long a statement waits for another writer before it fails with "database is locked".
     pub(crate) wait: Duration,
-    /// How long a statement runs; `None` for as long as it takes.
+    /// How long a statement may run; `None` is unlimited.
     pub(crate) run: Option<Duration>,
 }
 
 impl Limits {
-    /// Somebody waits for the response, and reads run on the threads that components share.
+    /// A client waits for the response, and reads run on the threads that components share.
     pub(crate) const REQUEST: Self = Self { wait: Duration::from_secs(5), run: Some(Duration::from_secs(30)) };
-    /// A migration may rebuild a large table in one statement, and should outwait other programs that use the file.
+    /// A migration may rebuild a large table in one statement, and should wait for other programs that use the file.
     pub(crate) const COMMAND: Self = Self { wait: Duration::from_secs(60), run: None };
 }
 
-/// A database file, and the lock of those who write to it.
+/// A database file and its write lock.
 #[derive(Clone)]
 pub(crate) struct Database {
     path: Arc<Path>,
@@ -44,11 +44,11 @@ impl Database {
         Self { path: path.into(), write_lock: Arc::default(), is_created: Arc::new(Once::new()) }
     }
 
-    /// Opens a new connection: two requests that shared one would mix their transactions.
+    /// Opens a new connection: on a shared one, the transactions of two requests would mix.
     pub(crate) fn open(&self, limits: Limits) -> rusqlite::Result<Connection> {
         self.is_created.call_once(|| create_private_file(&self.path));
         let mut sqlite = rusqlite::Connection::open(&self.path)?;
-        // Statements wait only on threads that keep no component from running.
+        // Statements wait only on threads for blocking work, which set a timeout of their own.
         sqlite.busy_timeout(Duration::ZERO)?;
         sqlite.set_limit(Limit::SQLITE_LIMIT_LENGTH, RESULT_SIZE_MAX as i32)?;
         sqlite.set_prepared_statement_cache_capacity(64);
@@ -57,8 +57,8 @@ impl Database {
     }
 }
 
-/// Refuses ATTACH, and so VACUUM INTO, for any file: a grant is for one database. A file name that is an expression
-/// arrives without its value, as an unknown action. Ignores PRAGMA busy_timeout: [`Limits`] decide.
+/// Denies ATTACH of any file, and with it VACUUM INTO: a grant is for one database. rusqlite reports a file name that is
+/// an expression as an unknown action. Ignores PRAGMA busy_timeout, since [`Limits`] apply.
 fn authorize(ctx: AuthContext<'_>) -> Authorization {
     match ctx.action {
         AuthAction::Attach { filename } if !matches!(filename, "" | ":memory:") => Authorization::Deny,

@@ -1,6 +1,6 @@
-//! Key-value stores: one table for all of them, laid out as Spin's.
+//! Key-value stores in one table with Spin's layout.
 //!
-//! Every change is one statement or one immediate transaction, and so atomic for other processes as well.
+//! Every change is one statement or one immediate transaction, and so atomic across processes.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -23,7 +23,7 @@ const SET: &str = "INSERT INTO spin_key_value (store, key, value) VALUES (?1, ?2
     ON CONFLICT (store, key) DO UPDATE SET value = excluded.value";
 const DELETE: &str = "DELETE FROM spin_key_value WHERE store = ?1 AND key = ?2";
 
-/// A store: the rows of one name. All operations fail with SQLite's message.
+/// A store: the rows of one name. The errors of all operations are SQLite's messages.
 #[derive(Clone)]
 pub struct Store {
     name: Arc<str>,
@@ -37,8 +37,8 @@ impl Store {
         let connection = rusqlite::Connection::open(path)?;
         connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, RESULT_SIZE_MAX as i32)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        // Stores hold counters and caches: a power cut may cost the last changes, in exchange for which a change does
-        // not wait for the disk. The file stays consistent either way.
+        // Stores hold counters and caches: a change does not wait for the disk, and a power failure may lose the last
+        // ones. The file stays consistent either way.
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.execute(CREATE, [])?;
@@ -109,7 +109,7 @@ impl Store {
         .await
     }
 
-    /// Does `work` on a thread for blocking work, since it may wait for the file.
+    /// Runs `work` on a thread for blocking work, since it may wait for the file.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut rusqlite::Connection, &str) -> rusqlite::Result<T> + Send + 'static,

@@ -1,4 +1,4 @@
-//! The state that components keep, in SQLite files where and as Spin has them.
+//! The persistent state of components, in SQLite files with the paths and layout of Spin.
 
 #![allow(unreachable_pub, reason = "the generated bindings re-export the resource types")]
 
@@ -17,7 +17,7 @@ pub use connection::Connection;
 pub(crate) use database::{Database, Limits};
 pub use key_value::{CompareAndSwap, Store};
 
-/// The most bytes of one value, and of all that one operation returns: it is in memory as a whole.
+/// The most bytes of one value, and of one operation's whole result, which is held in memory.
 const RESULT_SIZE_MAX: usize = 32 << 20;
 
 /// The directory of an app's databases and key-value stores, laid out as `spin up` does.
@@ -67,19 +67,19 @@ impl StateDir {
 /// The directory cannot be created.
 pub fn create_private_dir(path: &Path) -> Result<()> {
     let created = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    created.with_context(|| format!("cannot make the directory {}", path.display()))
+    created.with_context(|| format!("cannot create the directory {}", path.display()))
 }
 
-/// Creates an empty file, to SQLite a database without tables, that only the user can read; SQLite itself would let
-/// everybody read it. The files that SQLite puts beside a database get its mode.
+/// Creates an empty file, which SQLite treats as an empty database, readable only by the user; SQLite itself would make
+/// it readable by everybody. The journal files beside a database get its mode.
 ///
-/// An existing file is not even opened: closing it would release the locks of all connections to it. If the file cannot
-/// be created, opening the database says why.
+/// Does not open an existing file: closing it would release the POSIX locks of all connections of this process. If the
+/// file cannot be created, opening the database reports the reason.
 fn create_private_file(path: &Path) {
     let _: io::Result<File> = File::options().write(true).create_new(true).mode(0o600).open(path);
 }
 
-/// Fails an operation for a reason that SQLite does not know.
+/// Wraps an error that is not SQLite's.
 fn failure(reason: impl Into<String>) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(reason.into().into())
 }

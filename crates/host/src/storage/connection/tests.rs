@@ -1,4 +1,4 @@
-//! How long statements run, and how long they wait.
+//! Time limits of statements, and waiting for locks.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::storage::Database;
 
 /// Runs until it is interrupted.
 const ENDLESS: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
-/// Runs many times as long as `HASTY` allows.
+/// Takes much longer than `HASTY` allows.
 const LONG: &str =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000) SELECT count(*) FROM n";
 const HASTY: Limits = Limits { wait: Duration::from_millis(1), run: Some(Duration::from_millis(1)) };
@@ -68,14 +68,14 @@ fn a_writer_waits_as_long_as_its_limit_allows() {
     let here = Database::new(&path);
     let holder = here.open(Limits::COMMAND).unwrap();
     run(&holder, &["CREATE TABLE t (a)"]).unwrap();
-    // The lock of this process, and SQLite's lock as another process would meet it.
+    // Once against the lock of this process, once against SQLite's lock, as another process would.
     let (same, another) = (|| here.clone(), || Database::new(&path));
     for database in [&same as &dyn Fn() -> Database, &another] {
         let (patient, hasty) = (database().open(Limits::COMMAND).unwrap(), database().open(HASTY).unwrap());
         run(&holder, &["BEGIN IMMEDIATE"]).unwrap();
         std::thread::scope(|scope| {
             let patient = scope.spawn(|| run(&patient, &["INSERT INTO t VALUES (1)"]));
-            // Let it be the first to wait, so that with equal limits it would be the first to give up.
+            // The patient writer waits first, so that with equal limits it would give up first.
             std::thread::sleep(Duration::from_millis(50));
             assert_eq!(run(&hasty, &["INSERT INTO t VALUES (1)"]), Err("database is locked".to_owned()));
             assert!(!patient.is_finished(), "the lock is still held");
