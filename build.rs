@@ -1,6 +1,5 @@
-//! Gathers the files of the interactive pages: Swagger UI out of the crate that ships it, and our own.
-//!
-//! No minified code is kept in this repository and nothing is downloaded: the crate holds the release's zip.
+//! Embeds the assets of the documentation pages: Swagger UI from the crate that ships its release as a zip file, and our
+//! own files. So the repository contains no minified code, and the build downloads nothing.
 
 use std::io::{Cursor, Read as _};
 use std::path::{Path, PathBuf};
@@ -9,10 +8,10 @@ use std::{env, fs};
 use sha2::{Digest as _, Sha256};
 use zip::ZipArchive;
 
-/// What a browser needs of Swagger UI, with content types.
+/// The files of Swagger UI that the page loads, with content types.
 const SWAGGER_UI: [(&str, &str); 2] =
     [("swagger-ui-bundle.js", "text/javascript; charset=utf-8"), ("swagger-ui.css", "text/css; charset=utf-8")];
-/// Our own files, in `src/docs/assets`.
+/// The files in `src/docs/assets`, with content types.
 const OWN: [(&str, &str); 4] = [
     ("docs.js", "text/javascript; charset=utf-8"),
     ("docs.css", "text/css; charset=utf-8"),
@@ -56,8 +55,8 @@ fn line(name: &str, content_type: &str, gzipped: bool, path: &Path) -> String {
     format!("Asset {{ name: {name:?}, content_type: {content_type:?}, gzipped: {gzipped}, bytes: {bytes} }},\n")
 }
 
-/// A file of the zip as a gzip file. Both hold the same deflate stream (RFC 1951), so that it is only wrapped anew
-/// (RFC 1952): ten bytes before it, checksum and length after it.
+/// Converts a file of the zip to gzip without recompressing it: both formats contain a deflate stream (RFC 1951), which
+/// gzip (RFC 1952) puts between a header of ten bytes and the checksum and length.
 fn gzipped(zip: &mut ZipArchive<Cursor<&[u8]>>, path: &str) -> Result<Vec<u8>> {
     let is_it = |name: zip::result::ZipResult<std::borrow::Cow<'_, str>>| name.is_ok_and(|name| name.ends_with(path));
     let index = zip.file_names().position(is_it).ok_or(format!("no {path} in the zip"))?;

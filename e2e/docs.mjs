@@ -1,9 +1,9 @@
-// Uses the documentation in a browser, as a newcomer would: register, log in, authorize, read the reference.
+// Tests the documentation pages in a browser: register, log in, authorize, read the reference.
 //
 //   node docs.mjs http://127.0.0.1:8000 [DIRECTORY]
 //
-// It starts no server. With a directory it leaves screenshots there. The browser is the one that CHROMIUM names, or
-// /usr/bin/chromium. Any request to another host fails the test.
+// The server must be running. Writes screenshots to DIRECTORY, if given. Uses the browser at $CHROMIUM, by default
+// /usr/bin/chromium. Fails on any request to another host and on any error on the browser's console.
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -27,10 +27,10 @@ const browser = await chromium.launch({
   ],
 });
 const faults = [];
-// Whether a message on the browser's console is a fault: it has one for every status from 400 on.
-let complaints = true;
+// Whether console errors count as faults. The browser logs one for every status from 400 on.
+let countConsoleErrors = true;
 
-// A page that may ask nobody but the server, and whose complaints are ours.
+// Opens a page that can only send requests to the server. Its errors are added to `faults`.
 async function open(path, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, reducedMotion: "reduce", ...options });
   context.setDefaultTimeout(15_000);
@@ -42,7 +42,7 @@ async function open(path, options = {}) {
   });
   const page = await context.newPage();
   page.on("pageerror", (error) => faults.push(`${path}: ${error}`));
-  page.on("console", (message) => message.type() === "error" && complaints && faults.push(`${path}: ${message.text()}`));
+  page.on("console", (message) => message.type() === "error" && countConsoleErrors && faults.push(`${path}: ${message.text()}`));
   await page.goto(origin + path);
   return page;
 }
@@ -51,7 +51,7 @@ async function shot(page, name, fullPage = false) {
   if (directory) await page.screenshot({ path: join(directory, `${name}.png`), fullPage });
 }
 
-// "Try it out" on a route: the body, the reply's status and its JSON.
+// Sends a request with "Try it out"; returns the reply's status and JSON.
 async function tryOut(page, tag, id, body, parameters = {}) {
   const block = page.locator(`#operations-${tag}-${id}`);
   if (!(await block.locator(".opblock-body").isVisible())) await block.locator(".opblock-summary-control").click();
@@ -101,7 +101,7 @@ async function registerLogInAuthorize() {
   assert.deepEqual([me.status, me.json.email], [200, account.email]);
   await shot(page, "docs-me", true);
 
-  // A session from elsewhere is seen here, ended, and gone.
+  // Another session is listed, and can be ended.
   await post("/auth/login", account);
   const sessions = await tryOut(page, "me", "list_sessions");
   assert.deepEqual(sessions.json.map((session) => session.current), [false, true]);
@@ -110,19 +110,19 @@ async function registerLogInAuthorize() {
   const left = await tryOut(page, "me", "list_sessions");
   assert.deepEqual(left.json.map((session) => session.id), [sessions.json[1].id]);
 
-  // The browser keeps the token, and the address leads to the route.
+  // A reload keeps the token, and the fragment of the URL opens the route.
   await page.goto(`${origin}/docs#/health/health`);
   await page.reload();
   await page.locator(".auth-wrapper .authorize.locked").waitFor();
   await page.locator("#operations-health-health .opblock-body").waitFor();
   assert.equal((await tryOut(page, "health", "health")).status, 200);
 
-  // Logged out, the same token opens nothing: 401 is what the page says, too.
-  complaints = false;
+  // After logout the token is refused.
+  countConsoleErrors = false;
   assert.equal((await tryOut(page, "authentication", "logout")).status, 204);
   const locked = await tryOut(page, "me", "show_me");
   assert.deepEqual([locked.status, locked.json.detail], [401, "Invalid or expired access token"]);
-  complaints = true;
+  countConsoleErrors = true;
 }
 
 async function post(path, body) {

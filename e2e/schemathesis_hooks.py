@@ -1,7 +1,7 @@
-"""What the OpenAPI document cannot express: how to log in, and which e-mail domains are reserved.
+"""Hooks for what the OpenAPI document cannot express: how to log in, and which e-mail domains are reserved.
 
-With EMAIL and PASSWORD in the environment, all requests are sent as that account, which logs in again when a request has
-ended its session. Its own id is never sent, so that no request deletes or demotes it.
+With EMAIL and PASSWORD in the environment, all requests are sent as that account. It logs in again after a request has
+ended its session. Its own id is never used as a path parameter, so that no request deletes or demotes it.
 """
 
 import json

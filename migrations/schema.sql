@@ -1,8 +1,8 @@
--- The schema as it should be once all migrations are applied: what to read to know the tables. Whoever adds a
--- migration makes the same change here; a test compares the two. Nothing runs this file.
+-- The schema after all migrations, for reference and for `migrate revision --autogenerate`. A migration makes the same
+-- change here; a test compares the two. The server does not run this file.
 --
--- Two tables are not in it: `schema_migrations` belongs to the migrator, which makes it and keeps it, and
--- `alembic_version` to the Python server's.
+-- Not listed: `schema_migrations`, which the component `migrate` creates, and `alembic_version`, which the Python
+-- server's migrations create.
 
 CREATE TABLE users (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,

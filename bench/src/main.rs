@@ -1,10 +1,10 @@
-//! What others feel while some log in: `cargo run --release -p lanterne-bench -- [URL [SECONDS]]`.
+//! Measures the latency of requests while other clients log in:
+//! `cargo run --release -p lanterne-bench -- [URL [SECONDS]]`.
 //!
-//! Against a server started with `cargo lanterne up --seed`, two clients ask as fast as they can: for `GET /healthz`, for
-//! `GET /users/me`, which looks session and account up, and for `GET /healthz` again while four others log in as fast as
-//! they can. A server that computes password hashes without giving way shows it in the last line. Figures depend on the
-//! machine: compare lines of one run.
-#![allow(clippy::print_stdout, reason = "printing its figures is what the program is for")]
+//! Start a server with `cargo lanterne up --seed`. Two clients then send requests in a closed loop: `GET /healthz`,
+//! `GET /users/me`, which reads session and account, and `GET /healthz` again while four other clients log in. If password
+//! hashing blocks other requests, the last line shows it. Results depend on the machine: compare lines of one run.
+#![allow(clippy::print_stdout, reason = "the program prints its results")]
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -13,24 +13,24 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use serde_json::json;
 
-const ASKING: usize = 2;
-const LOGGING_IN: usize = 4;
+const REQUEST_CLIENTS: usize = 2;
+const LOGIN_CLIENTS: usize = 4;
 
 fn main() -> anyhow::Result<()> {
     let mut args = std::env::args().skip(1);
     let url = args.next().unwrap_or_else(|| "http://127.0.0.1:8000".to_owned());
-    let seconds = args.next().map_or(Ok(10), |seconds| seconds.parse()).context("SECONDS is a whole number")?;
+    let seconds = args.next().map_or(Ok(10), |seconds| seconds.parse()).context("SECONDS must be a whole number")?;
     let time = Duration::from_secs(seconds);
 
     let token = login(&ureq::agent(), &url).context("logging in as the seeded tester")?;
     println!("{:<38} {:>9} {:>9} {:>9} {:>9} {:>9}", "", "req/s", "p50 ms", "p99 ms", "max ms", "logins/s");
-    for (path, logging_in) in [("/healthz", 0), ("/users/me", 0), ("/healthz", LOGGING_IN)] {
+    for (path, logging_in) in [("/healthz", 0), ("/users/me", 0), ("/healthz", LOGIN_CLIENTS)] {
         println!("{}", measure(path, &url, &token, time, logging_in)?);
     }
     Ok(())
 }
 
-/// One line of the table.
+/// Measures requests for `path` while `logging_in` clients log in; returns a line of the table.
 fn measure(path: &str, url: &str, token: &str, time: Duration, logging_in: usize) -> anyhow::Result<String> {
     let stop = AtomicBool::new(false);
     let logins = AtomicUsize::new(0);
@@ -45,8 +45,9 @@ fn measure(path: &str, url: &str, token: &str, time: Duration, logging_in: usize
                 }
             });
         }
-        let asking: Vec<_> = (0..ASKING).map(|_| scope.spawn(|| ask(&format!("{url}{path}"), token, time))).collect();
-        let latencies = asking.into_iter().map(|thread| match thread.join() {
+        let clients = (0..REQUEST_CLIENTS).map(|_| scope.spawn(|| request(&format!("{url}{path}"), token, time)));
+        let clients: Vec<_> = clients.collect();
+        let latencies = clients.into_iter().map(|thread| match thread.join() {
             Ok(latencies) => latencies,
             Err(_) => anyhow::bail!("a client panicked"),
         });
@@ -71,8 +72,8 @@ fn measure(path: &str, url: &str, token: &str, time: Duration, logging_in: usize
     ))
 }
 
-/// Asks for `url` until `time` is over; returns how long each answer took, in milliseconds.
-fn ask(url: &str, token: &str, time: Duration) -> anyhow::Result<Vec<f64>> {
+/// Requests `url` for the duration `time`; returns the latency of each request in milliseconds.
+fn request(url: &str, token: &str, time: Duration) -> anyhow::Result<Vec<f64>> {
     let agent = ureq::agent();
     let end = Instant::now() + time;
     let mut latencies = Vec::new();

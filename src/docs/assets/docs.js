@@ -1,11 +1,11 @@
-// Starts Swagger UI. A file of its own, since the page's Content-Security-Policy forbids scripts in the page.
+// Starts Swagger UI. A separate file, because the page's Content-Security-Policy forbids inline scripts.
 "use strict";
 
-// Swagger UI has a dark dress, but leaves the choice to the page.
+// Swagger UI has a dark theme, which the page must select.
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const dress = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
-dark.addEventListener("change", dress);
-dress();
+const applyTheme = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", applyTheme);
+applyTheme();
 
 const main = document.getElementById("swagger-ui");
 window.ui = SwaggerUIBundle({
@@ -16,11 +16,11 @@ window.ui = SwaggerUIBundle({
   displayRequestDuration: true,
   docExpansion: "list",
   defaultModelsExpandDepth: 0,
-  // Its default sends the document to a validator on another host.
+  // The default sends the document to a validator on another host.
   validatorUrl: null,
 });
 
-// The links of the first steps lead to a route; Swagger UI reads the address only when it starts.
+// Opens the routes that the first steps link to: Swagger UI reads the URL's fragment only when it starts.
 for (const link of document.querySelectorAll(".steps a")) {
   link.addEventListener("click", (event) => {
     event.preventDefault();

@@ -1,5 +1,5 @@
-//! A component for testing the host: it traps, exceeds limits, asks for what it must not get, and uses interfaces that
-//! the API does not.
+//! A component for testing the host: it traps, exceeds limits, attempts what it is not granted, and uses interfaces that
+//! the API does not use.
 
 use bytes::Bytes;
 use spin_sdk::experimental::wasi::keyvalue::{atomics, store};
@@ -9,19 +9,19 @@ use spin_sdk::sqlite::Connection;
 #[spin_sdk::http_service]
 async fn serve(request: Request) -> impl IntoResponse {
     let text = match request.uri().path() {
-        "/panic" => panic!("asked to"),
+        "/panic" => panic!("as requested"),
         "/memory" => {
-            let mut hoard = Vec::new();
+            let mut allocated = Vec::new();
             loop {
-                hoard.push(vec![1_u8; 1 << 20]);
+                allocated.push(vec![1_u8; 1 << 20]);
             }
         }
         "/database" => {
-            // Leaves a transaction open on a connection that is dropped.
+            // Leaves a transaction open.
             let db = Connection::open_default().await.expect("a connection");
             let begun = db.execute("BEGIN IMMEDIATE", []).await.expect("a statement");
             begun.result().await.expect("a transaction");
-            panic!("asked to");
+            panic!("as requested");
         }
         "/attach" => execute("ATTACH 'elsewhere.db' AS elsewhere").await,
         "/attach-expression" => execute("ATTACH 'else' || 'where.db' AS elsewhere").await,
@@ -46,7 +46,7 @@ async fn execute(statement: &str) -> String {
     rows.map_or_else(|error| error.to_string(), |rows| format!("{} rows", rows.len()))
 }
 
-/// Sets two keys, changes one, deletes the other, and returns what can be read.
+/// Sets two keys, changes one, deletes the other, and returns the results of reading them.
 fn use_store() -> String {
     let bucket = store::open("default").expect("a store");
     bucket.set("kept", b"first").expect("a change");
@@ -61,7 +61,7 @@ fn use_store() -> String {
     format!("{before} {after} {kept:?} {keys:?} {other:?}")
 }
 
-/// Increments the counter `count`.
+/// Increments the counter `count` and returns its value.
 fn increment() -> String {
     let bucket = store::open("default").expect("a store");
     atomics::increment(&bucket, "count", 1).expect("a number").to_string()
