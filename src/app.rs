@@ -9,14 +9,14 @@ use crate::docs::Pages;
 /// The version of the server.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The configuration, and the pages that are made from it once.
+/// The configuration, and the documentation pages rendered from it.
 pub struct App {
     pub(crate) config: Config,
     pub(crate) pages: Pages,
 }
 
 impl App {
-    /// Makes the application of a valid configuration.
+    /// Creates the application with a valid configuration.
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self { config, pages: Pages::default() }
@@ -34,7 +34,7 @@ pub trait Host {
     /// Reads the clock.
     fn now(&self) -> Timestamp;
 
-    /// Returns a database connection that nobody else uses until it is dropped.
+    /// Returns a database connection for exclusive use until it is dropped.
     ///
     /// # Errors
     /// The database cannot be opened.

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::input::{self, Request};
 use crate::routes::Params;
 
-/// A request on its way through a handler.
+/// The input of a handler.
 pub(crate) struct Call<'a> {
     pub(crate) host: &'a dyn Host,
     pub(crate) app: &'a App,
@@ -52,7 +52,7 @@ impl Call<'_> {
         self.params.get(name).unwrap_or_default()
     }
 
-    /// Returns what the domain needs, with the one connection of this request.
+    /// Returns the context for actions of the domain, with the request's only database connection.
     pub(crate) async fn context(&self) -> Result<AppContext<'_>, Error> {
         let db = match self.db.get() {
             Some(db) => db,

@@ -1,7 +1,7 @@
-//! Cross-origin requests, as Starlette's middleware answers them with credentials, any method and any header allowed.
+//! Cross-origin requests, answered as by Starlette's middleware with credentials and all methods and headers allowed.
 //!
-//! Not tower-http: its preflight replies differ from the Python server's in status, body, refusals, and in the credentials
-//! header for other origins.
+//! tower-http is not used: its preflight replies differ from the Python server's in status, body, refusals, and in the
+//! credentials header for other origins.
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -13,7 +13,7 @@ use crate::reply::{Reply, problem, with_body};
 const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 const MAX_AGE_SECS: &str = "600";
 
-/// Answers a preflight request (Fetch, "CORS-preflight request"); `None` if it is not one. It never reaches a route.
+/// Answers a preflight request (Fetch, "CORS-preflight request") in place of a route; `None` if it is not one.
 pub(crate) fn preflight(config: &Config, request: &Parts) -> Option<Reply> {
     let origin = request.headers.get(header::ORIGIN)?;
     let method = request.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;

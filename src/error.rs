@@ -1,4 +1,4 @@
-//! Errors, and their replies: the one place that knows the HTTP status of an error.
+//! Errors and their replies. Only this module maps errors to HTTP statuses.
 
 use http::{HeaderValue, StatusCode, header};
 use lanterne_core::error::{AccessTokenError, Error as DomainError, RefreshTokenError};
@@ -19,7 +19,7 @@ pub(crate) enum Error {
     MethodNotAllowed(String),
     /// The body is larger than [`BODY_BYTES_MAX`].
     BodyTooLarge,
-    /// The body broke off, is not UTF-8, or is nested too deeply.
+    /// The body ended early, is not UTF-8, or is nested too deeply.
     UnreadableBody,
     /// The input breaks these rules.
     Invalid(Vec<FieldError>),
@@ -30,7 +30,7 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// Returns what the log must know: the cause of a fault of the server.
+    /// Returns the cause of an internal error, for the log.
     pub(crate) fn cause(&self) -> Option<String> {
         match self {
             Self::Domain(DomainError::Internal(cause)) => Some(format!("{cause:#}")),

@@ -1,8 +1,8 @@
 //! The REST API: accounts, tokens and sessions over HTTP, as one WebAssembly component.
 //!
-//! [`pipeline`] handles a request from top to bottom: it finds a line in the table of [`routes`] and calls its handler in
-//! `api` with a `Call`, which parses its input (`input`) and returns a reply. The rules and all SQL are in `lanterne-core`.
-//! The same table makes the OpenAPI document and the pages of `docs`.
+//! [`pipeline`] handles a request from top to bottom: it looks up a row in the table of [`routes`] and passes a `Call` to
+//! its handler in `api`, which parses its input (`input`) and returns a reply. The rules and all SQL are in
+//! `lanterne-core`. The OpenAPI document and the pages of `docs` are generated from the same table.
 //!
 //! The crate compiles natively as well, without `spin`: tests implement [`app::Host`] on an SQLite file.
 

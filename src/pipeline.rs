@@ -1,4 +1,4 @@
-//! The way of a request, from top to bottom.
+//! Request handling, from top to bottom.
 
 use std::cell::OnceCell;
 use std::net::{IpAddr, SocketAddr};
@@ -19,7 +19,7 @@ use crate::reply::Reply;
 use crate::routes::{self, Match};
 use crate::{api, cors};
 
-/// How much of a larger body is read and dropped before the 413: a client that is still sending does not see a reply.
+/// How much of a larger body is read and discarded before the 413: a client that is still sending does not read a reply.
 const BODY_BYTES_DRAINED_MAX: usize = 8 * 1024 * 1024;
 /// The longest request id that is accepted from a client.
 const REQUEST_ID_CHARS_MAX: usize = 64;
@@ -79,7 +79,7 @@ async fn respond(
         host,
         app,
         client: client(&app.config, &parts.headers),
-        // Read only now: the body may have taken long.
+        // Read after the body, which may have taken long.
         now: host.now(),
         headers: &parts.headers,
         params,
@@ -90,7 +90,7 @@ async fn respond(
     route.answer(&call).await
 }
 
-/// Reads the body.
+/// Reads a body of up to [`BODY_BYTES_MAX`].
 async fn read(body: impl Body<Data = Bytes> + Unpin) -> Result<Bytes, Error> {
     let mut chunks = BodyDataStream::new(body);
     let mut read = BytesMut::new();
@@ -107,7 +107,7 @@ async fn read(body: impl Body<Data = Bytes> + Unpin) -> Result<Bytes, Error> {
     if length > BODY_BYTES_MAX { Err(Error::BodyTooLarge) } else { Ok(read.freeze()) }
 }
 
-/// Returns the client's id of the request if it is a plain token, or a new one.
+/// Returns the client's request id if it is a plain token, or a new UUID.
 fn request_id(headers: &HeaderMap) -> String {
     let is_plain = |id: &&str| {
         (1..=REQUEST_ID_CHARS_MAX).contains(&id.len())

@@ -27,7 +27,7 @@ pub(crate) struct Invalid {
     detail: Vec<FieldError>,
 }
 
-/// Returns `value` as compact JSON, which must not be cached: it is about one client, or about this moment.
+/// Returns `value` as compact JSON, which must not be cached: it depends on the client or the time.
 pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Reply {
     // Replies are structs with string keys: this cannot fail.
     let body = serde_json::to_vec(value).unwrap_or_default();
@@ -60,8 +60,8 @@ pub(crate) fn no_content() -> Reply {
     reply
 }
 
-/// Returns a body with its length. Without `Content-Length` the reply is chunked, and its last chunk waits 40 ms for a
-/// delayed acknowledgement.
+/// Returns a body with its length. Without `Content-Length` the reply would be chunked, and its last chunk could wait 40 ms
+/// for a delayed acknowledgement.
 pub(crate) fn with_body(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
     let length = HeaderValue::from(body.len());
     let mut reply = Reply::new(body);

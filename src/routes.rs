@@ -16,16 +16,16 @@ use crate::docs::{self, Operation};
 use crate::error::Error;
 use crate::reply::{Reply, empty};
 
-/// Answers even without a valid configuration.
+/// The health check, which answers even without a valid configuration.
 pub(crate) const HEALTH: &str = "/healthz";
 /// Swagger UI.
 pub(crate) const DOCS: &str = "/docs";
-/// The reference.
+/// The reference page.
 pub(crate) const REDOC: &str = "/redoc";
 /// The OpenAPI document.
 pub(crate) const OPENAPI: &str = "/openapi.json";
 
-/// A line of the table.
+/// A row of the table.
 pub(crate) struct Route {
     method: Method,
     path: &'static str,
@@ -36,11 +36,11 @@ pub(crate) struct Route {
 
 /// A handler and who may call it: one that takes a [`Caller`] cannot be reached without authentication.
 enum Handler {
-    /// Everybody.
+    /// Anyone.
     Public(for<'a> fn(&'a Call<'a>) -> Answer<'a>),
     /// Bearers of an access token.
     Account(AccountHandler),
-    /// Administrators. The refusal of the action, if there is one, is audited.
+    /// Administrators. If there is an action, its refusal is audited.
     Admin(AccountHandler, Option<Action>),
 }
 
@@ -49,7 +49,7 @@ type Answer<'a> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + 'a>>;
 /// The parameters of a path.
 pub(crate) type Params<'a> = matchit::Params<'static, 'a>;
 
-/// Makes a line of the table: `route!(Access METHOD path, handler, describe)`.
+/// Builds a row of the table: `route!(Access METHOD path, handler, describe)`.
 macro_rules! route {
     (Public $method:ident $path:expr, $handler:path, $describe:path) => {
         route!(@ $method $path, Handler::Public(|call| Box::pin($handler(call))), Some($describe))
@@ -145,7 +145,7 @@ pub(crate) fn described(config: &Config) -> impl Iterator<Item = (&'static Metho
 pub(crate) enum Match<'a> {
     /// This route, with the parameters of its path.
     Route(&'static Route, Params<'a>),
-    /// There is a route for this path, which has other slashes at its end.
+    /// A route exists for this path, which differs in its trailing slashes.
     OtherSlashes(String),
 }
 
@@ -163,7 +163,7 @@ pub(crate) fn find<'a>(method: &Method, path: &'a str, pages: bool) -> Result<Ma
             }
         };
     }
-    // As Starlette redirects.
+    // Redirect as Starlette does.
     let other = match path.ends_with('/') {
         true => path.trim_end_matches('/').to_owned(),
         false => format!("{path}/"),

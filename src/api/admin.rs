@@ -244,7 +244,7 @@ struct AuditLogReply {
     /// The id of that user or session; `null` if unknown.
     #[schema(required, examples("3"))]
     resource_id: Option<String>,
-    /// A sentence for people.
+    /// A human-readable description.
     #[schema(required, examples("User updated: user@example.com, active: false"))]
     details: Option<String>,
     /// Where the request came from; `null` for commands and for rows of the Python server.

@@ -134,8 +134,8 @@ pub(crate) fn describe_refresh(config: &Config) -> Operation {
     Operation::new("refresh", Tag::Authentication, "Refresh the tokens")
         .about(&format!(
             "Exchanges a refresh token for a new pair of tokens. A refresh token works once: of simultaneous requests with \
-             the same one, exactly one succeeds; the others must use its tokens or log in again. A token that comes back \
-             more than {race} after its use was stolen, so its session ends.\n\n\
+             the same one, exactly one succeeds; the others must use its tokens or log in again. Reuse of a token \
+             more than {race} after its use is treated as theft and ends the session.\n\n\
              A session ends {end} after its login at the latest, however often it is refreshed."
         ))
         .body::<RefreshRequest>(r#"{"refresh_token": null}"#)

@@ -1,5 +1,5 @@
-//! The files of the pages: Swagger UI and our own, gathered by `build.rs`. Their path contains a hash of all of them, so that
-//! browsers can cache them forever.
+//! The files of the pages, Swagger UI and our own, embedded by `build.rs`. Their path contains a hash of all of them, so
+//! that browsers can cache them forever.
 
 use std::io::Read as _;
 

@@ -1,6 +1,6 @@
-//! The documentation: the OpenAPI document, Swagger UI and a reference to read.
+//! The documentation: the OpenAPI document, Swagger UI and a static reference.
 //!
-//! All of it comes from the component: no page loads anything from another host, as its Content-Security-Policy states.
+//! The component contains all files: no page loads anything from another host, which its Content-Security-Policy enforces.
 
 mod assets;
 mod caching;
@@ -31,7 +31,7 @@ use crate::reply::{Reply, with_body};
 /// What the reference may load.
 const REFERENCE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \
                                 form-action 'none'; frame-ancestors 'none'";
-/// What Swagger UI may load: also scripts, replies of this API, and the styles and icons that it writes itself.
+/// What Swagger UI may load: also scripts, replies of this API, and inline styles and icons.
 const SWAGGER_UI_POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; \
                                  style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; \
                                  form-action 'self'; frame-ancestors 'none'";
@@ -57,7 +57,7 @@ pub(crate) async fn asset(call: &Call<'_>) -> Result<Reply, Error> {
     Ok(asset.reply(call.headers))
 }
 
-/// The pages, each made at its first request.
+/// The pages, each rendered on its first request.
 #[derive(Default)]
 pub(crate) struct Pages {
     openapi: OnceLock<Page>,
@@ -86,7 +86,7 @@ impl Pages {
     }
 }
 
-/// A text that stays the same as long as the application lives.
+/// A page that is constant for the lifetime of the application.
 struct Page {
     content_type: &'static str,
     policy: Option<&'static str>,
@@ -119,7 +119,7 @@ impl Page {
     }
 }
 
-/// Spells a configured duration: `30 minutes`, `1 day`.
+/// Formats a configured duration: `30 minutes`, `1 day`.
 pub(crate) fn span(duration: Duration) -> String {
     let secs = duration.as_secs();
     let (count, unit) = match secs {

@@ -1,4 +1,4 @@
-//! The OpenAPI document, made of the table of routes and of the types of requests and replies.
+//! The OpenAPI document, generated from the table of routes and the types of requests and replies.
 
 use lanterne_core::config::Config;
 use utoipa::openapi::path::{HttpMethod, PathItem, PathsBuilder};
@@ -50,7 +50,7 @@ impl Tag {
     }
 }
 
-/// Makes the document.
+/// Builds the document.
 pub(super) fn document(config: &Config) -> OpenApi {
     let bearer = Http::builder()
         .scheme(HttpAuthScheme::Bearer)

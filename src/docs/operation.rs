@@ -1,4 +1,4 @@
-//! Describing a route for the OpenAPI document. Examples of errors are the replies that the server really sends.
+//! Describes a route for the OpenAPI document. The examples of errors are the server's own replies.
 
 use std::collections::BTreeMap;
 
@@ -95,7 +95,7 @@ impl Operation {
         self
     }
 
-    /// Documents the need for an access token. The table of routes calls this.
+    /// Documents that an access token is required. Called by the table of routes.
     pub(crate) fn requires_token(mut self) -> Self {
         self.operation = self.operation.security(SecurityRequirement::new(BEARER, [] as [&str; 0]));
         self.fails("There is no access token", AccessTokenError::Missing)
@@ -106,7 +106,7 @@ impl Operation {
             .fails("Its account is inactive", DomainError::AccountInactive)
     }
 
-    /// Documents the need for an administrator. The table of routes calls this.
+    /// Documents that an administrator is required. Called by the table of routes.
     pub(crate) fn requires_admin(self) -> Self {
         self.requires_token().fails("Its account is not an administrator", DomainError::AdminRequired)
     }
@@ -119,9 +119,9 @@ impl Operation {
         self.fails("There were too many failed attempts", DomainError::Throttled(Limit::PAUSE_MIN_SECS))
     }
 
-    /// Documents the faults of the server.
+    /// Documents the errors that are the server's fault.
     pub(crate) fn may_fail(self) -> Self {
-        self.fails("A fault of the server, which its log explains", DomainError::Internal(anyhow::anyhow!("")))
+        self.fails("An internal error; the server's log contains the cause", DomainError::Internal(anyhow::anyhow!("")))
             .fails("The configuration is invalid", Error::NotConfigured)
     }
 

@@ -1,4 +1,4 @@
-//! `/redoc`: the OpenAPI document as a page to read, without scripts.
+//! `/redoc`: the OpenAPI document as a static page without scripts.
 
 use maud::{DOCTYPE, Markup, html};
 use serde_json::Value;
@@ -8,10 +8,10 @@ use super::schema::{list, members, pretty, resolve, rules, sample, text, type_na
 use super::swagger_ui::{head, header};
 use crate::routes;
 
-/// The server of the examples, at the address of the README.
+/// The server in the examples: the default address of `lanterne up`.
 const SERVER: &str = "http://127.0.0.1:8000";
 
-/// More reasons for one status are folded.
+/// More reasons for one status are collapsed.
 const REASONS_SHOWN_MAX: usize = 3;
 
 /// An operation of the document.
@@ -21,7 +21,7 @@ struct Operation<'a> {
     value: &'a Value,
 }
 
-/// Makes the page.
+/// Renders the page.
 pub(super) fn page(document: &Value) -> Markup {
     let operations = operations(document);
     let tags: Vec<&Value> = list(&document["tags"]).collect();
@@ -124,7 +124,7 @@ fn administrators(operation: &Operation<'_>) -> &'static str {
     if is_for_them { " of an administrator" } else { "" }
 }
 
-/// The request as a command for a shell.
+/// The request as a curl command.
 fn curl(document: &Value, operation: &Operation<'_>, body: &Value) -> String {
     let path = list(&operation.value["parameters"]).fold(operation.path.to_owned(), |path, parameter| {
         path.replace(&format!("{{{}}}", text(&parameter["name"])), &sample(document, &parameter["schema"]).to_string())
@@ -202,7 +202,7 @@ fn field(document: &Value, name: &str, schema: &Value, is_required: bool, about:
     }
 }
 
-/// The errors, one line per reason; long or many ones are folded.
+/// The errors, one line per reason; long or many ones are collapsed.
 fn errors(failures: &[(&str, &Value)]) -> Markup {
     html! {
         ul.errors {

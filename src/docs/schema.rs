@@ -1,4 +1,4 @@
-//! Reading JSON and JSON Schemas of the document.
+//! Reads JSON and the JSON Schemas of the document.
 
 use serde_json::{Map, Value};
 
@@ -31,7 +31,7 @@ pub(super) fn type_name(document: &Value, schema: &Value) -> String {
     }
 }
 
-/// Spells the rules of a value.
+/// Lists the rules of a value: `8 to 100 characters`.
 pub(super) fn rules(document: &Value, schema: &Value) -> Vec<String> {
     let schema = resolve(document, schema);
     let mut rules = Vec::new();
@@ -75,7 +75,7 @@ pub(super) fn sample(document: &Value, schema: &Value) -> Value {
     }
 }
 
-/// Formats JSON for people.
+/// Formats JSON with indentation.
 pub(super) fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
 }

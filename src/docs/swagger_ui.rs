@@ -6,7 +6,7 @@ use super::assets;
 use super::openapi::TITLE;
 use crate::routes;
 
-/// Makes the page, which has no inline script: its policy forbids them.
+/// Renders the page, without inline scripts, which its policy forbids.
 pub(super) fn page() -> Markup {
     html! {
         (DOCTYPE)

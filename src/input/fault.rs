@@ -15,7 +15,7 @@ pub(crate) struct FieldError {
     /// The part of the request, then the field.
     #[schema(inline, examples(json!(["body", "email"])))]
     pub(crate) loc: Vec<Location>,
-    /// A sentence for people.
+    /// A human-readable message.
     #[schema(examples("Field required"))]
     pub(crate) msg: String,
     /// What was sent, with secrets masked.

@@ -1,4 +1,4 @@
-//! What a 422 repeats of the input.
+//! Masks secrets in the input that a 422 repeats.
 //!
 //! FastAPI echoes the faulty value, and for a missing field the whole body, passwords included; such replies end up in
 //! browser consoles and logs. Here, values are masked unless the request declares a field of that name that is not secret,
@@ -12,7 +12,7 @@ use super::request::FieldRule;
 /// Replaces a masked value, as in pydantic's `SecretStr`.
 const MASK: &str = "**********";
 
-/// Shorter texts are neither passwords nor tokens, and clients may compare them with what they sent.
+/// Shorter values are neither passwords nor tokens, so they are echoed: clients may compare them with what they sent.
 const SECRET_CHARS_MIN: usize = NewPassword::CHARS_MIN;
 
 /// Returns the value of a field with secrets masked.

@@ -1,6 +1,6 @@
 //! The counters of the throttle in the host's key-value store, which all instances share.
 //!
-//! Through `wasi:keyvalue`: `spin:key-value` has no compare-and-swap.
+//! Uses `wasi:keyvalue`, because `spin:key-value` has no compare-and-swap.
 
 use lanterne_core::throttle::{Change, CounterStore, Unavailable};
 

@@ -20,7 +20,7 @@ static IDLE: Mutex<Vec<sqlite::Connection>> = Mutex::new(Vec::new());
 pub(crate) struct Pooled {
     /// `None` only while dropping.
     connection: Option<sqlite::Connection>,
-    /// Whether it is not set up yet, or in a transaction, and so not for another request.
+    /// Whether to close it instead of returning it: it is not set up yet, or in a transaction.
     must_close: Cell<bool>,
 }
 

@@ -81,7 +81,7 @@ pub struct Entry {
     pub user_id: Option<i64>,
     /// What it was done to, if known.
     pub resource_id: Option<i64>,
-    /// A sentence for a person, without passwords, tokens or secrets.
+    /// A human-readable description, without passwords, tokens or secrets.
     pub details: String,
 }
 
@@ -98,7 +98,7 @@ pub struct Record {
     pub resource: String,
     /// What it was done to, if known.
     pub resource_id: Option<String>,
-    /// A sentence for a person.
+    /// A human-readable description.
     pub details: Option<String>,
     /// Where the request came from.
     pub client: Client,
@@ -142,8 +142,8 @@ pub async fn insert(db: &dyn Connection, entry: &Entry, client: &Client, now: Ti
     Ok(())
 }
 
-/// Lists at most `limit` rows, newest first. Reads backwards from the newest row, or along the index of an account or an
-/// action: a page of long ago costs reading all that is newer.
+/// Lists at most `limit` rows, newest first. Reads the table, or the index of an account or an action, backwards from
+/// `before` or from the newest row: rows after `until` are read and skipped.
 pub async fn list(db: &dyn Connection, filter: &Filter, limit: i64) -> Result<Vec<Record>, Error> {
     let Filter { user_id, action, since, until, before } = filter.clone();
     let (conditions, mut params) = Conditions::default()

@@ -11,7 +11,7 @@ use crate::token::Keys;
 /// The shortest signing key, as long as the hash (RFC 7518, section 3.2).
 pub const SECRET_BYTES_MIN: usize = 32;
 
-/// Parts of well-known keys: of tutorials, of examples, and the Python server's default.
+/// Substrings of well-known keys: from tutorials, from examples, and the Python server's default.
 const PLACEHOLDERS: [&str; 5] = [
     "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
     "your-secret-key",

@@ -41,7 +41,7 @@ pub enum Error {
     /// A refused refresh token.
     #[error(transparent)]
     RefreshToken(#[from] RefreshTokenError),
-    /// A fault of the server.
+    /// An internal error.
     #[error("Internal Server Error")]
     Internal(#[from] anyhow::Error),
 }

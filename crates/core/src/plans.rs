@@ -23,7 +23,7 @@ impl Planner {
 
     /// Returns the plan of all statements that `work` runs.
     fn plan<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Vec<String> {
-        // No rows come back, which may be an error to it.
+        // It gets no rows, which it may treat as an error.
         let _ = block_on(work);
         self.plan.take()
     }
@@ -96,7 +96,7 @@ fn lists_that_read_the_table_do_so_in_order() {
     assert_eq!(db.plan(users::list(&db, &everybody, 50, 0)), ["SCAN users"]);
     let some = users::Filter { email_part: Some("x".to_owned()), ..everybody };
     assert_eq!(db.plan(users::list(&db, &some, 50, 0)), ["SCAN users"]);
-    // Of an index there is less to read than of the table.
+    // The index is smaller than the table.
     assert_eq!(db.plan(users::count(&db, &some)), ["SCAN users USING COVERING INDEX ix_users_email"]);
     let lines = audit::Filter { since: Some(now()), until: Some(now()), ..audit::Filter::default() };
     assert_eq!(db.plan(audit::list(&db, &lines, 50)), ["SCAN audit_logs"]);

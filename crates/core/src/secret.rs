@@ -1,4 +1,4 @@
-//! Passwords and tokens as they arrive: text that does not show itself.
+//! Passwords and tokens as received, hidden from `Debug`.
 
 use std::fmt;
 

@@ -39,7 +39,7 @@ pub trait CounterStore {
 /// Computes a new value from the current one.
 pub type Change<'a> = dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>> + 'a;
 
-/// The store failed. Logins go on uncounted.
+/// The store failed. Logins continue without being counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unavailable;
 
@@ -100,7 +100,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Makes an attempt that is not counted, for a server without throttle.
+    /// Returns an attempt that is not counted, for a server without throttle.
     #[must_use]
     pub fn uncounted() -> Self {
         Self { counted: None }
@@ -116,7 +116,7 @@ impl<'a> Attempt<'a> {
         let _ = take_back(store, &keys.address, address_paused_until);
     }
 
-    /// Takes the attempt back: it was no guess, or a fault of the server left its outcome unknown.
+    /// Takes the attempt back: it was not a wrong guess, or an internal error left its outcome unknown.
     pub fn cancel(self) {
         let Some(Counted { store, keys, address_paused_until, pair_paused_until }) = self.counted else { return };
         let _ = take_back(store, &keys.pair, pair_paused_until);
@@ -126,7 +126,7 @@ impl<'a> Attempt<'a> {
 }
 
 impl<'a> Counted<'a> {
-    /// Counts an attempt in all three counters, or in none.
+    /// Counts an attempt in all three counters, or in none if attempts are paused.
     fn new(store: &'a dyn CounterStore, keys: CounterKeys, now: i64) -> Result<Self, NotCounted> {
         let address_paused_until = count(store, &keys.address, &ADDRESS, now, 0)?;
         let read = |key: &str, limit| update(store, key, |stored| (None, Counter::read(stored, limit, now).count));

@@ -205,7 +205,7 @@ pub async fn list(db: &dyn Connection, filters: &Filter, limit: i64, offset: i64
     db.query(&sql, params).await?.iter().map(User::from_row).collect()
 }
 
-/// Counts accounts: by an index, but for a search in addresses, which reads all of them.
+/// Counts accounts. Uses an index; a search in addresses reads all of them.
 pub async fn count(db: &dyn Connection, filters: &Filter) -> Result<i64, Error> {
     let (conditions, params) = filters.conditions();
     let rows = db.query(&format!("SELECT count(*) FROM users {conditions}"), params).await?;

@@ -17,7 +17,7 @@ pub use file::SqliteFile;
 pub use timestamp::Timestamp;
 pub use value::{FromValue, Row, Value};
 
-/// A failure between this program and the database. Its text is for the log, never for a client.
+/// A database error. Its text is for the log, never for a client.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The host refused to open the database or to run the statement.

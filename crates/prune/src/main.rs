@@ -1,7 +1,7 @@
 //! `prune`: deletes old sessions, old audit rows and expired throttle counters.
 //!
 //! Safe beside a busy server: rows are found without a lock and deleted in small transactions, each followed by a pause for
-//! other writers. An interrupted run has deleted less.
+//! other writers. An interrupted run can be repeated.
 
 mod arguments;
 mod retention;
@@ -39,7 +39,7 @@ Options:
   --dry-run          only count, delete nothing
   help               show this text
 
-N is a whole number from 1. What is not named is kept.
+N is a whole number from 1. Only what the options name is deleted.
 
 Exit status: 0 on success, 1 on failure, 2 on a usage error (1 on Spin).
 
@@ -49,8 +49,8 @@ Run it with:
 
 fn main() -> ExitCode {
     run("prune", async |words| {
-        let arguments = arguments::parse(&words)
-            .map_err(|fault| Failure::Usage(format!("{fault}; `prune help` says what it does")))?;
+        let arguments =
+            arguments::parse(&words).map_err(|fault| Failure::Usage(format!("{fault}; see `prune help`")))?;
         let Some(arguments) = arguments else {
             say(USAGE);
             return Ok(());
@@ -94,13 +94,13 @@ async fn delete(db: &dyn Connection, table: Table, cutoff: Timestamp) -> Result<
         let started = Instant::now();
         count += i64::try_from(table.delete(db, cutoff, after, last).await?).unwrap_or(0);
         after = last;
-        // SQLite has no queue: leave the write lock free for as long as it was held.
+        // SQLite does not queue writers: leave the write lock free for as long as it was held.
         thread::sleep(started.elapsed());
     }
     Ok(count)
 }
 
-/// A counter as the API stores it (`throttle::Counter` in `lanterne-core`), as far as pruning needs it.
+/// The part of a stored counter (`throttle::Counter` in `lanterne-core`) that pruning needs.
 #[derive(Deserialize)]
 struct Counter {
     /// Unix time in milliseconds.
@@ -127,7 +127,7 @@ fn forget_counters(store: &Store, dry_run: bool, now: Timestamp) -> Result<i64, 
 
 fn days_before(now: Timestamp, days: u32) -> Result<Timestamp, Failure> {
     let seconds = now.unix() - i64::from(days) * SECONDS_PER_DAY;
-    Timestamp::from_unix(seconds).ok_or_else(|| Failure::Failed("the clock is wrong".to_owned()))
+    Timestamp::from_unix(seconds).ok_or_else(|| Failure::Failed("the system clock is out of range".to_owned()))
 }
 
 fn spelled(days: u32) -> String {

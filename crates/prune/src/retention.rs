@@ -1,4 +1,4 @@
-//! Old rows of the tables that only grow: counted, found and deleted in small batches.
+//! Counts and deletes old rows of the tables that only grow, in small batches.
 
 use lanterne_database::{Connection, Error, Timestamp, params};
 

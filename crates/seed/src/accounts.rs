@@ -32,9 +32,9 @@ pub(crate) enum Outcome {
     Found(User),
 }
 
-/// Creates the missing ones of `accounts`, all or none; returns the outcome for each.
+/// Creates those of `accounts` that do not exist, in one transaction; returns the outcome for each.
 pub(crate) async fn create(db: &dyn Connection, accounts: &[Account<'_>], cost: Cost) -> Result<Vec<Outcome>, Failure> {
-    // Hash before the transaction: a server would wait for the write lock meanwhile.
+    // Hash before the transaction: a running server would wait for the write lock.
     let mut hashes = Vec::with_capacity(accounts.len());
     for account in accounts {
         hashes.push(missing_hash(db, account, cost).await?);
@@ -77,7 +77,7 @@ async fn insert(
     found.map(Outcome::Found).ok_or_else(|| db::Error::Host(format!("{email} was deleted meanwhile: try again")))
 }
 
-/// Writes the audit row. A command has no account that acts.
+/// Writes the audit row, without an acting account.
 async fn record(db: &dyn Connection, user: &User, now: Timestamp) -> Result<(), db::Error> {
     let entry = Entry {
         action: Action::UserCreate,

@@ -53,8 +53,7 @@ const PRODUCTION: [&str; 2] = ["production", "prod"];
 
 fn main() -> ExitCode {
     run("seed", async |words| {
-        let command = arguments::parse(&words)
-            .map_err(|fault| Failure::Usage(format!("{fault}; `seed help` says what it does")))?;
+        let command = arguments::parse(&words).map_err(|fault| Failure::Usage(format!("{fault}; see `seed help`")))?;
         match command {
             Command::Help => {
                 say(usage());
@@ -102,10 +101,10 @@ async fn seed_admin(email: &str, password_from_stdin: bool) -> Result<(), Failur
     match accounts::create(&db, &[account], cost).await?.pop() {
         Some(Outcome::Found(user)) if !user.is_admin || !user.is_active => {
             let state = if user.is_admin { "inactive" } else { "no administrator" };
-            Err(Failure::Failed(format!("{email} is already there, but is {state}; it is left as it is")))
+            Err(Failure::Failed(format!("{email} is already there, but is {state}; it was not changed")))
         }
         Some(Outcome::Found(_)) => {
-            say(format!("{email}: already there, with the password it has"));
+            say(format!("{email}: already there; its password was not changed"));
             Ok(())
         }
         Some(Outcome::Created) | None => {

@@ -18,7 +18,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Makes the event of this caller acting on the resource with this id.
+    /// Returns the event of this caller acting on the resource with this id.
     pub(super) fn event(&self, action: Action, resource_id: Option<i64>) -> Event {
         Event { action, user_id: Some(self.user.id), resource_id, subject: self.user.email.clone() }
     }
@@ -56,7 +56,7 @@ pub(super) async fn reload(context: &AppContext<'_>, caller: &Caller) -> Result<
     load(context, caller.claims.clone()).await
 }
 
-/// Does what [`reload`] does, and refuses a caller who is no administrator any more.
+/// Does what [`reload`] does, and refuses a caller who is no longer an administrator.
 pub(super) async fn reload_admin(context: &AppContext<'_>, caller: &Caller) -> Result<Caller, Error> {
     let caller = reload(context, caller).await?;
     check_admin(&caller)?;

@@ -6,7 +6,7 @@ use super::AppContext;
 use crate::audit::{self, Action, Entry};
 use crate::error::Error;
 
-/// An action that is under way.
+/// An action in progress.
 #[derive(Clone)]
 pub(super) struct Event {
     pub(super) action: Action,
@@ -38,8 +38,8 @@ impl Event {
         self.record(context, details).await
     }
 
-    /// Runs `work`, which records its success, in one transaction. An error rolls it back; a refusal is then recorded by
-    /// itself, while a fault of the server is left to the server's log.
+    /// Runs `work`, which records its success, in one transaction. An error rolls it back. A refusal is then recorded
+    /// outside of the transaction; an internal error is not recorded, since the server logs it.
     pub(super) async fn transaction<T>(
         &self,
         context: &AppContext<'_>,

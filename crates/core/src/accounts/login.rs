@@ -41,7 +41,7 @@ pub async fn login(context: &AppContext<'_>, email: &Email, password: &Secret) -
             attempt.succeeded();
             return Ok(pair);
         }
-        // The password was right: not a guess.
+        // The password was right, or the server failed: not a wrong guess.
         Ok(Outcome::Refused(Error::AccountInactive, _)) | Err(_) => attempt.cancel(),
         Ok(Outcome::Refused(..) | Outcome::HashReplaced) => {}
     }
@@ -76,7 +76,7 @@ async fn check(context: &AppContext<'_>, email: &str, password: &str) -> Result<
         Verdict::Right | Verdict::RightButOutdated => None,
     };
     transaction(context.db, async {
-        // Hashing took a while: read the account again.
+        // The account may have changed during hashing: read it again.
         let Some(current) = users::find_by_id(context.db, user.id).await? else {
             return Ok(Outcome::Refused(Error::InvalidCredentials, Some(user.id)));
         };

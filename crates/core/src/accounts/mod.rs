@@ -1,4 +1,4 @@
-//! What people do with accounts. Each action is one transaction together with its audit row; a refusal has a row of its
+//! The actions on accounts. Each runs in one transaction together with its audit row; a refusal is audited in a row of its
 //! own ([`event`]).
 
 pub mod access;
@@ -21,9 +21,9 @@ use crate::sessions::NewSession;
 use crate::throttle::{Attempt, CounterStore, Pause};
 use crate::users::{self, User};
 
-/// What an action needs beside its input.
+/// What every action needs besides its input.
 pub struct AppContext<'a> {
-    /// A connection that no other request uses meanwhile.
+    /// A connection that no other request uses.
     pub db: &'a dyn Connection,
     /// The store of the throttle.
     pub counters: &'a dyn CounterStore,
@@ -97,8 +97,8 @@ impl<'a> AppContext<'a> {
         })
     }
 
-    /// Refuses to go on if `user` is the last active administrator. Call it in the transaction of the change: writing
-    /// transactions never overlap, so two administrators cannot remove each other.
+    /// Fails if `user` is the last active administrator. Call it in the transaction of the change: writing transactions
+    /// never overlap, so two administrators cannot remove each other.
     async fn keep_an_administrator(&self, user: &User) -> Result<(), Error> {
         let is_one = user.is_admin && user.is_active;
         if is_one && !users::has_other_active_admin(self.db, user.id).await? {

@@ -1,8 +1,8 @@
 //! Exchanging a refresh token for a new pair, and detecting stolen tokens.
 //!
-//! Each refresh token works once (RFC 9700, section 4.14.2). One that comes back is held by its owner and by a thief, and
-//! the server cannot tell who used it first: it ends the session, and both must log in. Within [`RACE`] it is taken for
-//! two tabs of one browser instead.
+//! Each refresh token works once (RFC 9700, section 4.14.2). Reuse means that both the owner and a thief hold the token.
+//! The server cannot tell who used it first, so it ends the session, and both must log in. Reuse within [`RACE`] is
+//! attributed to two tabs of one browser instead.
 
 use std::time::Duration;
 
@@ -15,21 +15,21 @@ use crate::sessions::{self, Rotated};
 use crate::token::{Claims, TokenType};
 use crate::users;
 
-/// How long a used refresh token may come back without being taken for stolen.
+/// How long after its use the reuse of a refresh token is not treated as theft.
 pub const RACE: Duration = Duration::from_secs(10);
 
-/// The outcome of an exchange that is committed: some refusals end a session, and must not be rolled back.
+/// The outcome of a committed exchange: some refusals end a session, and must not be rolled back.
 enum Outcome {
     Issued(TokenPair),
     Refused(RefreshTokenError),
 }
 
-/// Exchanges a refresh token, which is used up.
+/// Exchanges a refresh token for a new pair and invalidates it.
 ///
 /// # Errors
 /// [`Error::RefreshToken`]
 pub async fn refresh(context: &AppContext<'_>, token: &Secret) -> Result<TokenPair, Error> {
-    // Not audited if this fails: such a token says nothing about any session, and can be sent without end.
+    // A failure is not audited: such a token identifies no session, and anyone could fill the log with them.
     let claims = context.config.keys.verify(token.expose(), TokenType::Refresh, context.now);
     let claims = claims.map_err(RefreshTokenError::from)?;
     let event =
@@ -65,7 +65,7 @@ async fn refuse_spent(context: &AppContext<'_>, event: &Event, claims: &Claims) 
     if context.now.since(rotated_at) <= RACE {
         return Ok(Outcome::Refused(RefreshTokenError::Spent));
     }
-    // A session that has ended holds nothing to steal.
+    // A session that has already ended needs no protection.
     if !sessions::end(context.db, claims.user_id, chain_id, context.now).await? {
         return refuse(context, event, RefreshTokenError::Spent).await;
     }

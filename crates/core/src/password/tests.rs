@@ -68,7 +68,7 @@ fn a_hash_of_a_truncated_password_is_not_renewed() {
     assert_eq!(check(&"k".repeat(72), &stored), Verdict::RightButOutdated);
 }
 
-/// How many rounds a comparison takes: it gives way once in each.
+/// The number of rounds of a comparison, which yields once per round.
 fn rounds(password: &str, stored: Option<&str>, cost: Cost) -> usize {
     let mut comparison = std::pin::pin!(verify(password, stored, cost));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());

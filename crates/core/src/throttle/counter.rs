@@ -71,8 +71,8 @@ impl Counter {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Counts an attempt, unless attempts are paused. One that reaches the limit begins a pause of at least `pause_min`
-    /// milliseconds; returns its end, or 0: `now` would pause a request that arrived a moment earlier.
+    /// Counts an attempt, unless attempts are paused. Returns the end of the pause that it begins, which lasts at least
+    /// `pause_min` milliseconds, or 0 without one: `now` would pause a request with a slightly earlier time.
     pub(super) fn attempt(&mut self, limit: &Limit, now: i64, pause_min: i64) -> Result<i64, Pause> {
         if now < self.paused_until {
             let is_first_refusal = !std::mem::replace(&mut self.has_refused, true);

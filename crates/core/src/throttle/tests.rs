@@ -43,7 +43,7 @@ impl Server {
         self.now = self.now.after(Duration::from_secs(seconds));
     }
 
-    /// A wrong password, or for how many seconds none is looked at.
+    /// Sends a wrong password; `Err` is the remaining pause in seconds.
     fn fail(&self, email: &str, address: &str) -> Result<(), i64> {
         self.attempt(email, address, |_| ()).map_err(|pause| pause.seconds)
     }
@@ -74,7 +74,7 @@ fn ten_failures_at_an_account_from_one_network_start_a_doubling_pause() {
         server.wait(1);
         assert_eq!(server.fail("a", "::1"), Ok(()));
     }
-    // Neither the account nor the address is closed.
+    // Neither the account nor the address is paused elsewhere.
     assert_eq!(server.succeed("a", "192.0.2.1"), Ok(()));
     assert_eq!(server.fail("b", "::1"), Ok(()));
     server.wait(24 * 60 * 60);
@@ -97,7 +97,7 @@ fn success_resets_the_failures() {
 fn a_hundred_failures_from_one_network_start_a_pause() {
     let mut server = Server::new();
     for account in 0..100 {
-        // The owner of one account may as well be guessing at others.
+        // Logins to one's own account do not reset failures at others.
         assert_eq!(server.succeed("own", "192.0.2.1"), Ok(()));
         assert_eq!(server.fail(&account.to_string(), "192.0.2.1"), Ok(()));
     }
@@ -122,7 +122,7 @@ fn an_account_under_attack_stays_open_to_its_owner() {
         assert_eq!(server.fail("a", "203.0.113.1"), Ok(()));
     }
     assert_eq!(server.succeed("a", "198.51.100.1"), Ok(()));
-    // The owner was there: that is over.
+    // The owner's login has reset the counter of the account.
     assert_eq!(server.fail("a", "198.51.100.1"), Ok(()));
     assert_eq!(server.fail("a", "198.51.100.1"), Ok(()));
 }
