@@ -91,8 +91,8 @@ pub(crate) fn python_database(path: &Path) -> Database {
     db
 }
 
-/// A project with that database.
-fn moving_in() -> (Project, Database) {
+/// A project whose DATABASE_URL is such a database.
+fn python_project() -> (Project, Database) {
     let project = Project::new().environment("DATABASE_URL", URL);
     let db = python_database(&project.path(FILE));
     (project, db)
@@ -107,7 +107,7 @@ fn refresh_token() -> String {
 #[test]
 #[cfg_attr(spin_host, ignore = "only lanterne reads DATABASE_URL")]
 fn accounts_and_sessions_of_the_python_server_stay_valid() {
-    let (project, db) = moving_in();
+    let (project, db) = python_project();
     let app = TestApp::of(project);
     app.try_login(EMAIL, OLD_PASSWORD).expect_status(200);
     app.try_login(EMAIL, "another password").expect_status(401);
@@ -124,7 +124,7 @@ fn accounts_and_sessions_of_the_python_server_stay_valid() {
 #[test]
 #[cfg_attr(spin_host, ignore = "only lanterne reads DATABASE_URL")]
 fn the_python_server_can_still_use_the_file() {
-    let (project, db) = moving_in();
+    let (project, db) = python_project();
     let app = TestApp::of(project);
     app.register("new@example.com");
     // These statements name no column of a later migration.
@@ -141,7 +141,7 @@ fn the_python_server_can_still_use_the_file() {
 #[test]
 #[cfg_attr(spin_host, ignore = "only lanterne reads DATABASE_URL")]
 fn current_and_history_do_not_write() {
-    let (project, db) = moving_in();
+    let (project, db) = python_project();
     drop(db);
     let before = contents(&project.path("memory"));
     assert!(project.run("migrate", &["current"]).succeeded().contains("0001 create_accounts"));
@@ -184,7 +184,7 @@ fn tables_that_differ_from_the_alembic_revision_are_refused() {
         ("DROP TABLE audit_logs", "there is no table audit_logs"),
         ("UPDATE alembic_version SET version_num = '0123456789ab'", "migration 0123456789ab of Alembic"),
     ] {
-        let (project, db) = moving_in();
+        let (project, db) = python_project();
         db.execute_all(change);
         drop(db);
         expect_refusal(project, words);
@@ -203,7 +203,7 @@ fn databases_of_unknown_origin_are_refused() {
         Database::create(&project.path(FILE)).execute_all(sql);
         expect_refusal(project, words);
     }
-    let (project, db) = moving_in();
+    let (project, db) = python_project();
     db.execute_all("DROP TABLE alembic_version");
     drop(db);
     expect_refusal(project, "`migrate stamp 0001_create_accounts`");

@@ -1,4 +1,4 @@
-//! Tells the tests what this machine can run, so that a test that cannot run is reported as ignored, with its reason.
+//! Detects which tests this machine can run. The others are reported as ignored, with the reason.
 //!
 //! `has_browser`: Node, Chromium and playwright-core are installed, as `e2e/` needs them.
 //! `spin_host`: the tests run against Spin (`LANTERNE_TEST_HOST=spin`), not against `lanterne`.

@@ -1,4 +1,4 @@
-//! What the command components have in common: exit statuses, and waiting for locks.
+//! Common behaviour of the command components: exit statuses, and waiting for locks.
 
 use std::thread;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{Host, Project};
 
-/// Longer than a request waits for a lock, and much shorter than a command does.
+/// How long the lock is held: longer than a request waits for it, and much shorter than a command does.
 const HELD: Duration = Duration::from_millis(6500);
 
 #[test]

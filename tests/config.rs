@@ -14,7 +14,7 @@ fn refused(project: Project) -> Finished {
     }
 }
 
-/// The lifetime of the server's access tokens in minutes, as a sign of which configuration is in force.
+/// The lifetime of the server's access tokens in minutes, which shows the effective configuration.
 fn access_minutes(project: Project) -> i64 {
     let app = TestApp::of(project);
     let (_, tokens) = app.logged_in("user@example.com");

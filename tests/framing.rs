@@ -29,7 +29,7 @@ fn chunked_bodies_are_accepted() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "spin goes by the chunks")]
+#[cfg_attr(spin_host, ignore = "Spin accepts such requests")]
 fn a_request_with_two_lengths_is_refused_and_closes_the_connection() {
     let app = TestApp::start();
     let two =
@@ -50,7 +50,7 @@ fn a_request_with_two_lengths_is_refused_and_closes_the_connection() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "spin keeps the connection open")]
+#[cfg_attr(spin_host, ignore = "Spin keeps the connection open")]
 fn a_chunked_request_is_the_last_on_its_connection() {
     let app = TestApp::start();
     let head = "POST /auth/refresh HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n";

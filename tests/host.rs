@@ -18,7 +18,7 @@ fn refused(project: Project) -> Finished {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
+#[cfg_attr(spin_host, ignore = "tests the command line of lanterne")]
 fn help_lists_every_command_and_flag() {
     let project = Project::new();
     let help = lanterne(&project, &["--help"]).succeeded();
@@ -32,7 +32,7 @@ fn help_lists_every_command_and_flag() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
+#[cfg_attr(spin_host, ignore = "tests the command line of lanterne")]
 fn an_unknown_flag_or_command_is_reported() {
     let project = Project::new();
     lanterne(&project, &["up", "--lisen", "127.0.0.1:0"]).failed(2, &["--lisen", "--listen"]);
@@ -42,7 +42,7 @@ fn an_unknown_flag_or_command_is_reported() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
+#[cfg_attr(spin_host, ignore = "tests the command line of lanterne")]
 fn an_address_in_use_is_reported_with_a_suggestion() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("an address").to_string();
@@ -51,7 +51,7 @@ fn an_address_in_use_is_reported_with_a_suggestion() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
+#[cfg_attr(spin_host, ignore = "tests the command line of lanterne")]
 fn a_missing_or_invalid_manifest_is_reported() {
     let project = Project::new();
     lanterne(&project, &["up", "--from", "nowhere/spin.toml"]).failed(1, &["nowhere/spin.toml"]);
@@ -60,14 +60,14 @@ fn a_missing_or_invalid_manifest_is_reported() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
+#[cfg_attr(spin_host, ignore = "tests the command line of lanterne")]
 fn a_missing_component_file_is_reported() {
     let project = Project::new().edit("spin.toml", "/api.wasm", "/no-such-component.wasm");
     refused(project).failed(1, &["no-such-component.wasm"]);
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
+#[cfg_attr(spin_host, ignore = "tests the command line of lanterne")]
 fn a_component_without_a_database_grant_is_refused() {
     let grant = "sqlite_databases = [\"default\"]";
     refused(Project::new().edit("spin.toml", grant, "")).failed(1, &["\"api\"", "spin:sqlite", "sqlite_databases"]);
@@ -76,7 +76,7 @@ fn a_component_without_a_database_grant_is_refused() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
+#[cfg_attr(spin_host, ignore = "tests the command line of lanterne")]
 fn a_file_that_is_not_a_database_is_refused_and_unchanged() {
     let project = Project::new().file("notes.txt", "not a database, but somebody's notes, longer than a header is");
     let project = project.environment("DATABASE_URL", "sqlite:///notes.txt");
@@ -88,7 +88,7 @@ fn a_file_that_is_not_a_database_is_refused_and_unchanged() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "the command line is lanterne's own")]
+#[cfg_attr(spin_host, ignore = "tests the command line of lanterne")]
 fn quiet_announces_the_address_and_logs_nothing() {
     let app = TestApp::of(Project::new().flag("--quiet"));
     app.get("/healthz").send().expect_status(200);

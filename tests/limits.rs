@@ -1,4 +1,4 @@
-//! Clients that make the server wait or buffer do not keep others from being served.
+//! Clients that make the server wait or buffer do not block others.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -30,7 +30,7 @@ fn end_upload(mut stream: BufReader<TcpStream>) -> String {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "the limits are lanterne's own")]
+#[cfg_attr(spin_host, ignore = "tests the limits of lanterne")]
 fn unfinished_uploads_do_not_block_other_requests() {
     let app = TestApp::start();
     // Several times the number of instances.
@@ -43,7 +43,7 @@ fn unfinished_uploads_do_not_block_other_requests() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "the limits are lanterne's own")]
+#[cfg_attr(spin_host, ignore = "tests the limits of lanterne")]
 fn a_request_in_flight_at_shutdown_is_answered() {
     let app = TestApp::start();
     let address = app.address().to_owned();
@@ -59,7 +59,7 @@ fn a_request_in_flight_at_shutdown_is_answered() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "the limits are lanterne's own")]
+#[cfg_attr(spin_host, ignore = "tests the limits of lanterne")]
 fn a_body_beyond_the_hosts_limit_is_413() {
     let app = TestApp::start();
     let reply = app.post("/auth/refresh").raw_body(vec![b'x'; 7 << 20]).send();
@@ -75,7 +75,7 @@ fn a_body_beyond_the_hosts_limit_is_413() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "the limits are lanterne's own")]
+#[cfg_attr(spin_host, ignore = "tests the limits of lanterne")]
 fn an_invalid_dotenv_line_is_reported_without_its_content() {
     for wrong in ["SECRET_KEY=geheim und lang", "SECRET_KEY: geheim", "geheim", "SECRET_KEY=\"geheim"] {
         let project = Project::empty().file(".env", &format!("# a comment\nDEBUG=false\n{wrong}\n"));

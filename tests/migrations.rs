@@ -232,7 +232,7 @@ fn no_migrate_leaves_the_database_unchanged() {
     let mut command = project.serve(Host::Lanterne, "127.0.0.1:0");
     command.arg("--no-migrate");
     let mut child = command.spawn().expect("it starts");
-    // The line is printed after the time of migration.
+    // This line is printed after migrations would have run.
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().expect("it is piped")));
     let listening = lines.any(|line| line.is_ok_and(|line| line.starts_with("Listening on ")));
     let tables = project.db().value("SELECT count(*) FROM sqlite_master WHERE name = 'users'", []);

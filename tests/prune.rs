@@ -16,7 +16,7 @@ fn session(db: &Database, name: &str, is_valid: bool, days: i64) {
 }
 
 /// Inserts an audit row that is `days` days old.
-fn line(db: &Database, details: &str, days: i64) {
+fn audit_row(db: &Database, details: &str, days: i64) {
     db.execute(
         "INSERT INTO audit_logs (action, resource, details, created_at)
          VALUES ('login', 'session', ?1, strftime('%Y-%m-%d %H:%M:%f000', 'now', ?2))",
@@ -33,8 +33,8 @@ fn prune_deletes_only_rows_older_than_the_limit() {
     session(&db, "over since yesterday", true, -1);
     session(&db, "ended, but its token could come back", false, 3);
     session(&db, "in use", true, 3);
-    line(&db, "old", 366);
-    line(&db, "not so old", 364);
+    audit_row(&db, "old", 366);
+    audit_row(&db, "not so old", 364);
 
     let dry = project.run("prune", &["--sessions-days", "30", "--audit-days", "365", "--dry-run"]).succeeded();
     assert!(dry.contains("Would delete 2 sessions that expired more than 30 days ago"), "{dry}");

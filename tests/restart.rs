@@ -29,7 +29,7 @@ fn restart_with_another_key_invalidates_all_tokens() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "how `spin up` ends is Spin's business")]
+#[cfg_attr(spin_host, ignore = "tests the shutdown of lanterne")]
 fn a_server_stopped_by_sigterm_exits_with_zero() {
     let app = TestApp::start();
     app.get("/healthz").send().expect_status(200);

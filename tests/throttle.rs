@@ -54,7 +54,7 @@ fn counters_survive_a_restart() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "Spin does not start with a store that it has no configuration for")]
+#[cfg_attr(spin_host, ignore = "Spin does not start if a store has no configuration")]
 fn logins_work_without_the_key_value_store() {
     let (grant, other) = ("key_value_stores = [\"default\"]", "key_value_stores = [\"other\"]");
     let app = TestApp::of(Project::migrated().edit("spin.toml", grant, other));

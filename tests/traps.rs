@@ -15,7 +15,7 @@ fn faulty_in(project: Project) -> TestApp {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
+#[cfg_attr(spin_host, ignore = "tests the host lanterne")]
 fn a_trap_is_500_and_logged_and_the_server_continues() {
     let app = faulty();
     for path in ["/panic", "/memory", "/database"] {
@@ -28,7 +28,7 @@ fn a_trap_is_500_and_logged_and_the_server_continues() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
+#[cfg_attr(spin_host, ignore = "tests the host lanterne")]
 fn a_trap_does_not_affect_other_requests() {
     let app = faulty();
     std::thread::scope(|scope| {
@@ -43,7 +43,7 @@ fn a_trap_does_not_affect_other_requests() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
+#[cfg_attr(spin_host, ignore = "tests the host lanterne")]
 fn a_trap_rolls_back_its_open_transaction() {
     let app = faulty();
     for _ in 0..3 {
@@ -55,7 +55,7 @@ fn a_trap_rolls_back_its_open_transaction() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
+#[cfg_attr(spin_host, ignore = "tests the host lanterne")]
 fn a_component_cannot_attach_other_files() {
     let app = faulty();
     for path in ["/attach", "/attach-expression", "/vacuum"] {
@@ -66,7 +66,7 @@ fn a_component_cannot_attach_other_files() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
+#[cfg_attr(spin_host, ignore = "tests the host lanterne")]
 fn oversized_values_and_rows_are_errors() {
     let app = faulty();
     let text = app.get("/blob").send().expect_status(200).text();
@@ -76,7 +76,7 @@ fn oversized_values_and_rows_are_errors() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
+#[cfg_attr(spin_host, ignore = "tests the host lanterne")]
 fn a_reader_waiting_for_another_process_does_not_block_requests() {
     let project = Project::new().flag("--no-migrate");
     // Without a write-ahead log a writer blocks readers.
@@ -99,7 +99,7 @@ fn a_reader_waiting_for_another_process_does_not_block_requests() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
+#[cfg_attr(spin_host, ignore = "tests the host lanterne")]
 fn key_value_data_is_stored_in_spins_table() {
     let app = faulty();
     let text = app.get("/key-value").send().expect_status(200).text();
@@ -110,7 +110,7 @@ fn key_value_data_is_stored_in_spins_table() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
+#[cfg_attr(spin_host, ignore = "tests the host lanterne")]
 fn concurrent_increments_are_all_counted() {
     let app = faulty();
     std::thread::scope(|scope| {
@@ -123,7 +123,7 @@ fn concurrent_increments_are_all_counted() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "what becomes of a trap is the host's own")]
+#[cfg_attr(spin_host, ignore = "tests the host lanterne")]
 fn state_files_are_private() {
     let app = faulty_in(Project::new());
     app.get("/key-value").send().expect_status(200);

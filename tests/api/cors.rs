@@ -1,4 +1,4 @@
-//! CORS.
+//! Cross-origin requests.
 
 use crate::support::{Reply, TestApp};
 

@@ -1,4 +1,4 @@
-//! The interactive pages: complete, cached, and without requests to other hosts. `browser` uses them.
+//! The documentation pages: complete, cached, and without requests to other hosts. `tests/browser.rs` opens them.
 
 use std::io::Read as _;
 

@@ -1,4 +1,4 @@
-//! What the tests share: servers, projects, a client, the database, tokens.
+//! Shared by the tests: servers, projects, a client, the database, tokens.
 
 mod account;
 mod app;

@@ -1,7 +1,7 @@
-//! Random pairs of schemas: `up` leads from one to the other, `down` leads back, and rows stay.
+//! Random pairs of schemas: `up` leads from one to the other, `down` leads back, and rows are kept.
 //!
-//! What is reached is compared with what SQLite's pragmas say, not with the library's own reading. A failure prints
-//! the seed and the script; `check(seed)` in a test of your own runs that case alone.
+//! Results are compared by SQLite's pragmas, not by the library's own reading. A failure prints the seed and the script;
+//! `check(seed)` runs that case alone.
 
 mod random;
 
@@ -15,7 +15,7 @@ use random::schema::RandomSchema;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-/// How many pairs, half of them a schema and its changed copy, half of them unrelated.
+/// The number of pairs: half are a schema and its changed copy, half are unrelated schemas.
 const CASES: u64 = 300;
 
 #[test]
@@ -24,7 +24,7 @@ fn up_and_down_reach_their_schemas_and_keep_rows() {
     let mut counts = BTreeMap::<&str, usize>::new();
     thread::scope(|scope| {
         let run =
-            |first: u64| move || (first..CASES).step_by(threads as usize).flat_map(check_or_tell).collect::<Vec<_>>();
+            |first: u64| move || (first..CASES).step_by(threads as usize).flat_map(check_and_report).collect::<Vec<_>>();
         let runs: Vec<_> = (0..threads).map(|first| scope.spawn(run(first))).collect();
         for run in runs {
             for kind in run.join().unwrap_or_else(|panic| resume_unwind(panic)) {
@@ -32,7 +32,7 @@ fn up_and_down_reach_their_schemas_and_keep_rows() {
             }
         }
     });
-    // The generator must not drift to where there is nothing to see.
+    // The generator must keep producing every kind of case.
     for kind in
         ["added in place", "dropped in place", "rebuilt", "with rows", "stopped by rows", "trigger", "unrelated"]
     {
@@ -40,15 +40,15 @@ fn up_and_down_reach_their_schemas_and_keep_rows() {
     }
 }
 
-/// Runs one case, and prints its seed if it fails.
-fn check_or_tell(seed: u64) -> Vec<&'static str> {
+/// Runs one case; prints its seed if it fails.
+fn check_and_report(seed: u64) -> Vec<&'static str> {
     catch_unwind(AssertUnwindSafe(|| check(seed))).unwrap_or_else(|panic| {
         eprintln!("the seed was {seed}");
         resume_unwind(panic)
     })
 }
 
-/// Runs one case; returns what it was an example of.
+/// Runs one case; returns the kinds of change that it covers.
 fn check(seed: u64) -> Vec<&'static str> {
     let mut numbers = Numbers::new(seed);
     let from = RandomSchema::new(&mut numbers);
@@ -80,7 +80,7 @@ fn check(seed: u64) -> Vec<&'static str> {
     kinds
 }
 
-/// There and back with rows in every table.
+/// Runs `up` and `down` with rows in every table; returns the outcome.
 fn check_rows(from: &RandomSchema, to: &RandomSchema, up: &Script, down: &Script) -> Option<&'static str> {
     let db = database(&from.sql());
     from.fill(&db);
@@ -110,7 +110,7 @@ fn database(sql: &str) -> Connection {
     db
 }
 
-/// As the component `migrate` does it: one transaction, foreign keys off, references checked at the end.
+/// Runs a script like the component `migrate`: in one transaction, foreign keys off, references checked at the end.
 fn apply(db: &Connection, script: &Script) -> rusqlite::Result<()> {
     for word in ["PRAGMA", "BEGIN;", "COMMIT", "ATTACH"] {
         assert!(!script.sql.contains(word), "{}", script.sql);
@@ -129,7 +129,7 @@ pub(crate) fn rows(db: &Connection, sql: &str) -> Vec<Vec<Value>> {
     statement.query_map([], row).and_then(Iterator::collect).unwrap_or_else(|error| panic!("{error}: {sql}"))
 }
 
-/// Everything that pragmas say, and the texts of what has no pragma.
+/// The schema as reported by pragmas, and the text of everything without a pragma.
 fn fingerprint(db: &Connection) -> Vec<String> {
     let queries = [
         "SELECT 't', type, name, tbl_name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'",
@@ -147,7 +147,7 @@ fn fingerprint(db: &Connection) -> Vec<String> {
          FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
     ];
     let lines = queries.iter().flat_map(|sql| rows(db, sql)).map(|row| format!("{row:?}"));
-    // Quotes and spaces may differ, and no value of the generator has any.
+    // Quotes and spaces may differ; no generated value contains any.
     let mut lines: Vec<_> = lines.map(|line| line.replace("\\n", "").replace(['"', '[', ']', '\\', ' '], "")).collect();
     lines.sort();
     lines

@@ -1,8 +1,8 @@
-//! The scripts for single changes, as they are written.
+//! The scripts for single changes.
 
 use lanterne_schema::{Error, Schema, Scripts, autogenerate};
 
-/// The migration from one text to another.
+/// The migration from one schema to another.
 #[track_caller]
 fn scripts(from: &str, to: &str) -> Scripts {
     let schema = |sql: &str| Schema::from_sql([("test", sql)]).expect("the test's own SQL");
@@ -14,7 +14,7 @@ fn up(from: &str, to: &str) -> String {
     scripts(from, to).up.sql
 }
 
-/// A comment may be wrapped anywhere.
+/// Asserts that a script contains this comment, wrapped anywhere.
 #[track_caller]
 fn assert_comment(script: &str, words: &str) {
     let flat = script.replace("\n--", "");
@@ -170,7 +170,7 @@ fn unsupported_schemas_are_reported() {
     assert!(matches!(fault, Error::Unsupported(_)), "{fault}");
     let fault = schema("CREATE TABLE a (b);\nCREATE TABLE c (d e f,);").err().expect("a fault").to_string();
     assert!(fault.starts_with("schema.sql, line 2: near"), "{fault}");
-    // RENAME fails while there is a view of nothing.
+    // RENAME fails while a view refers to a missing table.
     let view = "CREATE VIEW v AS SELECT 1 FROM nowhere;";
     let (from, to) = (format!("{view} CREATE TABLE t (a INT)"), format!("{view} CREATE TABLE t (a TEXT)"));
     let outcome = autogenerate(&schema(&from).expect("it is built"), &schema(&to).expect("it is built"));

@@ -12,21 +12,21 @@ use super::database::Database;
 use super::host::TestHost;
 use super::reply::Reply;
 
-/// The API on a host of its own.
+/// The API on its own host.
 pub(crate) struct TestApp(TestHost);
 
 impl TestApp {
-    /// With an empty database.
+    /// Starts the API on an empty database.
     pub(crate) fn start() -> Self {
         Self::with(&[])
     }
 
-    /// With these variables set.
+    /// Starts the API with these variables.
     pub(crate) fn with(variables: &[(&str, &str)]) -> Self {
         Self(TestHost::new(variables))
     }
 
-    /// Keeps the database and starts again with these variables.
+    /// Restarts the API on the same database with these variables changed.
     pub(crate) fn restart_with(self, variables: &[(&str, &str)]) -> Self {
         Self(self.0.restart_with(variables))
     }
@@ -118,7 +118,7 @@ impl Request<'_> {
         let builder = if has_agent { builder } else { builder.header("user-agent", "test-client/1.0") };
         let request = builder.body(Full::new(self.body.into())).expect("a request");
         let (parts, body) = block_on(api::pipeline::serve(&self.app.0, request)).into_parts();
-        // As every host does.
+        // Hosts drop the body of a reply to HEAD.
         let body = if is_head { Vec::new() } else { body.to_vec() };
         Reply { status: parts.status.as_u16(), headers: parts.headers, body }
     }

@@ -1,4 +1,4 @@
-//! The host of the pipeline: an SQLite file, counters in memory, a clock that stands still, and a log in memory.
+//! A host for the pipeline: an SQLite file, counters and log in memory, and a clock that only the test moves.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -29,11 +29,11 @@ pub(super) struct TestHost {
 }
 
 impl TestHost {
-    /// With an empty database and these variables. Password hashes are the cheapest there are, unless `bcrypt_cost` is set.
+    /// Creates a host with an empty database and these variables. Uses the lowest bcrypt cost unless `bcrypt_cost` is set.
     pub(super) fn new(variables: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let db = SqliteFile::open(folder.path().join("test.db")).expect("the file opens");
-        // Durability costs a disk access per transaction, and no test here pulls the plug.
+        // Tests do not need durability, which costs a sync per transaction.
         let set_up = format!("PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON; {SCHEMA}");
         db.with(|db| db.execute_batch(&set_up)).expect("the schema is valid");
         let variables = merged(Vec::new(), variables);
@@ -48,7 +48,7 @@ impl TestHost {
         }
     }
 
-    /// The same host, started again with these variables changed.
+    /// Returns the same host, restarted with these variables changed.
     pub(super) fn restart_with(self, variables: &[(&str, &str)]) -> Self {
         let variables = merged(self.variables, variables);
         Self { app: App::new(config(&variables)), variables, ..self }
@@ -98,7 +98,7 @@ impl Host for TestHost {
     }
 }
 
-/// The one connection of the host. A test has one request at a time.
+/// The only connection of the host: a test sends one request at a time.
 struct Shared(Rc<SqliteFile>);
 
 impl Connection for Shared {

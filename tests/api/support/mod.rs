@@ -1,5 +1,5 @@
-//! A server in the test's own process. Accounts, tokens, replies and the view of the database are shared with the tests of
-//! the component.
+//! A server in the test's process. Accounts, tokens, replies and database access are shared with the tests of the
+//! component.
 
 #[path = "../../support/account.rs"]
 mod account;

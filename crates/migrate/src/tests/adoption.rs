@@ -8,7 +8,7 @@ use crate::adoption::TABLES;
 use crate::error::Error;
 use crate::migrations::MIGRATIONS;
 
-/// Alembic's table, with its note of the Python server's revision.
+/// Alembic's table, with the Python server's revision.
 const NOTE: &str = "CREATE TABLE alembic_version (
                         version_num VARCHAR(32) NOT NULL, 
                         CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)

@@ -18,9 +18,9 @@ use crate::migrations::{MIGRATIONS, Migration};
 use crate::runner::migrate;
 use crate::versions::{self, State};
 
-/// Where all migrations are applied.
+/// All migrations are applied.
 const HEAD: Target = Target::Position(MIGRATIONS.len());
-/// Where none is.
+/// No migration is applied.
 const BASE: Target = Target::Position(0);
 
 /// Creates a database; its folder is deleted when it is dropped.

@@ -136,7 +136,7 @@ const OLD: &[Migration] = &[
     Migration { revision: 2, name: "two", up: "CREATE TABLE two (a);", down: "DROP TABLE two;" },
 ];
 
-/// As [`OLD`], but somebody has edited the first.
+/// [`OLD`] with an edited first migration.
 const EDITED: &[Migration] = &[
     Migration { revision: 1, name: "one", up: "CREATE TABLE one (a, b);", down: "DROP TABLE one;" },
     Migration { revision: 2, name: "two", up: "CREATE TABLE two (a);", down: "DROP TABLE two;" },
@@ -151,11 +151,11 @@ fn a_changed_migration_blocks_upgrade_and_downgrade() {
         assert!(message.starts_with("migration 0001 one was changed after it was applied"), "{message}");
     }
     assert_eq!(definitions(&db), ["CREATE TABLE one (a)"]);
-    // Those that only look may look on.
+    // Reading the state still works.
     assert_eq!(state(&db, EDITED).position, 1);
     assert!(state(&db, EDITED).applied[0].is_changed(&EDITED[0]));
-    // And whoever knows that it is all right can say so.
-    block_on(stamp(&db, EDITED, 1)).expect("it is believed");
+    // `stamp` accepts the new text.
+    block_on(stamp(&db, EDITED, 1)).expect("it is recorded");
     assert_eq!(up(&db, EDITED, HEAD_OF_TWO).expect("it runs"), ["Applied 0002 two"]);
 }
 

@@ -8,8 +8,8 @@ use crate::migrations::MIGRATIONS;
 
 const SCHEMA: &str = include_str!("../../../../migrations/schema.sql");
 
-/// What a schema means rather than how it is written: a column that was added later stands elsewhere in the text of
-/// `CREATE TABLE` than one that was always there.
+/// Describes a schema independently of its text: in the `CREATE TABLE` of an altered table, a later column is in another
+/// place.
 fn structure(db: &SqliteFile) -> Vec<String> {
     let of_tables = "FROM sqlite_master AS m, {} AS x
                      WHERE m.type = 'table' AND m.name NOT IN ('schema_migrations', 'sqlite_sequence')
@@ -37,7 +37,7 @@ fn structure(db: &SqliteFile) -> Vec<String> {
                         WHERE key)) {}, x.name",
         from("pragma_index_list")
     )));
-    // What the descriptions leave out: of tables only these words, of the rest the whole text.
+    // What pragmas do not report: these keywords of tables, and the whole text of other objects.
     let definitions = texts(
         db,
         "SELECT name || ': ' || sql FROM sqlite_master

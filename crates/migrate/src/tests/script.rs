@@ -49,7 +49,7 @@ fn the_printed_upgrade_equals_the_upgrade() {
         execute(&printed, &script);
         up(&run, migrations, head).expect("it runs");
         assert_eq!(everything(&printed), everything(&run), "{script}");
-        // The times are times, too.
+        // The migrator can read the times that the script has written.
         assert!(up(&printed, migrations, head).expect("it runs")[0].starts_with("Nothing to do"));
         let nothing = upgrade(&printed, migrations, head);
         assert!(nothing.starts_with("-- Nothing to do: the database is at 000") && nothing.lines().count() == 1);

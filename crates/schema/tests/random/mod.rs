@@ -1,4 +1,4 @@
-//! Random schemas, the same for the same seed.
+//! Random schemas, reproducible by their seed.
 
 pub(crate) mod numbers;
 pub(crate) mod schema;

@@ -1,15 +1,15 @@
-//! Random numbers, the same for the same seed: SplitMix64.
+//! Random numbers, reproducible by their seed: SplitMix64.
 
-/// A source of numbers.
+/// A random number generator.
 pub(crate) struct Numbers(u64);
 
 impl Numbers {
-    /// The source with this seed.
+    /// Creates a generator with this seed.
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// A number below `end`.
+    /// Returns a number below `end`.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -18,12 +18,12 @@ impl Numbers {
         ((z ^ (z >> 31)) % end as u64) as usize
     }
 
-    /// True once in `times`.
+    /// Returns true with probability `1 / times`.
     pub(crate) fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 
-    /// One of `items`.
+    /// Returns one of `items`.
     pub(crate) fn one_of<'a, T: ?Sized>(&mut self, items: &[&'a T]) -> &'a T {
         items[self.below(items.len())]
     }

@@ -8,10 +8,10 @@ use super::table::{Column, Key, Table, quoted};
 use crate::rows;
 
 const TABLES: [&str; 5] = ["users", "Sessions", "audit", "group", "tags"];
-/// How many rows a table gets.
+/// The number of rows in each table.
 const ROWS: usize = 3;
 
-/// What stands on a table; `variant` is what a change changes.
+/// An index, a view or a trigger on a table; a change selects another `variant`.
 #[derive(Clone)]
 struct Object {
     kind: &'static str,
@@ -22,12 +22,12 @@ struct Object {
 #[derive(Clone)]
 pub(crate) struct RandomSchema {
     tables: Vec<(Table, Vec<Object>)>,
-    /// Decides about what must make no difference.
+    /// The seed of the spelling, which must make no difference.
     style: u64,
 }
 
 impl RandomSchema {
-    /// With one to four tables.
+    /// Creates a schema with one to five tables.
     pub(crate) fn new(numbers: &mut Numbers) -> Self {
         let mut names = TABLES.to_vec();
         while names.len() > 1 && !numbers.once_in(3) {
@@ -41,7 +41,7 @@ impl RandomSchema {
         self.tables.iter().map(|(table, _)| table.name).collect()
     }
 
-    /// A copy with a few changes.
+    /// Returns a copy with a few changes.
     pub(crate) fn changed(&self, numbers: &mut Numbers) -> Self {
         let mut copy = self.clone();
         copy.style = numbers.below(1000) as u64;
@@ -62,15 +62,15 @@ impl RandomSchema {
         copy
     }
 
-    /// The tables that are in both: those that have rows, and may be referred to by rows.
+    /// The tables in both schemas, which have rows and can be referred to by rows.
     fn kept_names(&self, other: &Self) -> Vec<&'static str> {
         let mut names = other.names();
         names.retain(|name| self.names().contains(name));
         names
     }
 
-    /// Drops the columns that refer, here or in `original`, to a table that is not here: on the way there or back their
-    /// rows would refer to nothing.
+    /// Drops the columns that refer, here or in `original`, to a table missing here: after `up` or `down` their rows would
+    /// refer to missing rows.
     fn drop_dangling_columns(&mut self, original: &Self) {
         let names = self.names();
         let is_gone = |column: &Column| column.parent.is_some_and(|parent| !names.contains(&parent));
@@ -82,7 +82,7 @@ impl RandomSchema {
         }
     }
 
-    /// All CREATE statements.
+    /// Returns all CREATE statements.
     pub(crate) fn sql(&self) -> String {
         let mut numbers = Numbers::new(self.style);
         let mut sql: String = self.tables.iter().map(|(table, _)| table.sql(&mut numbers)).collect();
@@ -94,7 +94,7 @@ impl RandomSchema {
         sql
     }
 
-    /// Puts rows into every table. The ids that AUTOINCREMENT remembers are ahead of those that are there.
+    /// Inserts rows into every table. The sequence of AUTOINCREMENT is ahead of the highest id.
     pub(crate) fn fill(&self, db: &Connection) {
         for (table, _) in &self.tables {
             let name = table.name;
@@ -109,11 +109,11 @@ impl RandomSchema {
                     .expect("it is there");
             }
         }
-        // Triggers have written some, too.
+        // Triggers have written rows as well.
         assert_eq!(rows(db, "SELECT * FROM pragma_foreign_key_check"), Vec::<Vec<Value>>::new());
     }
 
-    /// The rows of the tables and columns that are in both schemas, with the same type.
+    /// Returns the rows of the tables in both schemas, limited to the columns of the same type in both.
     pub(crate) fn kept_rows(&self, other: &Self, db: &Connection) -> Vec<(&'static str, Vec<Vec<Value>>)> {
         let mut kept = Vec::new();
         for (table, _) in &self.tables {
@@ -135,7 +135,7 @@ impl RandomSchema {
         kept
     }
 
-    /// What AUTOINCREMENT remembers of the tables that have it in both schemas.
+    /// Returns the sequences of the tables with AUTOINCREMENT in both schemas.
     pub(crate) fn sequences(&self, other: &Self, db: &Connection) -> String {
         let has = |schema: &Self, name: &str| {
             schema.tables.iter().any(|(table, _)| table.name == name && table.key == Key::Autoincrement)

@@ -1,14 +1,14 @@
 //! A random table.
 //!
-//! Rows are the same everywhere: the row with the id n has the number n in every column, as its type holds it. So
-//! they satisfy every UNIQUE, every CHECK and every reference that the generator thinks of, and a change can only fail
-//! where the library is wrong. For the same reason a unique column has no default: all rows would get it.
+//! The row with the id n has the number n in every column, converted to its type. So rows satisfy every UNIQUE, CHECK and
+//! reference that the generator produces, and a change can fail only because of the library. For the same reason a unique
+//! column has no default: all rows would get it.
 
 use super::numbers::Numbers;
 
 const NAMES: [&str; 8] = ["alpha", "beta", "Gamma", "order", "del ta", "epsilon", "zeta", "eta"];
 const TYPES: [&str; 6] = ["INTEGER", "TEXT", "REAL", "VARCHAR(20)", "BOOLEAN", "DATETIME"];
-/// What a STRICT table may hold of them.
+/// The number of these types that a STRICT table allows: the first ones.
 const STRICT_TYPES: usize = 3;
 
 /// How the key `id` is declared.
@@ -20,7 +20,7 @@ pub(crate) enum Key {
     WithoutRowid,
 }
 
-/// A column beside the key.
+/// A column other than the key.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Column {
     pub(crate) name: &'static str,
@@ -42,7 +42,7 @@ pub(crate) struct Table {
     pub(crate) strict: bool,
     pub(crate) columns: Vec<Column>,
     pub(crate) checks: usize,
-    /// Pairs of columns that are unique together, by their places.
+    /// Whether `id` and the first ordinary column are UNIQUE together.
     pub(crate) unique_together: bool,
 }
 
@@ -69,7 +69,7 @@ impl Column {
         column
     }
 
-    /// Its part of the CREATE TABLE, spaced at random: that must make no difference.
+    /// Returns its part of the CREATE TABLE, with random spacing, which must make no difference.
     fn sql(&self, strict: bool, numbers: &mut Numbers) -> String {
         let mut sql = format!("{} {}", quoted(self.name, numbers), self.type_in(strict));
         let space = numbers.one_of(&[" ", "  ", "\n        "]);
@@ -103,7 +103,7 @@ impl Column {
         sql
     }
 
-    /// Its type; STRICT tables know few.
+    /// Returns its type, or TEXT if a STRICT table does not allow it.
     pub(crate) fn type_in(&self, strict: bool) -> &'static str {
         let is_strict_type = TYPES[..STRICT_TYPES].contains(&self.type_name);
         if strict && !is_strict_type { "TEXT" } else { self.type_name }
@@ -128,7 +128,7 @@ impl Table {
         table
     }
 
-    /// Adds a column, mostly at the end, if a name is left.
+    /// Adds a column, usually at the end, if a name is left.
     fn add_column(&mut self, tables: &[&'static str], numbers: &mut Numbers) {
         let free: Vec<_> = NAMES.into_iter().filter(|name| self.columns.iter().all(|c| c.name != *name)).collect();
         let column = Column::new(free[numbers.below(free.len())], tables, numbers);
@@ -138,7 +138,7 @@ impl Table {
         }
     }
 
-    /// Changes one thing.
+    /// Makes one change.
     pub(crate) fn change(&mut self, tables: &[&'static str], numbers: &mut Numbers) {
         let count = self.columns.len();
         let column = (count > 0).then(|| numbers.below(count));
@@ -166,7 +166,7 @@ impl Table {
         }
     }
 
-    /// The CREATE TABLE.
+    /// Returns the CREATE TABLE.
     pub(crate) fn sql(&self, numbers: &mut Numbers) -> String {
         let mut items = vec![match self.key {
             Key::Inline => "id INTEGER PRIMARY KEY".to_owned(),
@@ -192,7 +192,7 @@ impl Table {
     }
 }
 
-/// The name in quotes of one kind or another, or without if it can be.
+/// Returns the name in one kind of quotes or another, or without if possible.
 pub(crate) fn quoted(name: &str, numbers: &mut Numbers) -> String {
     match numbers.below(3) {
         0 if !["order", "group", "del ta"].contains(&name) => name.to_owned(),
