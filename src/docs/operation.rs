@@ -161,7 +161,7 @@ impl Operation {
     }
 }
 
-/// Makes a parameter. An optional one is not nullable: a URL cannot express `null`.
+/// Builds a parameter. An optional one is not nullable: a URL cannot express `null`.
 fn parameter(place: ParameterIn, field: FieldSchema) -> Parameter {
     let FieldSchema { name, mut schema, is_optional } = field;
     if let SchemaType::Array(types) = &schema.schema_type
@@ -202,7 +202,7 @@ impl Failure {
     }
 }
 
-/// Makes the response of one status, with an example per reason.
+/// Builds the response of one status, with an example per reason.
 fn response(status: StatusCode, failures: Vec<Failure>, content: ContentBuilder) -> Response {
     let description = match failures.as_slice() {
         [only] => format!("{}.", only.when),

@@ -83,7 +83,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// Makes the entry for this fault at `loc`.
+    /// Returns the entry for this fault at `loc`.
     pub(crate) fn at(self, loc: Vec<Location>, input: Value) -> FieldError {
         let msg = self.to_string();
         let (r#type, ctx) = match self {

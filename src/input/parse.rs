@@ -67,7 +67,7 @@ fn parse_json(text: &str) -> Result<Value, Error> {
     })
 }
 
-/// Makes the fault of a body that is not JSON. FastAPI shows an empty object in place of the body.
+/// Returns the fault of a body that is not JSON. FastAPI shows an empty object in place of the body.
 fn syntax_error(message: String, offset: usize) -> FieldError {
     Fault::NotJson(message)
         .at(vec![Part::Body.location(), Location::Character(offset)], Value::Object(Default::default()))

@@ -51,7 +51,7 @@ pub(crate) struct FieldSchema {
 }
 
 impl FieldSchema {
-    /// Makes the schema of a field of type `T`, described by the lines of a doc comment.
+    /// Builds the schema of a field of type `T`, described by the lines of a doc comment.
     pub(crate) fn new<T: Field>(name: &'static str, description: &[&str]) -> Self {
         let mut schema = T::schema();
         schema.description = Some(join(description));
@@ -112,7 +112,7 @@ impl<'a> FieldReader<'a> {
     }
 }
 
-/// Makes the JSON Schema of an object, described by the lines of a doc comment.
+/// Builds the JSON Schema of an object, described by the lines of a doc comment.
 pub(crate) fn object_schema(description: &[&str], fields: Vec<FieldSchema>) -> RefOr<Schema> {
     let mut object = ObjectBuilder::new().schema_type(Type::Object).description(Some(join(description)));
     for FieldSchema { name, schema, is_optional } in fields {

@@ -54,7 +54,7 @@ pub fn run(name: &str, command: impl AsyncFnOnce(Vec<String>) -> Result<(), Fail
         Err(Failure::Usage(message)) => (message, 2),
     };
     host::set_exit_status(status);
-    // Nobody reads an error about a closed stderr.
+    // A closed stderr cannot report an error.
     let _ = writeln!(std::io::stderr().lock(), "{name}: {message}");
     ExitCode::from(status)
 }
@@ -82,7 +82,7 @@ pub async fn open_migrated() -> Result<Database, Failure> {
     let db = Database::open()?;
     db::prepare(&db).await?;
     db.query(BUSY_TIMEOUT, vec![]).await?;
-    // The first migration creates several tables in one transaction: one stands for all.
+    // The first migration creates several tables in one transaction: checking one is enough.
     let tables = db.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'users'", vec![]).await?;
     if tables.is_empty() {
         return Err(Failure::Failed(

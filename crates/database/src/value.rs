@@ -22,7 +22,7 @@ pub enum Value {
 pub struct Row(Vec<Value>);
 
 impl Row {
-    /// Makes a row of `columns`, in the order of the statement.
+    /// Creates a row of `columns`, in the order of the statement.
     #[must_use]
     pub fn new(columns: Vec<Value>) -> Self {
         Self(columns)

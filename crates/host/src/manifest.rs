@@ -53,7 +53,7 @@ pub(crate) struct Triggers {
 
 #[derive(Deserialize)]
 pub(crate) struct HttpTrigger {
-    /// A path; `/...` at its end stands for everything below.
+    /// A path; `/...` at its end matches everything below.
     pub(crate) route: String,
     pub(crate) component: String,
 }
@@ -73,7 +73,7 @@ pub struct Component {
     /// The key-value stores it may open.
     #[serde(default)]
     pub key_value_stores: Vec<String>,
-    /// The variables it may read: name to template, in which `{{ name }}` stands for a variable of the app.
+    /// The variables it may read: name to template, in which `{{ name }}` is replaced by a variable of the app.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
     /// How to build it.

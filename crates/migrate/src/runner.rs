@@ -118,7 +118,7 @@ pub(crate) async fn stamp(db: &dyn Connection, migrations: &[Migration], positio
     transaction(db, versions::stamp(db, migrations, position)).await
 }
 
-/// Makes the settings that SQLite refuses inside a transaction.
+/// Applies the settings that SQLite refuses inside a transaction.
 async fn prepare(db: &dyn Connection) -> Result<(), Error> {
     // With foreign keys enforced, rebuilding a table (SQLite, "ALTER TABLE", section 7) would delete the rows that refer
     // to it. `execute` checks them instead.

@@ -50,7 +50,7 @@ impl Migration {
     }
 }
 
-/// Makes the name of a migration from a message: its ASCII letters and digits in lower case, words joined by `_`.
+/// Derives the name of a migration from a message: its ASCII letters and digits in lower case, words joined by `_`.
 ///
 /// # Errors
 /// [`Error::Name`] if nothing is left, or more than 100 characters are.
