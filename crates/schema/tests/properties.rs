@@ -24,7 +24,7 @@ fn up_and_down_reach_their_schemas_and_keep_rows() {
     let mut counts = BTreeMap::<&str, usize>::new();
     thread::scope(|scope| {
         let run =
-            |first: u64| move || (first..CASES).step_by(threads as usize).flat_map(check_and_report).collect::<Vec<_>>();
+            |first: u64| move || (first..CASES).step_by(threads as usize).flat_map(check_seed).collect::<Vec<_>>();
         let runs: Vec<_> = (0..threads).map(|first| scope.spawn(run(first))).collect();
         for run in runs {
             for kind in run.join().unwrap_or_else(|panic| resume_unwind(panic)) {
@@ -41,7 +41,7 @@ fn up_and_down_reach_their_schemas_and_keep_rows() {
 }
 
 /// Runs one case; prints its seed if it fails.
-fn check_and_report(seed: u64) -> Vec<&'static str> {
+fn check_seed(seed: u64) -> Vec<&'static str> {
     catch_unwind(AssertUnwindSafe(|| check(seed))).unwrap_or_else(|panic| {
         eprintln!("the seed was {seed}");
         resume_unwind(panic)
