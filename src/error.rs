@@ -5,10 +5,8 @@ use lanterne_core::error::{AccessTokenError, Error as DomainError, RefreshTokenE
 use lanterne_database as db;
 
 use crate::input::FieldError;
+use crate::pipeline::BODY_BYTES_MAX;
 use crate::reply::{Reply, invalid, problem};
-
-/// The largest body that is read, in bytes: a hundred times what any route needs.
-pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Why a request fails.
 #[derive(Debug)]

@@ -14,13 +14,17 @@ use lanterne_core::config::Config;
 
 use crate::app::{App, Host};
 use crate::call::Call;
-use crate::error::{BODY_BYTES_MAX, Error};
+use crate::error::Error;
 use crate::reply::Reply;
 use crate::routes::{self, Match};
 use crate::{api, cors};
 
+/// The largest body that is read, in bytes: a hundred times what any route needs.
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 /// How much of a larger body is read and discarded before the 413: a client that is still sending does not read a reply.
 const BODY_BYTES_DRAINED_MAX: usize = 8 * 1024 * 1024;
+/// How much of a path the log shows.
+const LOGGED_PATH_CHARS_MAX: usize = 200;
 /// The longest request id that is accepted from a client.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
@@ -34,21 +38,27 @@ pub async fn serve(host: &dyn Host, request: Request<impl Body<Data = Bytes> + U
         Ok(app) => {
             let mut reply = respond(host, app, &parts, &path, body).await.unwrap_or_else(|error| {
                 if let Some(cause) = error.cause() {
-                    log(&format!("{} {}: {cause}", parts.method, printable(&path, 200)));
+                    log(&format!("{} {}: {cause}", parts.method, printable(&path, LOGGED_PATH_CHARS_MAX)));
                 }
                 error.into_reply()
             });
             if app.config.debug {
-                log(&format!("{} {} {}", parts.method, printable(&path, 200), reply.status().as_u16()));
+                log(&format!(
+                    "{} {} {}",
+                    parts.method,
+                    printable(&path, LOGGED_PATH_CHARS_MAX),
+                    reply.status().as_u16()
+                ));
             }
             cors::add_headers(&app.config, &parts.headers, &mut reply);
             reply
         }
         Err(reason) => {
             log(&format!("not configured: {reason}"));
-            match path == routes::HEALTH && parts.method == Method::GET {
-                true => api::health::reply(host.now()),
-                false => Error::NotConfigured.into_reply(),
+            if path == routes::HEALTH && parts.method == Method::GET {
+                api::health::reply(host.now())
+            } else {
+                Error::NotConfigured.into_reply()
             }
         }
     };

@@ -1,13 +1,13 @@
 //! The table of routes: who may call, method, path, handler and description.
 
 use std::borrow::Cow;
-use std::pin::Pin;
 use std::sync::OnceLock;
 
 use http::{HeaderValue, Method, StatusCode, header};
 use lanterne_core::accounts::access::Caller;
 use lanterne_core::audit::Action;
 use lanterne_core::config::Config;
+use lanterne_database::BoxFuture;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use crate::api::{admin, auth, health, me};
@@ -45,7 +45,7 @@ enum Handler {
 }
 
 type AccountHandler = for<'a> fn(&'a Call<'a>, &'a Caller) -> Answer<'a>;
-type Answer<'a> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + 'a>>;
+type Answer<'a> = BoxFuture<'a, Result<Reply, Error>>;
 /// The parameters of a path.
 pub(crate) type Params<'a> = matchit::Params<'static, 'a>;
 
@@ -118,8 +118,8 @@ impl Route {
         self.describe.is_none()
     }
 
-    /// Returns whether the route answers `method`. The host drops the body of a reply to `HEAD`.
-    fn answers(&self, method: &Method) -> bool {
+    /// Returns whether the route has this method. The host drops the body of a reply to `HEAD`.
+    fn accepts(&self, method: &Method) -> bool {
         self.method == *method || (self.is_page() && *method == Method::HEAD)
     }
 
@@ -155,7 +155,7 @@ pub(crate) enum Match<'a> {
 /// [`Error::NotFound`], [`Error::MethodNotAllowed`].
 pub(crate) fn find<'a>(method: &Method, path: &'a str, pages: bool) -> Result<Match<'a>, Error> {
     if let Some((routes, params)) = routes_at(path, pages) {
-        return match routes.iter().find(|route| route.answers(method)) {
+        return match routes.iter().find(|route| route.accepts(method)) {
             Some(route) => Ok(Match::Route(route, params)),
             None => {
                 let methods: Vec<_> = routes.iter().map(|route| route.methods()).collect();
@@ -164,10 +164,7 @@ pub(crate) fn find<'a>(method: &Method, path: &'a str, pages: bool) -> Result<Ma
         };
     }
     // Redirect as Starlette does.
-    let other = match path.ends_with('/') {
-        true => path.trim_end_matches('/').to_owned(),
-        false => format!("{path}/"),
-    };
+    let other = if path.ends_with('/') { path.trim_end_matches('/').to_owned() } else { format!("{path}/") };
     if routes_at(&other, pages).is_some() { Ok(Match::OtherSlashes(other)) } else { Err(Error::NotFound) }
 }
 
@@ -207,4 +204,21 @@ pub(crate) fn redirect(path: &str, query: Option<&str>) -> Reply {
         reply.headers_mut().insert(header::LOCATION, location);
     }
     reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Handler, ROUTES};
+
+    #[test]
+    fn no_handler_under_users_and_admin_is_reached_without_a_caller() {
+        for route in ROUTES {
+            let is_allowed = match route.handler {
+                Handler::Admin(..) => true,
+                Handler::Account(_) => !route.path.starts_with("/admin"),
+                Handler::Public(_) => !route.path.starts_with("/users") && !route.path.starts_with("/admin"),
+            };
+            assert!(is_allowed, "{}", route.path);
+        }
+    }
 }

@@ -70,7 +70,7 @@ fn seed_admin(project: &Project, email: &str, input: &str) -> Finished {
 fn seed_warns_that_the_documented_passwords_are_public() {
     let printed = Project::migrated().run("seed", &[]).succeeded();
     assert!(printed.contains("passwords of these accounts are public, for development only"), "{printed}");
-    assert!(!printed.contains('\x1b'), "colours are for terminals: {printed:?}");
+    assert!(!printed.contains('\x1b'), "colors are for terminals: {printed:?}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use super::me::UserReply;
 use crate::call::Call;
 use crate::docs::{Operation, Tag};
 use crate::error::Error;
-use crate::input::{Field as _, Flag, Id, Limit, Offset, Search, Time, request};
+use crate::input::{ActionName, Field as _, Flag, Id, Limit, Offset, Search, Time, request};
 use crate::reply::{Reply, json, no_content};
 
 const USER_ID: &str = "The id of the account.";
@@ -152,7 +152,7 @@ request! {
 pub(crate) async fn update_user(call: &Call<'_>, caller: &Caller) -> Result<Reply, Error> {
     let id = call.id()?;
     let UpdateUserRequest { email, is_active, is_admin } = call.body()?;
-    let changes = Changes { email: email.map(|email| email.to_string()), is_active, is_admin };
+    let changes = Changes { email, is_active, is_admin };
     let user = administration::update_user(&call.context().await?, caller, id, &changes).await?;
     Ok(json(StatusCode::OK, &UserReply::from(user)))
 }
@@ -214,8 +214,8 @@ request! {
     pub(crate) struct AuditLogsQuery {
         /// Only rows of this account: its actions, and attempts to log in to it.
         pub(crate) user_id: Option<Id>,
-        /// Only rows of this action, such as `login_failed`.
-        pub(crate) action: Option<Search>,
+        /// Only rows of this action.
+        pub(crate) action: Option<ActionName>,
         /// Only rows from this time on, in UTC unless it has an offset.
         pub(crate) since: Option<Time>,
         /// Only rows before this time.
@@ -258,15 +258,12 @@ struct AuditLogReply {
     created_at: String,
 }
 
-/// Lists the names of all actions, without repeats.
 fn action_schema() -> Object {
-    let mut names: Vec<_> = Action::ALL.iter().map(|action| action.name()).collect();
-    names.dedup();
     ObjectBuilder::new()
         .schema_type(Type::String)
         .description(Some("What was done, or refused: then `details` begins with `Refused`."))
-        .enum_values(Some(names))
-        .examples(["user_update"])
+        .enum_values(Some(Action::names()))
+        .examples([Action::UserUpdate.name()])
         .build()
 }
 
@@ -281,7 +278,7 @@ impl From<Record> for AuditLogReply {
             details: record.details,
             ip_address: record.client.address,
             user_agent: record.client.user_agent,
-            created_at: record.created_at.to_json(),
+            created_at: record.created_at.to_rfc3339(),
         }
     }
 }
@@ -301,7 +298,7 @@ pub(crate) async fn list_audit_logs(call: &Call<'_>, _: &Caller) -> Result<Reply
     let query: AuditLogsQuery = call.query()?;
     let filter = audit::Filter {
         user_id: query.user_id.map(|id| id.0),
-        action: query.action.map(|search| search.0),
+        action: query.action.map(|name| name.0),
         since: query.since.map(|time| time.0),
         until: query.until.map(|time| time.0),
         before: query.before.map(|id| id.0),
@@ -314,10 +311,11 @@ pub(crate) async fn list_audit_logs(call: &Call<'_>, _: &Caller) -> Result<Reply
 
 pub(crate) fn describe_list_audit_logs(_: &Config) -> Operation {
     Operation::new("list_audit_logs", Tag::Admin, "Read the audit log")
-        .about(
+        .about(&format!(
             "Lists what was done and what was refused, newest first, page by page. Send the `next_before` of a page as the \
-             `before` of the next: rows written meanwhile neither shift nor repeat any.",
-        )
+             `before` of the next: rows written meanwhile neither shift nor repeat any.\n\nThe actions are `{}`.",
+            Action::names().join("`, `")
+        ))
         .query::<AuditLogsQuery>("user_id=me&since=yesterday&limit=1000")
         .replies::<AuditLogPageReply>(StatusCode::OK, "A page of the log.")
         .may_fail()

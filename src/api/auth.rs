@@ -2,12 +2,12 @@
 
 use http::StatusCode;
 use lanterne_core::accounts::access::Caller;
-use lanterne_core::accounts::{TokenPair, login, profile, refresh, sessions};
+use lanterne_core::accounts::{TokenPair, login, own_sessions, profile, refresh};
 use lanterne_core::config::Config;
 use lanterne_core::email::Email;
 use lanterne_core::error::{Error as DomainError, RefreshTokenError};
 use lanterne_core::secret::NewPassword;
-use lanterne_core::throttle::{ADDRESS, Limit, PAIR};
+use lanterne_core::throttle::{ADDRESS, PAIR, PAUSE_MAX, PAUSE_MIN};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -87,14 +87,14 @@ pub(crate) async fn login(call: &Call<'_>) -> Result<Reply, Error> {
 
 pub(crate) fn describe_login(config: &Config) -> Operation {
     let (access, refresh) = (span(config.access_ttl), span(config.refresh_ttl));
-    let (pair, address) = (PAIR.failures, ADDRESS.failures);
-    let (pair_hours, address_minutes) = (PAIR.window_millis / 3_600_000, ADDRESS.window_millis / 60_000);
-    let (pause_secs, pause_max_minutes) = (Limit::PAUSE_MIN_SECS, Limit::PAUSE_MAX_SECS / 60);
+    let (pair, pair_window) = (PAIR.failures, span(PAIR.window));
+    let (address, address_window) = (ADDRESS.failures, span(ADDRESS.window));
+    let (pause_min, pause_max) = (span(PAUSE_MIN), span(PAUSE_MAX));
     let throttle = if config.throttle {
         format!(
-            "\n\nAfter {pair} failures at one account from one address within {pair_hours} hours, or {address} failures from \
-             one address within {address_minutes} minutes, no password is checked for {pause_secs} seconds. Each further \
-             failure doubles this pause, up to {pause_max_minutes} minutes."
+            "\n\nAfter {pair} failures at one account from one address within {pair_window}, or {address} failures from one \
+             address within {address_window}, no password is checked for {pause_min}. Each further failure doubles this \
+             pause, up to {pause_max}."
         )
     } else {
         String::new()
@@ -151,7 +151,7 @@ pub(crate) fn describe_refresh(config: &Config) -> Operation {
 
 /// `POST /auth/logout`
 pub(crate) async fn logout(call: &Call<'_>, caller: &Caller) -> Result<Reply, Error> {
-    sessions::logout(&call.context().await?, caller).await?;
+    own_sessions::logout(&call.context().await?, caller).await?;
     Ok(no_content())
 }
 
@@ -164,7 +164,7 @@ pub(crate) fn describe_logout(_: &Config) -> Operation {
 
 /// `POST /auth/logout-all`
 pub(crate) async fn logout_all(call: &Call<'_>, caller: &Caller) -> Result<Reply, Error> {
-    sessions::logout_all(&call.context().await?, caller).await?;
+    own_sessions::logout_all(&call.context().await?, caller).await?;
     Ok(no_content())
 }
 

@@ -60,7 +60,7 @@ pub(crate) async fn health(call: &Call<'_>) -> Result<Reply, Error> {
 
 /// Returns the reply of `GET /healthz`.
 pub(crate) fn reply(now: Timestamp) -> Reply {
-    json(StatusCode::OK, &HealthReply { status: "healthy", timestamp: now.to_json(), version: VERSION })
+    json(StatusCode::OK, &HealthReply { status: "healthy", timestamp: now.to_rfc3339(), version: VERSION })
 }
 
 pub(crate) fn describe_health(_: &Config) -> Operation {

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use lanterne_core::accounts::access::Caller;
-use lanterne_core::accounts::{profile, sessions};
+use lanterne_core::accounts::{own_sessions, profile};
 use lanterne_core::config::Config;
 use lanterne_core::email::Email;
 use lanterne_core::error::Error as DomainError;
@@ -45,7 +45,7 @@ impl From<User> for UserReply {
             email: user.email,
             is_active: user.is_active,
             is_admin: user.is_admin,
-            created_at: user.created_at.to_json(),
+            created_at: user.created_at.to_rfc3339(),
         }
     }
 }
@@ -180,9 +180,9 @@ impl SessionReply {
     fn new(session: Session, current_id: i64) -> Self {
         Self {
             id: session.id,
-            created_at: session.started_at.to_json(),
-            last_used_at: session.last_used_at.to_json(),
-            expires_at: session.expires_at.to_json(),
+            created_at: session.started_at.to_rfc3339(),
+            last_used_at: session.last_used_at.to_rfc3339(),
+            expires_at: session.expires_at.to_rfc3339(),
             ip_address: session.client.address,
             user_agent: session.client.user_agent,
             current: session.id == current_id,
@@ -192,7 +192,7 @@ impl SessionReply {
 
 /// `GET /users/me/sessions`
 pub(crate) async fn list_sessions(call: &Call<'_>, caller: &Caller) -> Result<Reply, Error> {
-    let sessions = sessions::list(&call.context().await?, caller).await?;
+    let sessions = own_sessions::list(&call.context().await?, caller).await?;
     let sessions = sessions.into_iter().map(|session| SessionReply::new(session, caller.session_id));
     Ok(json(StatusCode::OK, &sessions.collect::<Vec<_>>()))
 }
@@ -207,7 +207,7 @@ pub(crate) fn describe_list_sessions(_: &Config) -> Operation {
 /// `DELETE /users/me/sessions/{id}`
 pub(crate) async fn end_session(call: &Call<'_>, caller: &Caller) -> Result<Reply, Error> {
     let id = call.id()?;
-    sessions::revoke(&call.context().await?, caller, id).await?;
+    own_sessions::revoke(&call.context().await?, caller, id).await?;
     Ok(no_content())
 }
 

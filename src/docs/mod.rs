@@ -4,6 +4,7 @@
 
 mod assets;
 mod caching;
+mod layout;
 mod openapi;
 mod operation;
 mod reference;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use http::{StatusCode, header};
 use lanterne_core::config::Config;
 use lanterne_core::error::{AccessTokenError, Error as DomainError};
-use lanterne_core::throttle::Limit;
+use lanterne_core::throttle::PAUSE_MIN;
 use serde_json::Value;
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::header::HeaderBuilder;
@@ -116,7 +116,7 @@ impl Operation {
         if !config.throttle {
             return self;
         }
-        self.fails("There were too many failed attempts", DomainError::Throttled(Limit::PAUSE_MIN_SECS))
+        self.fails("There were too many failed attempts", DomainError::Throttled(PAUSE_MIN.as_secs()))
     }
 
     /// Documents the errors that are the server's fault.
@@ -216,8 +216,7 @@ fn response(status: StatusCode, failures: Vec<Failure>, content: ContentBuilder)
     let content = content.examples_from_iter(examples).build();
     let mut response = ResponseBuilder::new().description(description).content(JSON, content);
     if status == StatusCode::TOO_MANY_REQUESTS {
-        let seconds =
-            ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).examples([Limit::PAUSE_MIN_SECS]);
+        let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).examples([PAUSE_MIN.as_secs()]);
         response =
             response.header("Retry-After", response_header(seconds, "The seconds to wait (RFC 9110, section 10.2.3)."));
     }

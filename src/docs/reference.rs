@@ -4,8 +4,8 @@ use maud::{DOCTYPE, Markup, html};
 use serde_json::Value;
 
 use super::assets;
+use super::layout::{head, header};
 use super::schema::{list, members, pretty, resolve, rules, sample, text, type_name};
-use super::swagger_ui::{head, header};
 use crate::routes;
 
 /// The server in the examples: the default address of `lanterne up`.
@@ -15,7 +15,7 @@ const SERVER: &str = "http://127.0.0.1:8000";
 const REASONS_SHOWN_MAX: usize = 3;
 
 /// An operation of the document.
-struct Operation<'a> {
+struct Entry<'a> {
     method: &'a str,
     path: &'a str,
     value: &'a Value,
@@ -74,7 +74,7 @@ fn introduction(document: &Value) -> Markup {
     }
 }
 
-fn section(document: &Value, operation: &Operation<'_>) -> Markup {
+fn section(document: &Value, operation: &Entry<'_>) -> Markup {
     let body = &operation.value["requestBody"]["content"]["application/json"]["schema"];
     let (failures, successes): (Vec<_>, Vec<_>) =
         members(&operation.value["responses"]).partition(|(status, _)| *status >= "400");
@@ -115,17 +115,17 @@ fn success(document: &Value, status: &str, response: &Value) -> Markup {
     }
 }
 
-fn needs_token(operation: &Operation<'_>) -> bool {
+fn needs_token(operation: &Entry<'_>) -> bool {
     operation.value["security"].is_array()
 }
 
-fn administrators(operation: &Operation<'_>) -> &'static str {
+fn administrators(operation: &Entry<'_>) -> &'static str {
     let is_for_them = list(&operation.value["tags"]).any(|tag| tag == "admin");
     if is_for_them { " of an administrator" } else { "" }
 }
 
 /// The request as a curl command.
-fn curl(document: &Value, operation: &Operation<'_>, body: &Value) -> String {
+fn curl(document: &Value, operation: &Entry<'_>, body: &Value) -> String {
     let path = list(&operation.value["parameters"]).fold(operation.path.to_owned(), |path, parameter| {
         path.replace(&format!("{{{}}}", text(&parameter["name"])), &sample(document, &parameter["schema"]).to_string())
     });
@@ -143,8 +143,8 @@ fn curl(document: &Value, operation: &Operation<'_>, body: &Value) -> String {
     line
 }
 
-fn operations(document: &Value) -> Vec<Operation<'_>> {
-    let of = |(path, item)| members(item).map(move |(method, value)| Operation { method, path, value });
+fn operations(document: &Value) -> Vec<Entry<'_>> {
+    let of = |(path, item)| members(item).map(move |(method, value)| Entry { method, path, value });
     members(&document["paths"]).flat_map(of).collect()
 }
 
@@ -152,11 +152,11 @@ fn schema_of(response: &Value) -> &Value {
     &response["content"]["application/json"]["schema"]
 }
 
-fn id<'a>(operation: &Operation<'a>) -> &'a str {
+fn id<'a>(operation: &Entry<'a>) -> &'a str {
     text(&operation.value["operationId"])
 }
 
-fn method(operation: &Operation<'_>) -> Markup {
+fn method(operation: &Entry<'_>) -> Markup {
     html! { span.method data-method=(operation.method) { (operation.method.to_uppercase()) } }
 }
 
@@ -239,7 +239,7 @@ fn reason(example: &Value) -> Markup {
     }
 }
 
-/// A status, in the colour of its class.
+/// A status, in the color of its class.
 fn badge(status: &str) -> Markup {
     html! { span.status data-class=(status.get(..1).unwrap_or_default()) { (status) } }
 }

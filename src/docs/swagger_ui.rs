@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets;
-use super::openapi::TITLE;
+use super::layout::{head, header};
 use crate::routes;
 
 /// Renders the page, without inline scripts, which its policy forbids.
@@ -23,32 +23,6 @@ pub(super) fn page() -> Markup {
                 (first_steps())
                 noscript { p.notice { "This page needs JavaScript. " a href=(routes::REDOC) { "The reference" } " does not." } }
                 main id="swagger-ui" data-document=(routes::OPENAPI) { p.notice { "Loading …" } }
-            }
-        }
-    }
-}
-
-/// The head of both pages.
-pub(super) fn head(what: &str) -> Markup {
-    html! {
-        meta charset="utf-8";
-        meta name="viewport" content="width=device-width, initial-scale=1";
-        meta name="color-scheme" content="light dark";
-        title { (TITLE) " · " (what) }
-        link rel="icon" type="image/svg+xml" href=(assets::path("lantern.svg"));
-    }
-}
-
-/// The bar of both pages.
-pub(super) fn header(current: &str) -> Markup {
-    let pages = [(routes::DOCS, "Try it out"), (routes::REDOC, "Reference"), (routes::OPENAPI, "openapi.json")];
-    html! {
-        header.bar {
-            a.brand href=(routes::DOCS) { img src=(assets::path("lantern.svg")) alt="" width="28" height="28"; (TITLE) }
-            nav aria-label="Pages" {
-                @for (path, name) in pages {
-                    a href=(path) aria-current=[(path == current).then_some("page")] { (name) }
-                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::num::IntErrorKind;
 
+use lanterne_core::audit::Action;
 use lanterne_core::email::Email;
 use lanterne_core::secret::{NewPassword, PasswordLengthError, Secret};
 use lanterne_database::Timestamp;
@@ -59,6 +60,10 @@ pub(crate) struct Time(pub(crate) Timestamp);
 /// A text to search for, at most as long as an e-mail address.
 #[derive(Clone, Debug)]
 pub(crate) struct Search(pub(crate) String);
+
+/// The name of an action of the audit log. Any text is accepted: an unknown name matches no row.
+#[derive(Clone, Debug)]
+pub(crate) struct ActionName(pub(crate) String);
 
 impl Limit {
     const MIN: i64 = 1;
@@ -236,6 +241,16 @@ impl Field for Search {
 
     fn schema() -> Object {
         text_schema().max_length(Some(Self::CHARS_MAX)).examples(["example.com"]).build()
+    }
+}
+
+impl Field for ActionName {
+    fn parse(input: &Value) -> Result<Self, Fault> {
+        Search::parse(input).map(|search| Self(search.0))
+    }
+
+    fn schema() -> Object {
+        text_schema().max_length(Some(Search::CHARS_MAX)).examples([Action::LoginFailed.name()]).build()
     }
 }
 

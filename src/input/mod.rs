@@ -11,7 +11,7 @@ mod redaction;
 mod request;
 
 pub(crate) use fault::FieldError;
-pub(crate) use field::{Field, Flag, Id, Limit, Offset, Password, Search, Time, Token};
+pub(crate) use field::{ActionName, Field, Flag, Id, Limit, Offset, Password, Search, Time, Token};
 pub(crate) use parse::{parse_body, parse_id, parse_query};
 pub(crate) use request::{FieldReader, FieldRule, FieldSchema, Part, Request, object_schema, request};
 

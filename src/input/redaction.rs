@@ -30,8 +30,10 @@ pub(super) fn redact(value: &Value, rules: &[FieldRule]) -> Value {
 }
 
 fn mask_field(value: &mut Value, field: &FieldRule, rules: &[FieldRule]) {
+    if !field.secret {
+        return;
+    }
     match value {
-        _ if !field.secret => {}
         Value::String(_) => *value = MASK.into(),
         _ => mask(value, rules),
     }
@@ -40,7 +42,9 @@ fn mask_field(value: &mut Value, field: &FieldRule, rules: &[FieldRule]) {
 fn mask(value: &mut Value, rules: &[FieldRule]) {
     match value {
         Value::Null | Value::Bool(_) => {}
-        Value::Number(number) if number.to_string().len() < SECRET_CHARS_MIN => {}
+        // Other numbers are not shown as they were sent, so their length is unknown.
+        Value::Number(number)
+            if (number.is_i64() || number.is_u64()) && number.to_string().len() < SECRET_CHARS_MIN => {}
         Value::String(text) if !may_hold_secret(text, rules) => {}
         Value::Number(_) | Value::String(_) => *value = MASK.into(),
         Value::Array(items) => items.iter_mut().for_each(|item| mask(item, rules)),

@@ -211,3 +211,18 @@ fn the_last_active_administrator_cannot_be_removed() {
     scene.update(id, &json!({"is_admin": false})).expect_status(200);
     scene.get("/admin/users").expect_detail(403, "Admin privileges required");
 }
+
+#[test]
+fn an_account_that_other_data_refers_to_is_not_deleted() {
+    let scene = Scene::new();
+    scene.app.db().execute_all("CREATE TABLE notes (user_id INTEGER REFERENCES users (id))");
+    scene.app.db().execute("INSERT INTO notes VALUES (?1)", [scene.user.id]);
+    let path = format!("/admin/users/{}", scene.user.id);
+    let delete = || scene.app.request("DELETE", &path).bearer(&scene.by_admin.access).send();
+    delete().expect_detail(409, "User is still referenced");
+    let details = format!("Refused: User is still referenced: user {}", scene.user.id);
+    let rows = scene.app.db().rows("SELECT details FROM audit_logs WHERE action = 'user_delete'", []);
+    assert_eq!(rows, json!([[details]]));
+    scene.app.db().execute("DELETE FROM notes", []);
+    delete().expect_status(204);
+}

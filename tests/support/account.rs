@@ -13,7 +13,7 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 pub(crate) struct Account {
     /// The row's id.
     pub(crate) id: i64,
-    /// The normalised address.
+    /// The normalized address.
     pub(crate) email: String,
 }
 

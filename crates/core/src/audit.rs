@@ -20,8 +20,17 @@ macro_rules! actions {
         }
 
         impl Action {
-            /// Every action, in the order of the documentation.
-            pub const ALL: &'static [Self] = &[$(Self::$action,)*];
+            /// Lists the names of all actions, each once.
+            #[must_use]
+            pub fn names() -> Vec<&'static str> {
+                let mut names = Vec::new();
+                for name in [$($name,)*] {
+                    if !names.contains(&name) {
+                        names.push(name);
+                    }
+                }
+                names
+            }
 
             /// The action's name in the log; two actions may share one.
             #[must_use]
@@ -123,7 +132,7 @@ pub struct Filter {
 
 /// Inserts one row.
 pub async fn insert(db: &dyn Connection, entry: &Entry, client: &Client, now: Timestamp) -> Result<(), Error> {
-    db.query(
+    db.execute(
         "INSERT INTO audit_logs
            (user_id, action, resource, resource_id, details, ip_address, user_agent, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -138,8 +147,7 @@ pub async fn insert(db: &dyn Connection, entry: &Entry, client: &Client, now: Ti
             now
         ],
     )
-    .await?;
-    Ok(())
+    .await
 }
 
 /// Lists at most `limit` rows, newest first. Reads the table, or the index of an account or an action, backwards from

@@ -30,9 +30,10 @@ impl Client {
 pub fn printable(text: &str, chars_max: usize) -> String {
     let mut escaped = String::with_capacity(text.len().min(chars_max));
     for character in text.chars().take(chars_max) {
-        match character.is_control() {
-            true => escaped.extend(character.escape_default()),
-            false => escaped.push(character),
+        if character.is_control() {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
         }
     }
     escaped.chars().take(chars_max).collect()

@@ -13,7 +13,7 @@ pub enum Error {
     InvalidCredentials,
     /// Too many failed attempts; no password is checked for this many seconds.
     #[error("Too many attempts. Try again in {0} seconds.")]
-    Throttled(i64),
+    Throttled(u64),
     /// The right password of an inactive account.
     #[error("Account is inactive")]
     AccountInactive,

@@ -26,7 +26,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A password to set: 8 to 100 code points, neither trimmed nor normalized.
+/// A password to set. Its length is counted in code points; it is neither trimmed nor normalized.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewPassword(Secret);
 
@@ -34,10 +34,10 @@ pub struct NewPassword(Secret);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordLengthError {
     /// Fewer characters than [`NewPassword::CHARS_MIN`].
-    #[error("String should have at least {min} characters", min = NewPassword::CHARS_MIN)]
+    #[error("a password has at least {min} characters", min = NewPassword::CHARS_MIN)]
     TooShort,
     /// More characters than [`NewPassword::CHARS_MAX`].
-    #[error("String should have at most {max} characters", max = NewPassword::CHARS_MAX)]
+    #[error("a password has at most {max} characters", max = NewPassword::CHARS_MAX)]
     TooLong,
 }
 

@@ -67,7 +67,7 @@ pub async fn insert(
     client: &Client,
     now: Timestamp,
 ) -> Result<(), Error> {
-    db.query(
+    db.execute(
         "INSERT INTO sessions
            (user_id, chain_id, started_at, access_token_jti, refresh_token_jti, is_valid, created_at, expires_at,
             ip_address, user_agent)
@@ -84,8 +84,7 @@ pub async fn insert(
             client.user_agent.clone()
         ],
     )
-    .await?;
-    Ok(())
+    .await
 }
 
 /// Invalidates the valid row of a refresh token; `None` if there is none. One statement, so that exactly one of any number
@@ -101,34 +100,29 @@ pub async fn rotate(
     oldest_start: Timestamp,
     now: Timestamp,
 ) -> Result<Option<Rotated>, Error> {
-    let rows = db
-        .query(
-            "UPDATE sessions
-             SET is_valid = 0,
-                 rotated_at = CASE WHEN expires_at >= ?3 AND (started_at IS NULL OR started_at > ?4) THEN ?3 END
-             WHERE refresh_token_jti = ?1 AND user_id = ?2 AND is_valid = 1
-             RETURNING coalesce(chain_id, id),
-                       coalesce(started_at, iif(created_at > ?4, created_at, ?3)),
-                       rotated_at IS NULL",
-            params![refresh_jti, user_id, now, oldest_start],
-        )
-        .await?;
-    let rotated = |row: &Row| Ok(Rotated { chain_id: row.get(0)?, started_at: row.get(1)?, is_expired: row.get(2)? });
-    rows.first().map(rotated).transpose()
+    let sql = "UPDATE sessions
+         SET is_valid = 0,
+             rotated_at = CASE WHEN expires_at >= ?3 AND (started_at IS NULL OR started_at > ?4) THEN ?3 END
+         WHERE refresh_token_jti = ?1 AND user_id = ?2 AND is_valid = 1
+         RETURNING coalesce(chain_id, id),
+                   coalesce(started_at, iif(created_at > ?4, created_at, ?3)),
+                   rotated_at IS NULL";
+    db.query_first(sql, params![refresh_jti, user_id, now, oldest_start], |row| {
+        Ok(Rotated { chain_id: row.get(0)?, started_at: row.get(1)?, is_expired: row.get(2)? })
+    })
+    .await
 }
 
 /// Finds the row of a refresh token, valid or not.
 pub async fn find_spent(db: &dyn Connection, user_id: i64, refresh_jti: &str) -> Result<Option<Spent>, Error> {
-    let rows = db
-        .query(
-            "SELECT coalesce(chain_id, id), rotated_at FROM sessions WHERE refresh_token_jti = ?1 AND user_id = ?2",
-            params![refresh_jti, user_id],
-        )
-        .await?;
-    rows.first().map(|row| Ok(Spent { chain_id: row.get(0)?, rotated_at: row.get(1)? })).transpose()
+    let sql = "SELECT coalesce(chain_id, id), rotated_at FROM sessions WHERE refresh_token_jti = ?1 AND user_id = ?2";
+    db.query_first(sql, params![refresh_jti, user_id], |row| {
+        Ok(Spent { chain_id: row.get(0)?, rotated_at: row.get(1)? })
+    })
+    .await
 }
 
-/// Lists the valid sessions of an account, latest login first, at most the latest 1000.
+/// Lists the valid sessions of an account, latest login first, at most [`LISTED_MAX`].
 pub async fn list(db: &dyn Connection, user_id: i64, now: Timestamp) -> Result<Vec<Session>, Error> {
     let rows = db
         .query(
@@ -181,6 +175,5 @@ pub async fn end_all(db: &dyn Connection, user_id: i64, keep: Option<i64>) -> Re
 
 /// Deletes all rows of the account.
 pub async fn delete_all(db: &dyn Connection, user_id: i64) -> Result<(), Error> {
-    db.query("DELETE FROM sessions WHERE user_id = ?1", params![user_id]).await?;
-    Ok(())
+    db.execute("DELETE FROM sessions WHERE user_id = ?1", params![user_id]).await
 }

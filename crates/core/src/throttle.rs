@@ -1,7 +1,7 @@
 //! Rate limiting of password guesses (ASVS 5.0, 6.3.1) that cannot lock an owner out.
 //!
 //! An attempt is counted before the password is checked, so that simultaneous guesses count, and taken back if the
-//! password was right. Three counters apply, each with its [`Limit`]: account and network together, the network, and the
+//! password was right. Three counters apply, each with its [`FailureLimit`]: account and network together, the network, and the
 //! account. The first two pause further attempts, and every failure after a pause doubles it. The third never blocks an
 //! account: a network that has failed there itself waits longer, the owner's network does not.
 //!
@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use lanterne_database::Timestamp;
 
 use self::counter::Counter;
-pub use self::counter::{ACCOUNT, ADDRESS, Limit, PAIR, Pause};
+pub use self::counter::{ACCOUNT, ADDRESS, FailureLimit, PAIR, PAUSE_MAX, PAUSE_MIN, Pause};
 use crate::token::Keys;
 
 /// The prefix of all keys.
@@ -150,7 +150,13 @@ impl<'a> Counted<'a> {
 }
 
 /// Counts an attempt in one counter; returns the end of the pause that it begins, 0 without one.
-fn count(store: &dyn CounterStore, key: &str, limit: &Limit, now: i64, pause_min: i64) -> Result<i64, NotCounted> {
+fn count(
+    store: &dyn CounterStore,
+    key: &str,
+    limit: &FailureLimit,
+    now: i64,
+    pause_min: i64,
+) -> Result<i64, NotCounted> {
     let outcome = update(store, key, |stored| {
         let mut counter = Counter::read(stored, limit, now);
         let outcome = counter.attempt(limit, now, pause_min);

@@ -3,6 +3,7 @@
 use lanterne_database::{Connection, Error, Row, Timestamp, Value, params};
 
 use crate::conditions::Conditions;
+use crate::email::Email;
 
 /// An account.
 #[derive(Clone, Debug)]
@@ -36,16 +37,19 @@ pub struct NewUser<'a> {
 /// Fields to update; `None` keeps the value.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
-    /// Normalized.
-    pub email: Option<String>,
+    /// The address.
+    pub email: Option<Email>,
     /// Whether it can log in.
     pub is_active: Option<bool>,
     /// Whether it is an administrator.
     pub is_admin: Option<bool>,
 }
 
+/// The columns of a [`User`].
+const COLUMNS: &str = "id, email, hashed_password, is_active, is_admin, created_at";
+
 impl User {
-    /// Reads the first six columns: `id, email, hashed_password, is_active, is_admin, created_at`.
+    /// Reads [`COLUMNS`].
     fn from_row(row: &Row) -> Result<Self, Error> {
         Ok(Self {
             id: row.get(0)?,
@@ -60,103 +64,82 @@ impl User {
 
 /// Inserts an account; `None` if the address is taken. One statement, so that one of two simultaneous attempts fails.
 pub async fn insert(db: &dyn Connection, user: NewUser<'_>, now: Timestamp) -> Result<Option<User>, Error> {
-    let rows = db
-        .query(
-            "INSERT INTO users (email, hashed_password, is_active, is_admin, created_at, updated_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?5)
-             ON CONFLICT (email) DO NOTHING
-             RETURNING id, email, hashed_password, is_active, is_admin, created_at",
-            params![user.email, user.hashed_password, user.is_active, user.is_admin, now],
-        )
-        .await?;
-    rows.first().map(User::from_row).transpose()
+    let sql = format!(
+        "INSERT INTO users (email, hashed_password, is_active, is_admin, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?5)
+         ON CONFLICT (email) DO NOTHING
+         RETURNING {COLUMNS}"
+    );
+    db.query_first(&sql, params![user.email, user.hashed_password, user.is_active, user.is_admin, now], User::from_row)
+        .await
 }
 
 /// Finds the account with this normalized address.
 pub async fn find_by_email(db: &dyn Connection, email: &str) -> Result<Option<User>, Error> {
-    let rows = db
-        .query(
-            "SELECT id, email, hashed_password, is_active, is_admin, created_at FROM users WHERE email = ?1",
-            params![email],
-        )
-        .await?;
-    rows.first().map(User::from_row).transpose()
+    let sql = format!("SELECT {COLUMNS} FROM users WHERE email = ?1");
+    db.query_first(&sql, params![email], User::from_row).await
 }
 
 /// Finds the account with this id.
 pub async fn find_by_id(db: &dyn Connection, id: i64) -> Result<Option<User>, Error> {
-    let rows = db
-        .query(
-            "SELECT id, email, hashed_password, is_active, is_admin, created_at FROM users WHERE id = ?1",
-            params![id],
-        )
-        .await?;
-    rows.first().map(User::from_row).transpose()
+    let sql = format!("SELECT {COLUMNS} FROM users WHERE id = ?1");
+    db.query_first(&sql, params![id], User::from_row).await
 }
 
 /// Finds an account, and the id of the valid session that its access token belongs to: all that every authenticated request
-/// needs, in one statement and by three indexes.
+/// needs, in one statement.
 pub async fn find_with_session(
     db: &dyn Connection,
     id: i64,
     access_jti: &str,
     now: Timestamp,
 ) -> Result<Option<(User, Option<i64>)>, Error> {
-    let rows = db
-        .query(
-            "SELECT u.id, u.email, u.hashed_password, u.is_active, u.is_admin, u.created_at,
-                    (SELECT coalesce(s.chain_id, s.id) FROM sessions AS s
-                     WHERE s.access_token_jti = ?2 AND s.user_id = u.id
-                       AND (s.is_valid = 1 AND s.expires_at >= ?3
-                            OR EXISTS (SELECT 1 FROM sessions AS newer
-                                       WHERE newer.chain_id = coalesce(s.chain_id, s.id)
-                                         AND newer.is_valid = 1 AND newer.expires_at >= ?3)))
-             FROM users AS u WHERE u.id = ?1",
-            params![id, access_jti, now],
-        )
-        .await?;
-    rows.first().map(|row| Ok((User::from_row(row)?, row.get(6)?))).transpose()
+    let sql = format!(
+        "SELECT {COLUMNS},
+                (SELECT coalesce(s.chain_id, s.id) FROM sessions AS s
+                 WHERE s.access_token_jti = ?2 AND s.user_id = users.id
+                   AND (s.is_valid = 1 AND s.expires_at >= ?3
+                        OR EXISTS (SELECT 1 FROM sessions AS newer
+                                   WHERE newer.chain_id = coalesce(s.chain_id, s.id)
+                                     AND newer.is_valid = 1 AND newer.expires_at >= ?3)))
+         FROM users WHERE id = ?1"
+    );
+    db.query_first(&sql, params![id, access_jti, now], |row| Ok((User::from_row(row)?, row.get(6)?))).await
 }
 
 /// Updates an account; `None` if the new address is taken, or the account does not exist.
 pub async fn update(db: &dyn Connection, id: i64, changes: &Changes, now: Timestamp) -> Result<Option<User>, Error> {
-    let rows = db
-        .query(
-            "UPDATE OR IGNORE users
-             SET email = coalesce(?2, email), is_active = coalesce(?3, is_active), is_admin = coalesce(?4, is_admin),
-                 updated_at = ?5
-             WHERE id = ?1
-             RETURNING id, email, hashed_password, is_active, is_admin, created_at",
-            params![id, changes.email.clone(), changes.is_active, changes.is_admin, now],
-        )
-        .await?;
-    rows.first().map(User::from_row).transpose()
+    let sql = format!(
+        "UPDATE OR IGNORE users
+         SET email = coalesce(?2, email), is_active = coalesce(?3, is_active), is_admin = coalesce(?4, is_admin),
+             updated_at = ?5
+         WHERE id = ?1
+         RETURNING {COLUMNS}"
+    );
+    let email = changes.email.as_ref().map(Email::as_str);
+    db.query_first(&sql, params![id, email, changes.is_active, changes.is_admin, now], User::from_row).await
 }
 
 /// Stores the hash of a new password.
 pub async fn set_password(db: &dyn Connection, id: i64, hashed_password: &str, now: Timestamp) -> Result<(), Error> {
-    db.query("UPDATE users SET hashed_password = ?2, updated_at = ?3 WHERE id = ?1", params![id, hashed_password, now])
-        .await?;
-    Ok(())
+    let sql = "UPDATE users SET hashed_password = ?2, updated_at = ?3 WHERE id = ?1";
+    db.execute(sql, params![id, hashed_password, now]).await
 }
 
 /// Replaces the hash of an unchanged password, and keeps `updated_at`.
 pub async fn replace_hash(db: &dyn Connection, id: i64, hashed_password: &str) -> Result<(), Error> {
-    db.query("UPDATE users SET hashed_password = ?2 WHERE id = ?1", params![id, hashed_password]).await?;
-    Ok(())
+    db.execute("UPDATE users SET hashed_password = ?2 WHERE id = ?1", params![id, hashed_password]).await
 }
 
 /// Deletes an account, whose sessions must be deleted before.
 pub async fn delete(db: &dyn Connection, id: i64) -> Result<(), Error> {
-    db.query("DELETE FROM users WHERE id = ?1", params![id]).await?;
-    Ok(())
+    db.execute("DELETE FROM users WHERE id = ?1", params![id]).await
 }
 
 /// Returns whether another account is an active administrator.
 pub async fn has_other_active_admin(db: &dyn Connection, id: i64) -> Result<bool, Error> {
-    let rows =
-        db.query("SELECT 1 FROM users WHERE is_admin = 1 AND is_active = 1 AND id <> ?1 LIMIT 1", params![id]).await?;
-    Ok(!rows.is_empty())
+    let sql = "SELECT EXISTS (SELECT 1 FROM users WHERE is_admin = 1 AND is_active = 1 AND id <> ?1)";
+    db.query_value(sql, params![id]).await
 }
 
 /// Which accounts to list; `None` does not restrict.
@@ -195,21 +178,20 @@ fn containing(part: &str) -> String {
 }
 
 /// Lists at most `limit` accounts after the first `offset`, by id.
-pub async fn list(db: &dyn Connection, filters: &Filter, limit: i64, offset: i64) -> Result<Vec<User>, Error> {
-    let (conditions, mut params) = filters.conditions();
+pub async fn list(db: &dyn Connection, filter: &Filter, limit: i64, offset: i64) -> Result<Vec<User>, Error> {
+    let (conditions, mut params) = filter.conditions();
     params.extend(params![limit, offset]);
     let sql = format!(
-        "SELECT id, email, hashed_password, is_active, is_admin, created_at FROM users
+        "SELECT {COLUMNS} FROM users
          {conditions} ORDER BY id LIMIT ? OFFSET ?"
     );
     db.query(&sql, params).await?.iter().map(User::from_row).collect()
 }
 
 /// Counts accounts. Uses an index; a search in addresses reads all of them.
-pub async fn count(db: &dyn Connection, filters: &Filter) -> Result<i64, Error> {
-    let (conditions, params) = filters.conditions();
-    let rows = db.query(&format!("SELECT count(*) FROM users {conditions}"), params).await?;
-    rows.first().map_or(Ok(0), |row| row.get(0))
+pub async fn count(db: &dyn Connection, filter: &Filter) -> Result<i64, Error> {
+    let (conditions, params) = filter.conditions();
+    db.query_value(&format!("SELECT count(*) FROM users {conditions}"), params).await
 }
 
 #[cfg(test)]

@@ -48,6 +48,38 @@ pub trait Connection {
     fn query<'a>(&'a self, sql: &'a str, params: Vec<Value>) -> BoxFuture<'a, Result<Vec<Row>, Error>>;
 }
 
+impl dyn Connection + '_ {
+    /// Runs a statement that returns no rows, or whose rows do not matter.
+    ///
+    /// # Errors
+    /// Those of [`Connection::query`].
+    pub async fn execute(&self, sql: &str, params: Vec<Value>) -> Result<(), Error> {
+        self.query(sql, params).await.map(drop)
+    }
+
+    /// Runs a statement and converts its first row, if there is one.
+    ///
+    /// # Errors
+    /// Those of [`Connection::query`], and that of `convert`.
+    pub async fn query_first<T>(
+        &self,
+        sql: &str,
+        params: Vec<Value>,
+        convert: impl FnOnce(&Row) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        self.query(sql, params).await?.first().map(convert).transpose()
+    }
+
+    /// Runs a statement of exactly one value, such as `SELECT count(*)`.
+    ///
+    /// # Errors
+    /// Those of [`Connection::query`]; [`Error::Column`] if there is no row, or the value has another type.
+    pub async fn query_value<T: FromValue>(&self, sql: &str, params: Vec<Value>) -> Result<T, Error> {
+        let value = self.query_first(sql, params, |row| row.get(0)).await?;
+        value.ok_or_else(|| Error::Column("no row".to_owned()))
+    }
+}
+
 /// Builds the parameters of a statement: `params![id, email, now]`.
 #[macro_export]
 macro_rules! params {

@@ -77,7 +77,7 @@ impl Timestamp {
 
     /// Formats for replies: RFC 3339 in UTC, with six digits of fraction unless it is zero, as Python's `isoformat`.
     #[must_use]
-    pub fn to_json(self) -> String {
+    pub fn to_rfc3339(self) -> String {
         if self.0.subsec_nanosecond() == 0 { format!("{:.0}", self.0) } else { format!("{:.6}", self.0) }
     }
 }
@@ -128,8 +128,8 @@ mod tests {
 
     #[test]
     fn replies_show_microseconds_unless_there_are_none() {
-        assert_eq!(at("2026-01-31 12:00:00").to_json(), "2026-01-31T12:00:00Z");
-        assert_eq!(at("2026-01-31 12:00:00.5").to_json(), "2026-01-31T12:00:00.500000Z");
+        assert_eq!(at("2026-01-31 12:00:00").to_rfc3339(), "2026-01-31T12:00:00Z");
+        assert_eq!(at("2026-01-31 12:00:00.5").to_rfc3339(), "2026-01-31T12:00:00.500000Z");
     }
 
     #[test]

@@ -24,7 +24,7 @@ Environment:
                                 --variable, SPIN_VARIABLE_<NAME>, <NAME>, and either name in .env
   DATABASE_URL                  the database file: sqlite:///relative or sqlite:////absolute
   LANTERNE_CACHE_DIR            the cache of compiled components [default: ~/.cache/lanterne]
-  NO_COLOR                      disable colours
+  NO_COLOR                      disable colors
 
 Exit status:
   0  success; for `up`: stopped by a signal

@@ -9,7 +9,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 #[derive(Clone, Copy)]
 pub(crate) struct Console {
     quiet: bool,
-    colour: bool,
+    color: bool,
     on_stderr: bool,
 }
 
@@ -21,12 +21,12 @@ pub(crate) struct UsageError(pub(crate) String);
 impl Console {
     /// Prints progress on stdout, unless `quiet`.
     pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet, colour: stdout().is_terminal() && !no_color(), on_stderr: false }
+        Self { quiet, color: stdout().is_terminal() && !no_color(), on_stderr: false }
     }
 
     /// Prints progress on stderr, unless `quiet`: stdout belongs to a command, and may be a file.
     pub(crate) fn beside_output(quiet: bool) -> Self {
-        Self { quiet, colour: stderr().is_terminal() && !no_color(), on_stderr: true }
+        Self { quiet, color: stderr().is_terminal() && !no_color(), on_stderr: true }
     }
 
     pub(crate) fn is_quiet(self) -> bool {
@@ -40,7 +40,7 @@ impl Console {
 
     /// Prints a step and its details: `      Built  api in 2.1 s`.
     pub(crate) fn done(self, what: &str, how: impl Display) {
-        let (bold, plain) = if self.colour { ("\x1b[1;32m", "\x1b[0m") } else { ("", "") };
+        let (bold, plain) = if self.color { ("\x1b[1;32m", "\x1b[0m") } else { ("", "") };
         self.line(format_args!("{bold}{what:>11}{plain}  {how}"));
     }
 
@@ -88,7 +88,7 @@ impl Log for Console {
     fn flush(&self) {}
 }
 
-/// Whether the user wants no colours: <https://no-color.org>.
+/// Whether the user wants no colors: <https://no-color.org>.
 fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }

@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn the_admin_address_is_normalised() {
+    fn the_admin_address_is_normalized() {
         assert_eq!(parsed("--admin-email root@EXAMPLE.com"), admin("root@example.com", false));
         assert_eq!(parsed("--admin-password-stdin --admin-email=root@example.com"), admin("root@example.com", true));
     }

@@ -94,7 +94,9 @@ impl Host for TestHost {
     }
 
     fn log(&self, line: &str) {
-        self.log.borrow_mut().push_str(line);
+        let mut log = self.log.borrow_mut();
+        log.push_str(line);
+        log.push('\n');
     }
 }
 

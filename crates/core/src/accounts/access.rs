@@ -2,7 +2,7 @@
 //! deactivation or a demotion acts on the next one (ASVS 5.0, 7.4.1).
 
 use super::AppContext;
-use super::event::Event;
+use super::audited::AuditedAction;
 use crate::audit::Action;
 use crate::error::{AccessTokenError, Error};
 use crate::token::{Claims, TokenType};
@@ -19,8 +19,8 @@ pub struct Caller {
 
 impl Caller {
     /// Returns the event of this caller acting on the resource with this id.
-    pub(super) fn event(&self, action: Action, resource_id: Option<i64>) -> Event {
-        Event { action, user_id: Some(self.user.id), resource_id, subject: self.user.email.clone() }
+    pub(super) fn action(&self, action: Action, resource_id: Option<i64>) -> AuditedAction {
+        AuditedAction { action, user_id: Some(self.user.id), resource_id, subject: self.user.email.clone() }
     }
 }
 
@@ -45,7 +45,7 @@ pub async fn require_admin(
 ) -> Result<(), Error> {
     let Err(error) = check_admin(caller) else { return Ok(()) };
     if let Some(action) = action {
-        caller.event(action, id).refuse(context, &error).await?;
+        caller.action(action, id).refuse(context, &error).await?;
     }
     Err(error)
 }

@@ -3,7 +3,7 @@
 
 use super::AppContext;
 use super::access::{Caller, reload_admin};
-use super::event::Event;
+use super::audited::AuditedAction;
 use crate::audit::{self, Action, Record};
 use crate::email::Email;
 use crate::error::Error;
@@ -66,17 +66,17 @@ pub async fn create_user(
     is_admin: bool,
 ) -> Result<User, Error> {
     let email = email.as_str();
-    let event = Event { subject: email.to_owned(), ..caller.event(Action::UserCreate, None) };
-    let hashed_password = context.hash_new(password).await?;
+    let action = AuditedAction { subject: email.to_owned(), ..caller.action(Action::UserCreate, None) };
+    let hashed_password = context.hash(password.expose()).await?;
     let work = async {
         reload_admin(context, caller).await?;
         let new_user = NewUser { email, hashed_password: &hashed_password, is_active, is_admin };
         let user = users::insert(context.db, new_user, context.now).await?.ok_or(Error::EmailTaken)?;
-        let event = Event { resource_id: Some(user.id), ..event.clone() };
-        event.record(context, format!("User created: {email}, active: {is_active}, admin: {is_admin}")).await?;
+        let action = AuditedAction { resource_id: Some(user.id), ..action.clone() };
+        action.record(context, format!("User created: {email}, active: {is_active}, admin: {is_admin}")).await?;
         Ok(user)
     };
-    event.transaction(context, work).await
+    action.run(context, work).await
 }
 
 /// Updates an account. Deactivating it ends its sessions.
@@ -84,7 +84,7 @@ pub async fn create_user(
 /// # Errors
 /// [`Error::UserNotFound`], [`Error::LastAdmin`], [`Error::EmailTaken`].
 pub async fn update_user(context: &AppContext<'_>, caller: &Caller, id: i64, changes: &Changes) -> Result<User, Error> {
-    let event = event(caller, Action::UserUpdate, id);
+    let action = action_on(caller, Action::UserUpdate, id);
     let work = async {
         reload_admin(context, caller).await?;
         let user = get_user(context, id).await?;
@@ -95,10 +95,10 @@ pub async fn update_user(context: &AppContext<'_>, caller: &Caller, id: i64, cha
         if !changed.is_active {
             sessions::end_all(context.db, id, None).await?;
         }
-        event.record(context, format!("User updated: {}", difference(&user, &changed))).await?;
+        action.record(context, format!("User updated: {}", difference(&user, &changed))).await?;
         Ok(changed)
     };
-    event.transaction(context, work).await
+    action.run(context, work).await
 }
 
 /// Deletes an account with its sessions. Its audit rows stay.
@@ -106,14 +106,14 @@ pub async fn update_user(context: &AppContext<'_>, caller: &Caller, id: i64, cha
 /// # Errors
 /// [`Error::UserNotFound`], [`Error::LastAdmin`], [`Error::UserReferenced`].
 pub async fn delete_user(context: &AppContext<'_>, caller: &Caller, id: i64) -> Result<(), Error> {
-    let event = event(caller, Action::UserDelete, id);
+    let action = action_on(caller, Action::UserDelete, id);
     let work = async {
         reload_admin(context, caller).await?;
         let user = get_user(context, id).await?;
         context.delete_account(&user).await?;
-        event.record(context, format!("User deleted: {}", user.email)).await
+        action.record(context, format!("User deleted: {}", user.email)).await
     };
-    event.transaction(context, work).await
+    action.run(context, work).await
 }
 
 /// Ends all sessions of an account.
@@ -121,14 +121,14 @@ pub async fn delete_user(context: &AppContext<'_>, caller: &Caller, id: i64) -> 
 /// # Errors
 /// [`Error::UserNotFound`]
 pub async fn end_sessions(context: &AppContext<'_>, caller: &Caller, id: i64) -> Result<(), Error> {
-    let event = event(caller, Action::UserSessionsRevoke, id);
+    let action = action_on(caller, Action::UserSessionsRevoke, id);
     let work = async {
         reload_admin(context, caller).await?;
         let user = get_user(context, id).await?;
         let count = sessions::end_all(context.db, id, None).await?;
-        event.record(context, format!("All sessions of user {id} ended ({count}): {}", user.email)).await
+        action.record(context, format!("All sessions of user {id} ended ({count}): {}", user.email)).await
     };
-    event.transaction(context, work).await
+    action.run(context, work).await
 }
 
 /// Lists audit rows.
@@ -145,8 +145,8 @@ pub async fn list_audit_logs(context: &AppContext<'_>, filter: &audit::Filter, l
     Ok(AuditPage { items, next_before })
 }
 
-fn event(caller: &Caller, action: Action, id: i64) -> Event {
-    Event { subject: format!("user {id}"), ..caller.event(action, Some(id)) }
+fn action_on(caller: &Caller, action: Action, id: i64) -> AuditedAction {
+    AuditedAction { subject: format!("user {id}"), ..caller.action(action, Some(id)) }
 }
 
 /// Describes the changes of an account for the audit log.

@@ -1,24 +1,24 @@
 //! The actions on accounts. Each runs in one transaction together with its audit row; a refusal is audited in a row of its
-//! own ([`event`]).
+//! own ([`audited`]).
 
 pub mod access;
 pub mod administration;
 pub mod login;
+pub mod own_sessions;
 pub mod profile;
 pub mod refresh;
-pub mod sessions;
 
-mod event;
+mod audited;
 
 use lanterne_database::{Connection, Timestamp};
 
+use self::audited::AuditedAction;
 use crate::client::Client;
 use crate::config::Config;
 use crate::error::Error;
 use crate::password;
-use crate::secret::NewPassword;
-use crate::sessions::NewSession;
-use crate::throttle::{Attempt, CounterStore, Pause};
+use crate::sessions::{self, NewSession};
+use crate::throttle::{Attempt, CounterStore};
 use crate::users::{self, User};
 
 /// What every action needs besides its input.
@@ -44,22 +44,36 @@ pub struct TokenPair {
 }
 
 impl<'a> AppContext<'a> {
-    /// Counts a password check at the account with this normalized address.
-    fn begin_attempt(&self, email: &str) -> Result<Attempt<'a>, Pause> {
+    /// Counts a password check at the account with this normalized address. The first refusal of a pause is audited as
+    /// `action`.
+    ///
+    /// # Errors
+    /// [`Error::Throttled`]
+    async fn begin_attempt(&self, email: &str, action: &AuditedAction) -> Result<Attempt<'a>, Error> {
         if !self.config.throttle {
             return Ok(Attempt::uncounted());
         }
-        Attempt::begin(self.counters, &self.config.keys, email, self.client.address.as_deref(), self.now)
+        let address = self.client.address.as_deref();
+        match Attempt::begin(self.counters, &self.config.keys, email, address, self.now) {
+            Ok(attempt) => Ok(attempt),
+            Err(pause) => {
+                let error = Error::Throttled(pause.seconds);
+                if pause.is_first_refusal {
+                    let user_id = match action.user_id {
+                        None => users::find_by_email(self.db, email).await?.map(|user| user.id),
+                        known => known,
+                    };
+                    AuditedAction { user_id, ..action.clone() }.refuse(self, &error).await?;
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Hashes a password to store.
     async fn hash(&self, password: &str) -> Result<String, Error> {
         let hash = password::hash(password, self.config.bcrypt_cost).await;
         hash.map_err(|error| Error::Internal(anyhow::anyhow!("no randomness for a salt: {error}")))
-    }
-
-    async fn hash_new(&self, password: &NewPassword) -> Result<String, Error> {
-        self.hash(password.expose()).await
     }
 
     /// Signs a pair of tokens, neither of which outlives the session, and inserts their row. `chain_id` is that of the
@@ -83,18 +97,17 @@ impl<'a> AppContext<'a> {
             refresh_jti: &refresh.jti,
             expires_at: refresh_end,
         };
-        crate::sessions::insert(db, session, client, now).await?;
+        sessions::insert(db, session, client, now).await?;
         Ok(TokenPair { access_token: access.token, refresh_token: refresh.token })
     }
 
     /// Deletes an account with its sessions, unless it is the last active administrator or other rows refer to it.
     async fn delete_account(&self, user: &User) -> Result<(), Error> {
         self.keep_an_administrator(user).await?;
-        crate::sessions::delete_all(self.db, user.id).await?;
-        users::delete(self.db, user.id).await.map_err(|error| match error.is_foreign_key_violation() {
-            true => Error::UserReferenced,
-            false => error.into(),
-        })
+        sessions::delete_all(self.db, user.id).await?;
+        users::delete(self.db, user.id)
+            .await
+            .map_err(|error| if error.is_foreign_key_violation() { Error::UserReferenced } else { error.into() })
     }
 
     /// Fails if `user` is the last active administrator. Call it in the transaction of the change: writing transactions

@@ -3,7 +3,7 @@
 
 use super::AppContext;
 use super::access::{self, Caller};
-use super::event::Event;
+use super::audited::AuditedAction;
 use crate::audit::Action;
 use crate::email::Email;
 use crate::error::Error;
@@ -18,20 +18,20 @@ use crate::users::{self, Changes, NewUser, User};
 /// [`Error::EmailTaken`], also for all but one of simultaneous registrations of one address.
 pub async fn register(context: &AppContext<'_>, email: &Email, password: &NewPassword) -> Result<User, Error> {
     let email = email.as_str();
-    let event = Event { action: Action::Register, user_id: None, resource_id: None, subject: email.to_owned() };
+    let action = AuditedAction::new(Action::Register, None, email);
     if users::find_by_email(context.db, email).await?.is_some() {
-        event.refuse(context, &Error::EmailTaken).await?;
+        action.refuse(context, &Error::EmailTaken).await?;
         return Err(Error::EmailTaken);
     }
-    let hashed_password = context.hash_new(password).await?;
+    let hashed_password = context.hash(password.expose()).await?;
     let new_user = NewUser { email, hashed_password: &hashed_password, is_active: true, is_admin: false };
     let work = async {
         let user = users::insert(context.db, new_user, context.now).await?.ok_or(Error::EmailTaken)?;
-        let event = Event { user_id: Some(user.id), resource_id: Some(user.id), ..event.clone() };
-        event.record(context, format!("User registered: {email}")).await?;
+        let action = AuditedAction { user_id: Some(user.id), resource_id: Some(user.id), ..action.clone() };
+        action.record(context, format!("User registered: {email}")).await?;
         Ok(user)
     };
-    event.transaction(context, work).await
+    action.run(context, work).await
 }
 
 /// Changes the caller's address.
@@ -44,16 +44,16 @@ pub async fn change_email(
     current_password: &Secret,
     email: &Email,
 ) -> Result<User, Error> {
-    let event = caller.event(Action::EmailChange, Some(caller.user.id));
-    confirm_password(context, caller, &event, current_password).await?;
+    let action = caller.action(Action::EmailChange, Some(caller.user.id));
+    confirm_password(context, caller, &action, current_password).await?;
     let work = async {
         let user = reload_unchanged(context, caller).await?;
-        let changes = Changes { email: Some(email.as_str().to_owned()), ..Changes::default() };
+        let changes = Changes { email: Some(email.clone()), ..Changes::default() };
         let changed = users::update(context.db, user.id, &changes, context.now).await?.ok_or(Error::EmailTaken)?;
-        event.record(context, format!("Email changed: {} to {}", user.email, changed.email)).await?;
+        action.record(context, format!("Email changed: {} to {}", user.email, changed.email)).await?;
         Ok(changed)
     };
-    event.transaction(context, work).await
+    action.run(context, work).await
 }
 
 /// Changes the caller's password and ends all other sessions.
@@ -66,16 +66,16 @@ pub async fn change_password(
     current_password: &Secret,
     new_password: &NewPassword,
 ) -> Result<(), Error> {
-    let event = caller.event(Action::PasswordChange, Some(caller.user.id));
-    confirm_password(context, caller, &event, current_password).await?;
-    let hashed_password = context.hash_new(new_password).await?;
+    let action = caller.action(Action::PasswordChange, Some(caller.user.id));
+    confirm_password(context, caller, &action, current_password).await?;
+    let hashed_password = context.hash(new_password.expose()).await?;
     let work = async {
         let user = reload_unchanged(context, caller).await?;
         users::set_password(context.db, user.id, &hashed_password, context.now).await?;
         let count = sessions::end_all(context.db, user.id, Some(caller.session_id)).await?;
-        event.record(context, format!("Password changed, other sessions ended ({count}): {}", user.email)).await
+        action.record(context, format!("Password changed, other sessions ended ({count}): {}", user.email)).await
     };
-    event.transaction(context, work).await
+    action.run(context, work).await
 }
 
 /// Deletes the caller's account with its sessions. Its audit rows stay.
@@ -83,36 +83,27 @@ pub async fn change_password(
 /// # Errors
 /// [`Error::WrongPassword`], [`Error::Throttled`], [`Error::LastAdmin`], [`Error::UserReferenced`].
 pub async fn delete(context: &AppContext<'_>, caller: &Caller, current_password: &Secret) -> Result<(), Error> {
-    let event = caller.event(Action::AccountDelete, Some(caller.user.id));
-    confirm_password(context, caller, &event, current_password).await?;
+    let action = caller.action(Action::AccountDelete, Some(caller.user.id));
+    confirm_password(context, caller, &action, current_password).await?;
     let work = async {
         let user = reload_unchanged(context, caller).await?;
         context.delete_account(&user).await?;
-        event.record(context, format!("Account deleted: {}", user.email)).await
+        action.record(context, format!("Account deleted: {}", user.email)).await
     };
-    event.transaction(context, work).await
+    action.run(context, work).await
 }
 
 /// Checks the caller's password. Failures count as failed logins: an access token must not be a way around the throttle.
 async fn confirm_password(
     context: &AppContext<'_>,
     caller: &Caller,
-    event: &Event,
+    action: &AuditedAction,
     password: &Secret,
 ) -> Result<(), Error> {
-    let attempt = match context.begin_attempt(&caller.user.email) {
-        Ok(attempt) => attempt,
-        Err(pause) => {
-            let error = Error::Throttled(pause.seconds);
-            if pause.is_first_refusal {
-                event.refuse(context, &error).await?;
-            }
-            return Err(error);
-        }
-    };
+    let attempt = context.begin_attempt(&caller.user.email, action).await?;
     let stored = Some(caller.user.hashed_password.as_str());
     if password::verify(password.expose(), stored, context.config.bcrypt_cost).await == Verdict::Wrong {
-        event.refuse(context, &Error::WrongPassword).await?;
+        action.refuse(context, &Error::WrongPassword).await?;
         return Err(Error::WrongPassword);
     }
     attempt.succeeded();

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::event::Event;
+use super::audited::AuditedAction;
 use super::{AppContext, TokenPair};
 use crate::audit::Action;
 use crate::error::{Error, RefreshTokenError};
@@ -32,14 +32,13 @@ pub async fn refresh(context: &AppContext<'_>, token: &Secret) -> Result<TokenPa
     // A failure is not audited: such a token identifies no session, and anyone could fill the log with them.
     let claims = context.config.keys.verify(token.expose(), TokenType::Refresh, context.now);
     let claims = claims.map_err(RefreshTokenError::from)?;
-    let event =
-        Event { action: Action::Refresh, user_id: Some(claims.user_id), resource_id: None, subject: String::new() };
+    let action = AuditedAction::new(Action::Refresh, Some(claims.user_id), "");
     let oldest_start = context.now.before(context.config.session_absolute);
-    let outcome = event.transaction(context, async {
+    let outcome = action.run(context, async {
         match sessions::rotate(context.db, claims.user_id, &claims.jti, oldest_start, context.now).await? {
-            Some(row) if row.is_expired => refuse(context, &event, RefreshTokenError::SessionExpired).await,
-            Some(row) => issue(context, &event, &claims, row).await,
-            None => refuse_spent(context, &event, &claims).await,
+            Some(row) if row.is_expired => refuse(context, &action, RefreshTokenError::SessionExpired).await,
+            Some(row) => issue(context, &action, &claims, row).await,
+            None => refuse_spent(context, &action, &claims).await,
         }
     });
     match outcome.await? {
@@ -48,33 +47,38 @@ pub async fn refresh(context: &AppContext<'_>, token: &Secret) -> Result<TokenPa
     }
 }
 
-async fn issue(context: &AppContext<'_>, event: &Event, claims: &Claims, row: Rotated) -> Result<Outcome, Error> {
+async fn issue(
+    context: &AppContext<'_>,
+    action: &AuditedAction,
+    claims: &Claims,
+    row: Rotated,
+) -> Result<Outcome, Error> {
     let user = users::find_by_id(context.db, claims.user_id).await?;
     let user = user.filter(|user| user.is_active).ok_or(RefreshTokenError::NoActiveUser)?;
     let pair = context.issue_tokens(&user, Some(row.chain_id), row.started_at).await?;
-    event.record(context, format!("Token refreshed for user: {}", user.email)).await?;
+    action.record(context, format!("Token refreshed for user: {}", user.email)).await?;
     Ok(Outcome::Issued(pair))
 }
 
 /// Refuses a token that was used before, or whose session has ended.
-async fn refuse_spent(context: &AppContext<'_>, event: &Event, claims: &Claims) -> Result<Outcome, Error> {
+async fn refuse_spent(context: &AppContext<'_>, action: &AuditedAction, claims: &Claims) -> Result<Outcome, Error> {
     let spent = sessions::find_spent(context.db, claims.user_id, &claims.jti).await?;
     let Some((chain_id, rotated_at)) = spent.and_then(|spent| Some((spent.chain_id, spent.rotated_at?))) else {
-        return refuse(context, event, RefreshTokenError::Spent).await;
+        return refuse(context, action, RefreshTokenError::Spent).await;
     };
     if context.now.since(rotated_at) <= RACE {
         return Ok(Outcome::Refused(RefreshTokenError::Spent));
     }
     // A session that has already ended needs no protection.
     if !sessions::end(context.db, claims.user_id, chain_id, context.now).await? {
-        return refuse(context, event, RefreshTokenError::Spent).await;
+        return refuse(context, action, RefreshTokenError::Spent).await;
     }
-    let reuse = Event { action: Action::RefreshReuse, resource_id: Some(chain_id), ..event.clone() };
+    let reuse = AuditedAction { action: Action::RefreshReuse, resource_id: Some(chain_id), ..action.clone() };
     reuse.record(context, format!("A used refresh token came back: session {chain_id} is ended")).await?;
     Ok(Outcome::Refused(RefreshTokenError::Spent))
 }
 
-async fn refuse(context: &AppContext<'_>, event: &Event, error: RefreshTokenError) -> Result<Outcome, Error> {
-    event.refuse(context, &error.into()).await?;
+async fn refuse(context: &AppContext<'_>, action: &AuditedAction, error: RefreshTokenError) -> Result<Outcome, Error> {
+    action.refuse(context, &error.into()).await?;
     Ok(Outcome::Refused(error))
 }

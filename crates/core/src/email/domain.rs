@@ -1,4 +1,4 @@
-//! The part after the @-sign: a host name (RFC 952, RFC 1123), in ASCII or internationalised (UTS #46).
+//! The part after the @-sign: a host name (RFC 952, RFC 1123), in ASCII or internationalized (UTS #46).
 
 use icu_properties::props::GeneralCategoryGroup;
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
@@ -24,7 +24,7 @@ pub(super) struct Domain {
 }
 
 impl Domain {
-    /// Validates and normalises a domain, in the order in which email-validator reports ordinary mistakes.
+    /// Validates and normalizes a domain, in the order in which email-validator reports ordinary mistakes.
     pub(super) fn parse(text: &str) -> Result<Self, Reason> {
         if text.is_empty() {
             return Err("There must be something after the @-sign.".into());

@@ -110,7 +110,7 @@ fn is_quoted(text: &str) -> Result<bool, Reason> {
 /// Validates a local part: a dot-atom in ASCII (RFC 5322 section 3.2.3) or Unicode (RFC 6531 section 3.3).
 ///
 /// Returns it in NFC (UAX #15) with its case kept, and RFC 2142's names in lower case.
-pub(super) fn normalise_local_part(text: &str) -> Result<String, Reason> {
+pub(super) fn normalize_local_part(text: &str) -> Result<String, Reason> {
     if text.is_empty() {
         return Err("There must be something before the @-sign.".into());
     }

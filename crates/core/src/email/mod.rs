@@ -40,7 +40,7 @@ impl From<String> for Reason {
 }
 
 impl Email {
-    /// Validates and normalises an address. Accepts `Name <address>`, and white space around either.
+    /// Validates and normalizes an address. Accepts `Name <address>`, and white space around either.
     pub fn parse(text: &str) -> Result<Self, Reason> {
         if text.chars().count() > INPUT_CHARS_MAX {
             return Err(format!("Length must not exceed {INPUT_CHARS_MAX} characters").into());
@@ -50,7 +50,7 @@ impl Email {
         }
         let address = mailbox::address_in_brackets(text).unwrap_or(text).trim_matches(characters::is_python_space);
         let (local, domain) = mailbox::split(address)?;
-        let local = mailbox::normalise_local_part(local)?;
+        let local = mailbox::normalize_local_part(local)?;
         let domain = Domain::parse(domain)?;
 
         check_length(address, None)?;

@@ -5,7 +5,7 @@ fn normal(text: &str) -> Result<String, String> {
 }
 
 #[test]
-fn valid_addresses_are_normalised() {
+fn valid_addresses_are_normalized() {
     let cases = [
         ("ann@lanterne.org", "ann@lanterne.org"),
         ("  Ann.O'Hara+tag@LANTERNE.Org\t", "Ann.O'Hara+tag@lanterne.org"),

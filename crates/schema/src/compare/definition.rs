@@ -10,9 +10,9 @@ const CONSTRAINT_WORDS: [&str; 5] = ["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK",
 pub(crate) struct Definition {
     /// In order.
     pub(crate) columns: Vec<ColumnDefinition>,
-    /// The table constraints, normalised and sorted.
+    /// The table constraints, normalized and sorted.
     pub(crate) constraints: Vec<String>,
-    /// The words after the parentheses, such as STRICT, normalised and sorted.
+    /// The words after the parentheses, such as STRICT, normalized and sorted.
     pub(crate) options: Vec<String>,
 }
 
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn computed_defaults_are_recognised() {
+    fn computed_defaults_are_recognized() {
         for column in ["a TEXT DEFAULT (1 + 1)", "a DATETIME NOT NULL DEFAULT current_timestamp"] {
             assert!(has_computed_default(column), "{column}");
         }

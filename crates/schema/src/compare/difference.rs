@@ -13,7 +13,7 @@ impl Schema {
         only_in(&ours, &theirs).or_else(|| only_in(&theirs, &ours))
     }
 
-    /// All definitions, normalised and sorted.
+    /// All definitions, normalized and sorted.
     fn definitions(&self) -> Vec<String> {
         let tables = self.tables.iter().map(Table::normal);
         let objects = self.objects.iter().map(|object| object.normal.clone());

@@ -100,18 +100,18 @@ impl Token<'_> {
 mod tests {
     use super::*;
 
-    fn normalised(sql: &str) -> String {
+    fn normalized(sql: &str) -> String {
         normal(&tokens(sql))
     }
 
     #[test]
     fn spaces_comments_quotes_and_case_make_no_difference() {
-        let plain = normalised("create table users(id integer,e_mail text default 'A  b')");
+        let plain = normalized("create table users(id integer,e_mail text default 'A  b')");
         for sql in [
             "CREATE TABLE \"users\" (\n  [ID] INTEGER, -- the key;\n  `e_mail` TEXT DEFAULT 'A  b'\n)",
             "CREATE/* here */TABLE Users ( id INTEGER , e_mail TEXT DEFAULT 'A  b' )",
         ] {
-            assert_eq!(normalised(sql), plain);
+            assert_eq!(normalized(sql), plain);
         }
     }
 
@@ -126,7 +126,7 @@ mod tests {
             ("\"a\"\"b\"", "\"ab\""),
             ("'it''s'", "'its'"),
         ] {
-            assert_ne!(normalised(one), normalised(other));
+            assert_ne!(normalized(one), normalized(other));
         }
     }
 

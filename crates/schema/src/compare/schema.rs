@@ -23,9 +23,9 @@ pub(crate) struct Table {
     /// The CREATE TABLE.
     pub(crate) sql: String,
     pub(crate) columns: Vec<Column>,
-    /// Normalised and sorted.
+    /// Normalized and sorted.
     pub(crate) constraints: Vec<String>,
-    /// Normalised and sorted.
+    /// Normalized and sorted.
     pub(crate) options: Vec<String>,
 }
 

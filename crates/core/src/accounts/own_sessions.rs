@@ -11,13 +11,13 @@ use crate::sessions::{self, Session};
 /// # Errors
 /// [`Error::AccessToken`] if another request has just ended it.
 pub async fn logout(context: &AppContext<'_>, caller: &Caller) -> Result<(), Error> {
-    let event = caller.event(Action::Logout, Some(caller.session_id));
+    let action = caller.action(Action::Logout, Some(caller.session_id));
     let work = async {
         reload(context, caller).await?;
         sessions::end(context.db, caller.user.id, caller.session_id, context.now).await?;
-        event.record(context, format!("User logged out: {}", caller.user.email)).await
+        action.record(context, format!("User logged out: {}", caller.user.email)).await
     };
-    event.transaction(context, work).await
+    action.run(context, work).await
 }
 
 /// Ends all sessions of the caller.
@@ -25,13 +25,13 @@ pub async fn logout(context: &AppContext<'_>, caller: &Caller) -> Result<(), Err
 /// # Errors
 /// [`Error::AccessToken`] if another request has just ended the calling session.
 pub async fn logout_all(context: &AppContext<'_>, caller: &Caller) -> Result<(), Error> {
-    let event = caller.event(Action::LogoutAll, None);
+    let action = caller.action(Action::LogoutAll, None);
     let work = async {
         reload(context, caller).await?;
         let count = sessions::end_all(context.db, caller.user.id, None).await?;
-        event.record(context, format!("User logged out everywhere (sessions: {count}): {}", caller.user.email)).await
+        action.record(context, format!("User logged out everywhere (sessions: {count}): {}", caller.user.email)).await
     };
-    event.transaction(context, work).await
+    action.run(context, work).await
 }
 
 /// Lists the valid sessions of the caller, latest login first.
@@ -47,13 +47,13 @@ pub async fn list(context: &AppContext<'_>, caller: &Caller) -> Result<Vec<Sessi
 /// # Errors
 /// [`Error::SessionNotFound`], also for a session of another account.
 pub async fn revoke(context: &AppContext<'_>, caller: &Caller, session_id: i64) -> Result<(), Error> {
-    let event = caller.event(Action::SessionRevoke, Some(session_id));
+    let action = caller.action(Action::SessionRevoke, Some(session_id));
     let work = async {
         reload(context, caller).await?;
         if !sessions::end(context.db, caller.user.id, session_id, context.now).await? {
             return Err(Error::SessionNotFound);
         }
-        event.record(context, format!("Session {session_id} ended: {}", caller.user.email)).await
+        action.record(context, format!("Session {session_id} ended: {}", caller.user.email)).await
     };
-    event.transaction(context, work).await
+    action.run(context, work).await
 }

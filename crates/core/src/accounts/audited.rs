@@ -8,7 +8,7 @@ use crate::error::Error;
 
 /// An action in progress.
 #[derive(Clone)]
-pub(super) struct Event {
+pub(super) struct AuditedAction {
     pub(super) action: Action,
     /// The account that acts, if known.
     pub(super) user_id: Option<i64>,
@@ -18,7 +18,12 @@ pub(super) struct Event {
     pub(super) subject: String,
 }
 
-impl Event {
+impl AuditedAction {
+    /// An action on nothing in particular; `subject` may be empty.
+    pub(super) fn new(action: Action, user_id: Option<i64>, subject: &str) -> Self {
+        Self { action, user_id, resource_id: None, subject: subject.to_owned() }
+    }
+
     /// Writes the row of a success.
     pub(super) async fn record(&self, context: &AppContext<'_>, details: String) -> Result<(), Error> {
         let Self { action, user_id, resource_id, .. } = *self;
@@ -40,7 +45,7 @@ impl Event {
 
     /// Runs `work`, which records its success, in one transaction. An error rolls it back. A refusal is then recorded
     /// outside of the transaction; an internal error is not recorded, since the server logs it.
-    pub(super) async fn transaction<T>(
+    pub(super) async fn run<T>(
         &self,
         context: &AppContext<'_>,
         work: impl Future<Output = Result<T, Error>>,
