@@ -55,12 +55,40 @@ fn refuse(bad: impl Iterator<Item = char>, fault: &str) -> Result<(), Reason> {
     Err(format!("{fault}: {}.", Vec::from_iter(shown).join(", ")).into())
 }
 
-/// Shows a visible character in quotes and any other by its code point.
+/// Shows a visible character in quotes, an invisible one that is often copied along by its name, and any other by its code
+/// point.
 pub(super) fn show(c: char) -> String {
+    let name = match c {
+        ' ' => Some("SPACE"),
+        '\u{A0}' => Some("NO-BREAK SPACE"),
+        '\u{301}' => Some("COMBINING ACUTE ACCENT"),
+        '\u{200B}' => Some("ZERO WIDTH SPACE"),
+        '\u{200C}' => Some("ZERO WIDTH NON-JOINER"),
+        '\u{200D}' => Some("ZERO WIDTH JOINER"),
+        '\u{200E}' => Some("LEFT-TO-RIGHT MARK"),
+        '\u{200F}' => Some("RIGHT-TO-LEFT MARK"),
+        '\u{2028}' => Some("LINE SEPARATOR"),
+        '\u{202D}' => Some("LEFT-TO-RIGHT OVERRIDE"),
+        '\u{202E}' => Some("RIGHT-TO-LEFT OVERRIDE"),
+        '\u{FEFF}' => Some("ZERO WIDTH NO-BREAK SPACE"),
+        _ => None,
+    };
+    if let Some(name) = name {
+        return name.to_owned();
+    }
     match c {
-        ' ' => "SPACE".to_owned(),
         '\'' | '\\' => format!("\"{c}\""),
         _ if is_visible(c) => format!("'{c}'"),
         _ => format!("U+{:04X}", u32::from(c)),
     }
+}
+
+/// Quotes a text with invisible characters escaped as in Python.
+pub(super) fn quote(text: &str) -> String {
+    let escape = |c: char| match u32::from(c) {
+        _ if is_visible(c) || GeneralCategoryGroup::Mark.contains(category(c)) => c.to_string(),
+        number @ ..0x100 => format!("\\x{number:02x}"),
+        number => format!("\\u{number:04x}"),
+    };
+    format!("'{}'", text.chars().map(escape).collect::<String>())
 }

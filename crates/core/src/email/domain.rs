@@ -1,9 +1,10 @@
 //! The part after the @-sign: a host name (RFC 952, RFC 1123), in ASCII or internationalized (UTS #46).
 
 use icu_properties::props::GeneralCategoryGroup;
+use idna::punycode;
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
-use super::characters::{category, check_all, check_safe};
+use super::characters::{category, check_all, check_safe, quote};
 use super::{Reason, count};
 
 /// RFC 1035 section 2.3.4: 255 octets, less the root label and its length.
@@ -15,6 +16,7 @@ const LABEL_CHARS_MAX: usize = 63;
 /// Top-level domains that cannot receive mail (RFC 6761, RFC 6762, RFC 7686). `example` is accepted, as in documentation.
 const SPECIAL_USE: [&str; 6] = ["arpa", "invalid", "local", "localhost", "onion", "test"];
 
+const NO_PERIOD: &str = "The part after the @-sign is not valid. It should have a period.";
 const INVALID_CHARACTERS: &str = "The part after the @-sign contains invalid characters";
 
 /// A valid domain in lower case, as a reader sees it and as it is sent.
@@ -43,17 +45,31 @@ impl Domain {
         check_safe(text)?;
 
         // `to_unicode` maps an invalid domain as far as it can: enough to name misplaced periods and hyphens.
-        let not_idna = |_| "The part after the @-sign is not valid IDNA.";
         let uts46 = Uts46::new();
         let (unicode, validity) = uts46.to_unicode(text.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow);
         check_periods_and_hyphens(&unicode)?;
-        validity.map_err(not_idna)?;
+        validity.map_err(|_| not_idna(text))?;
         unicode.split('.').try_for_each(check_label)?;
         let ascii = uts46
             .to_ascii(text.as_bytes(), AsciiDenyList::STD3, Hyphens::Check, DnsLength::Ignore)
-            .map_err(not_idna)?;
+            .map_err(|_| not_idna(text))?;
+        if !text.is_ascii() && ascii.split('.').any(|label| label.len() > LABEL_CHARS_MAX) {
+            return Err("The part after the @-sign is invalid (Label too long).".into());
+        }
         check_host_name(&ascii)?;
         Ok(Self { unicode: unicode.into_owned(), ascii: ascii.into_owned() })
+    }
+}
+
+/// Returns the reason for a domain that UTS #46 refuses: where possible, the character in its Punycode that it does not allow.
+fn not_idna(domain: &str) -> Reason {
+    if !domain.contains('.') {
+        return NO_PERIOD.into();
+    }
+    let decoded = |label: &str| punycode::decode_to_string(label.strip_prefix("xn--")?);
+    match domain.split('.').filter_map(decoded).find_map(|label| disallowed(&label)) {
+        Some(fault) => format!("The part after the @-sign is not valid IDNA ({fault}).").into(),
+        None => "The part after the @-sign is not valid IDNA.".into(),
     }
 }
 
@@ -84,10 +100,20 @@ fn check_label(label: &str) -> Result<(), Reason> {
                      after a period, except Punycode.";
         return Err(fault.into());
     }
+    match disallowed(label) {
+        Some(fault) => Err(format!("The part after the @-sign is invalid ({fault}).").into()),
+        None => Ok(()),
+    }
+}
+
+/// Finds a character that is not allowed in a label, and describes it.
+fn disallowed(label: &str) -> Option<String> {
     // RFC 5892 appendices A.3 and A.7: the middle dots of Catalan, between two l, and of Japanese.
     let is_japanese = label.contains(|c| matches!(c, 'ぁ'..='ヺ' | '㐀'..='鿿'));
     let is_allowed = |c| c == '-' || is_letter_or_digit(c) || (c == '・' && is_japanese);
-    check_all(&label.replace("l·l", "ll"), is_allowed, INVALID_CHARACTERS)
+    let characters = label.replace("l·l", "lll");
+    let (at, c) = characters.chars().enumerate().find(|(_, c)| !is_allowed(*c))?;
+    Some(format!("Codepoint U+{:04X} at position {} of {} not allowed", u32::from(c), at + 1, quote(label)))
 }
 
 /// The letters, marks and digits of RFC 5892 section 2, given that UTS #46 has mapped or refused unstable ones.
@@ -116,7 +142,7 @@ fn check_host_name(domain: &str) -> Result<(), Reason> {
         return Err(fault.into());
     }
     let Some((_, top)) = domain.rsplit_once('.') else {
-        return Err("The part after the @-sign is not valid. It should have a period.".into());
+        return Err(NO_PERIOD.into());
     };
     if !top.ends_with(|last: char| last.is_ascii_alphabetic()) {
         return Err("The part after the @-sign is not valid. It is not within a valid top-level domain.".into());
