@@ -62,7 +62,10 @@ fn ordinary_mistakes_are_reported_in_the_words_of_email_validator() {
         ("ann@xn--zz", "The part after the @-sign is not valid. It should have a period."),
         ("\u{200B}ann@lanterne.org", "The email address contains unsafe characters: ZERO WIDTH SPACE."),
         ("ann@😀.org", "The part after the @-sign is invalid (Codepoint U+1F600 at position 1 of '😀' not allowed)."),
-        ("ann@lan＿terne.org", "The part after the @-sign contains invalid characters: '_'."),
+        (
+            "ann@lan＿terne.org",
+            "The part after the @-sign is invalid (Codepoint U+005F at position 4 of 'lan_terne' not allowed).",
+        ),
         ("ann@bücher。。de", "An email address cannot have two periods in a row."),
         ("'n'@lan'terne.org", "The part after the @-sign contains invalid characters: \"'\"."),
         (
