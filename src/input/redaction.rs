@@ -42,9 +42,7 @@ fn mask_field(value: &mut Value, field: &FieldRule, rules: &[FieldRule]) {
 fn mask(value: &mut Value, rules: &[FieldRule]) {
     match value {
         Value::Null | Value::Bool(_) => {}
-        // Other numbers are not shown as they were sent, so their length is unknown.
-        Value::Number(number)
-            if (number.is_i64() || number.is_u64()) && number.to_string().len() < SECRET_CHARS_MIN => {}
+        Value::Number(number) if !may_hide_digits(&number.to_string()) => {}
         Value::String(text) if !may_hold_secret(text, rules) => {}
         Value::Number(_) | Value::String(_) => *value = MASK.into(),
         Value::Array(items) => items.iter_mut().for_each(|item| mask(item, rules)),
@@ -57,6 +55,12 @@ fn mask(value: &mut Value, rules: &[FieldRule]) {
             }
         }
     }
+}
+
+/// Returns whether a number is long enough to be a secret, or was written with more digits than it is shown with: beyond 64
+/// bits it is a float with an exponent here.
+fn may_hide_digits(number: &str) -> bool {
+    number.len() >= SECRET_CHARS_MIN || number.contains('e')
 }
 
 /// Returns whether a text is long enough to hold a secret, without the names of fields and the delimiters of forms and
