@@ -119,7 +119,7 @@ fn seed_applies_the_rules_of_registration() {
     let usage = Host::under_test().usage_status();
     for (email, password, status, complaint) in [
         ("root@", "a real password", usage, "There must be something after the @-sign."),
-        ("root@example.com", "secret7", usage, "String should have at least 8 characters"),
+        ("root@example.com", "secret7", usage, "a password has at least 8 characters"),
         ("root@example.com", "", usage, "there is no password on standard input"),
         ("root@example.com", "two lines\nare no password", usage, "should be one line"),
     ] {
