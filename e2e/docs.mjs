@@ -56,6 +56,8 @@ async function tryOut(page, tag, id, body, parameters = {}) {
   const block = page.locator(`#operations-${tag}-${id}`);
   if (!(await block.locator(".opblock-body").isVisible())) await block.locator(".opblock-summary-control").click();
   const tryItOut = block.getByRole("button", { name: "Try it out" });
+  const execute = block.getByRole("button", { name: "Execute" });
+  await tryItOut.or(execute).first().waitFor();
   if (await tryItOut.isVisible()) await tryItOut.click();
   if (body) await block.locator("textarea").fill(JSON.stringify(body, null, 2));
   for (const [name, value] of Object.entries(parameters)) {
@@ -63,7 +65,7 @@ async function tryOut(page, tag, id, body, parameters = {}) {
   }
   const [response] = await Promise.all([
     page.waitForResponse((response) => response.request().resourceType() === "fetch"),
-    block.getByRole("button", { name: "Execute" }).click(),
+    execute.click(),
   ]);
   const shown = block.locator(".live-responses-table tbody .response-col_status");
   await shown.first().waitFor();
