@@ -126,7 +126,7 @@ fn debug_logs_every_request_and_changes_no_reply() {
         let app = TestApp::with(&[("debug", debug)]);
         let reply = app.try_login("user@example.com", "a password that nobody has").expect_status(401);
         app.get("/users/me?token=secret").header("x-request-id", "seen-in-the-log").send().expect_status(401);
-        (app.log(), reply.json())
+        (app.into_log(), reply.json())
     };
     let ((quiet, reply), (loud, same)) = (log_of("off"), log_of("on"));
     assert_eq!(reply, same);

@@ -92,7 +92,7 @@ fn a_file_that_is_not_a_database_is_refused_and_unchanged() {
 fn quiet_announces_the_address_and_logs_nothing() {
     let app = TestApp::of(Project::new().flag("--quiet"));
     app.get("/healthz").send().expect_status(200);
-    assert_eq!(app.log(), "");
+    assert_eq!(app.into_log(), "");
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn logins_work_without_the_key_value_store() {
         app.try_login(&account.email, WRONG).expect_status(401);
     }
     app.login(&account);
-    let log = app.log();
+    let log = app.into_log();
     assert!(log.contains("failed logins are not counted: key-value store: the manifest does not grant it"), "{log}");
     assert!(!log.contains("example.com"), "{log}");
 }
@@ -76,5 +76,6 @@ fn logins_work_with_a_broken_key_value_store() {
     store(&app).execute_all("DROP TABLE spin_key_value");
     app.try_login(&account.email, WRONG).expect_status(401);
     app.login(&account);
-    assert!(app.log().contains("failed logins are not counted: key-value store: no such table"), "{}", app.log());
+    let log = app.into_log();
+    assert!(log.contains("failed logins are not counted: key-value store: no such table"), "{log}");
 }

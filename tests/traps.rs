@@ -18,10 +18,13 @@ fn faulty_in(project: Project) -> TestApp {
 #[cfg_attr(spin_host, ignore = "tests the host lanterne")]
 fn a_trap_is_500_and_logged_and_the_server_continues() {
     let app = faulty();
-    for path in ["/panic", "/memory", "/database"] {
+    let paths = ["/panic", "/memory", "/database"];
+    for path in paths {
         app.get(path).send().expect_detail(500, "Internal Server Error");
         assert_eq!(app.get("/").send().expect_status(200).text(), "fine");
-        let log = app.log();
+    }
+    let log = app.into_log();
+    for path in paths {
         let lines: Vec<_> = log.lines().filter(|line| line.contains(&format!("lanterne: GET {path}"))).collect();
         assert_eq!(lines.len(), 1, "one line each: {log}");
     }
@@ -50,8 +53,9 @@ fn a_trap_rolls_back_its_open_transaction() {
         // If the transaction were still open, the next request would fail on its lock instead of by its panic.
         app.get("/database").send().expect_status(500);
     }
-    assert!(!app.log().contains("database is locked"), "{}", app.log());
     app.db().execute_all("CREATE TABLE still_writable (id INTEGER)");
+    let log = app.into_log();
+    assert!(!log.contains("database is locked"), "{log}");
 }
 
 #[test]

@@ -85,9 +85,9 @@ impl TestApp {
         &self.project
     }
 
-    /// The server's standard error so far.
-    pub(crate) fn log(&self) -> String {
-        self.server.log()
+    /// Stops the server and returns its standard error: a line may arrive after the reply that it is about.
+    pub(crate) fn into_log(mut self) -> String {
+        self.server.stop_and_log()
     }
 
     /// `127.0.0.1:PORT`

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::process::Child;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -24,6 +24,8 @@ pub(crate) struct Server {
     /// `http://127.0.0.1:PORT`
     pub(crate) url: String,
     output: Arc<Mutex<String>>,
+    /// Ends with the output.
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Server {
@@ -55,7 +57,10 @@ impl Server {
             read_lines(child.stderr.take().expect("it is piped"), stderr.clone(), None),
         ];
         match receiver.recv_timeout(START_TIMEOUT) {
-            Ok(url) => Ok(Self { child, url, output: stderr }),
+            Ok(url) => {
+                let [_, reader] = readers;
+                Ok(Self { child, url, output: stderr, reader: Some(reader) })
+            }
             Err(RecvTimeoutError::Disconnected) => {
                 let status = child.wait().expect("our own child").code();
                 for reader in readers {
@@ -71,8 +76,12 @@ impl Server {
         }
     }
 
-    /// The standard error so far.
-    pub(crate) fn log(&self) -> String {
+    /// Stops the server and returns its whole standard error.
+    pub(crate) fn stop_and_log(&mut self) -> String {
+        self.stop();
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("a reader does not panic");
+        }
         self.output.lock().expect("no reader panicked").clone()
     }
 
@@ -99,7 +108,7 @@ impl Drop for Server {
             self.stop();
         }
         if thread::panicking() {
-            eprintln!("the server's log:\n{}", self.log());
+            eprintln!("the server's log:\n{}", self.output.lock().expect("no reader panicked"));
         }
     }
 }
