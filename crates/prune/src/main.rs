@@ -8,7 +8,7 @@ mod retention;
 
 use std::process::ExitCode;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arguments::Arguments;
 use lanterne_command::{Failure, Store, open_migrated, run, say};
@@ -21,6 +21,8 @@ const BATCH_ROWS_MAX: i64 = 500;
 
 const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
 
+/// The longest pause between two batches.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// The prefix of the keys of throttle counters.
 const COUNTER_PREFIX: &str = "throttle/";
 
@@ -94,8 +96,9 @@ async fn delete(db: &dyn Connection, table: Table, cutoff: Timestamp) -> Result<
         let started = Instant::now();
         count += i64::try_from(table.delete(db, cutoff, after, last).await?).unwrap_or(0);
         after = last;
-        // SQLite does not queue writers: leave the write lock free for as long as it was held.
-        thread::sleep(started.elapsed());
+        // SQLite does not queue writers: leave the write lock free for as long as it was held. The time may include a long
+        // wait for the lock, which need not be repeated.
+        thread::sleep(started.elapsed().min(PAUSE_MAX));
     }
     Ok(count)
 }
