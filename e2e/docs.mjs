@@ -103,13 +103,12 @@ async function registerLogInAuthorize() {
   assert.deepEqual([me.status, me.json.email], [200, account.email]);
   await shot(page, "docs-me", true);
 
-  // Another session is listed, and can be ended.
+  // A parameter is filled in: another session is ended.
+  const authorization = `Bearer ${loggedIn.json.access_token}`;
   await post("/auth/login", account);
-  const sessions = await tryOut(page, "me", "list_sessions");
-  assert.deepEqual(sessions.json.map((session) => session.current), [false, true]);
-  const ended = await tryOut(page, "me", "end_session", null, { id: sessions.json[0].id });
-  assert.equal(ended.status, 204);
-  assert.equal((await tryOut(page, "me", "list_sessions")).json.length, 1);
+  const sessions = await (await fetch(`${origin}/users/me/sessions`, { headers: { authorization } })).json();
+  const { id } = sessions.find((session) => !session.current);
+  assert.equal((await tryOut(page, "me", "end_session", null, { id })).status, 204);
 
   // A reload keeps the token, and the fragment of the URL opens the route.
   await page.goto(`${origin}/docs#/health/health`);
@@ -118,7 +117,7 @@ async function registerLogInAuthorize() {
   await page.locator("#operations-health-health .opblock-body").waitFor();
 
   // After logout the token is refused.
-  await post("/auth/logout", undefined, { authorization: `Bearer ${loggedIn.json.access_token}` });
+  await post("/auth/logout", undefined, { authorization });
   countConsoleErrors = false;
   const locked = await tryOut(page, "me", "show_me");
   assert.deepEqual([locked.status, locked.json.detail], [401, "Invalid or expired access token"]);

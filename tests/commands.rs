@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::{Host, Project};
 
 /// How long the lock is held: longer than a request waits for it, and much shorter than a command does.
-const HELD: Duration = Duration::from_millis(6500);
+const HELD: Duration = Duration::from_millis(5500);
 
 #[test]
 fn usage_errors_and_failures_have_different_exit_statuses() {

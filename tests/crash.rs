@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Database, Project};
 
-const KILLS: u32 = 20;
+const KILLS: u32 = 10;
 /// Rows that slow down both directions: references are checked over all of them before a commit.
 const ROWS: &str = "
     INSERT INTO users (email, hashed_password, is_active, is_admin, created_at, updated_at)
