@@ -1,21 +1,18 @@
 //! Password hashes: bcrypt that yields to the host between rounds.
 //!
 //! A WebAssembly guest is not preempted on every host: with a blocking hash, four clients logging in delay every other
-//! request by most of a second. The key schedule is therefore driven here, round by round. The rounds come from the crate
-//! `blowfish`, the format from the crate `bcrypt`; tests prove the result equal to that of `bcrypt`.
+//! request by most of a second. The rounds come from `lanterne-bcrypt`, the format from the crate `bcrypt`.
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bcrypt::{BASE_64, HashParts, Version};
-use blowfish::Blowfish;
 use futures_lite::future::yield_now;
+use lanterne_bcrypt::{Hash, PASSWORD_BYTES_MAX};
 use sha2::{Digest as _, Sha384};
 use subtle::ConstantTimeEq as _;
 
-/// bcrypt ignores what follows these bytes of a password.
-const BCRYPT_BYTES_MAX: usize = 72;
 /// Marks a hash of Base64(SHA-384(password)) instead of the password, so that all bytes of a long password count
 /// (ASVS 5.0, 6.2.9). In Base64, since bcrypt implementations stop at a NUL byte.
 const PREHASHED: &str = "$bcrypt-sha384";
@@ -77,7 +74,7 @@ pub enum Verdict {
 pub async fn hash(password: &str, cost: Cost) -> Result<String, getrandom::Error> {
     let mut salt = [0; 16];
     getrandom::fill(&mut salt)?;
-    Ok(if password.len() <= BCRYPT_BYTES_MAX {
+    Ok(if password.len() <= PASSWORD_BYTES_MAX {
         bcrypt_text(password.as_bytes(), salt, cost.0).await
     } else {
         let hash = bcrypt_text(prehash(password).as_bytes(), salt, cost.0).await;
@@ -123,7 +120,7 @@ impl Stored {
     fn parse(password: &str, stored: &str) -> Option<Self> {
         let (input, hash, is_truncated) = match stored.strip_prefix(PREHASHED) {
             Some(hash) => (prehash(password), hash, false),
-            None => (password.to_owned(), stored, password.len() > BCRYPT_BYTES_MAX),
+            None => (password.to_owned(), stored, password.len() > PASSWORD_BYTES_MAX),
         };
         let parts: HashParts = hash.parse().ok()?;
         (4..=COST_VERIFIED_MAX).contains(&parts.get_cost()).then_some(Self { input, parts, is_truncated })
@@ -140,39 +137,14 @@ async fn bcrypt_text(input: &[u8], salt: [u8; 16], cost: u32) -> String {
     format!("$2b${cost:02}${}{}", BASE_64.encode(salt), BASE_64.encode(digest))
 }
 
-/// Computes bcrypt (Provos and Mazières, "A Future-Adaptable Password Scheme", 1999), yielding after every round.
+/// Computes bcrypt, yielding after every round.
 async fn bcrypt_digest(input: &[u8], salt: [u8; 16], cost: u32) -> [u8; 23] {
-    let mut key = Vec::with_capacity(BCRYPT_BYTES_MAX + 1);
-    key.extend_from_slice(input);
-    key.push(0);
-    key.truncate(BCRYPT_BYTES_MAX);
-
-    let mut state = Blowfish::bc_init_state();
-    state.salted_expand_key(&salt, &key);
-    for _ in 0..1_u64 << cost {
-        state.bc_expand_key(&key);
-        state.bc_expand_key(&salt);
+    let mut hash = Hash::new(input, &salt, cost);
+    while hash.rounds_left() > 0 {
+        hash.round();
         yield_now().await;
     }
-
-    let mut digest = [0; 24];
-    for (chunk, plain) in digest.chunks_exact_mut(8).zip(b"OrpheanBeholderScryDoubt".chunks_exact(8)) {
-        let (left, right) = plain.split_at(4);
-        let mut block = [left, right].map(big_endian);
-        for _ in 0..64 {
-            block = state.bc_encrypt(block);
-        }
-        chunk[..4].copy_from_slice(&block[0].to_be_bytes());
-        chunk[4..].copy_from_slice(&block[1].to_be_bytes());
-    }
-    // The original implementation dropped the last byte.
-    let mut kept = [0; 23];
-    kept.copy_from_slice(&digest[..23]);
-    kept
-}
-
-fn big_endian(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0, |word, byte| word << 8 | u32::from(*byte))
+    hash.digest()
 }
 
 #[cfg(test)]

@@ -25,19 +25,6 @@ fn published_test_vectors_pass() {
 }
 
 #[test]
-fn random_inputs_agree_with_the_bcrypt_crate() {
-    for length in [0, 1, 7, 8, 31, 55, 56, 57, 71, 72, 73, 100, 200] {
-        let mut bytes = vec![0; length + 16];
-        getrandom::fill(&mut bytes).expect("randomness");
-        let (salt, input) = bytes.split_at(16);
-        let salt: [u8; 16] = salt.try_into().expect("16 bytes");
-        let theirs = bcrypt::hash_with_salt(input, 4, salt).expect("a hash");
-        let ours = block_on(bcrypt_text(input, salt, 4));
-        assert_eq!(ours, theirs.format_for_version(Version::TwoB), "{length} bytes");
-    }
-}
-
-#[test]
 fn every_character_of_a_long_password_counts() {
     let long = "k".repeat(73);
     let stored = block_on(hash(&long, CHEAP)).expect("a hash");

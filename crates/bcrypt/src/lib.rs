@@ -1,0 +1,116 @@
+//! bcrypt (Provos and Mazières, "A Future-Adaptable Password Scheme", 1999), round by round and in lanes.
+//!
+//! The time of bcrypt is spent waiting for table look-ups, each of which depends on the one before. Two hashes computed in
+//! the same loop, one in each lane, wait together and take little longer than one. A caller runs single rounds, so that it
+//! can yield between them, and change the hashes that run side by side.
+
+mod blowfish;
+
+use std::array;
+
+use zeroize::Zeroize as _;
+
+use self::blowfish::{Blowfish, SUBKEYS};
+
+/// The bytes of a password that count, with its terminating NUL. What follows is ignored.
+pub const PASSWORD_BYTES_MAX: usize = 72;
+
+/// Hashes in progress, one in each lane. Wiped when dropped.
+pub struct Hashes<const LANES: usize> {
+    cipher: Blowfish<LANES>,
+    passwords: [[u32; LANES]; SUBKEYS],
+    salts: [[u32; LANES]; SUBKEYS],
+    rounds_left: [u32; LANES],
+}
+
+/// One hash in progress.
+pub type Hash = Hashes<1>;
+
+impl Hash {
+    /// Starts a hash of `2^cost` rounds of the first [`PASSWORD_BYTES_MAX`] bytes of `password` and a NUL.
+    ///
+    /// # Panics
+    /// `cost` is over 31.
+    #[must_use]
+    pub fn new(password: &[u8], salt: &[u8; 16], cost: u32) -> Self {
+        let bytes = password.iter().chain(&[0]).take(PASSWORD_BYTES_MAX);
+        let passwords = words(bytes.copied().cycle());
+        let salts = words(salt.iter().copied().cycle());
+        let mut cipher = Blowfish::new();
+        cipher.expand_salted(&passwords, [[salts[0], salts[1]], [salts[2], salts[3]]]);
+        Self { cipher, passwords, salts, rounds_left: [1 << cost] }
+    }
+
+    /// Returns the digest, after all rounds.
+    ///
+    /// # Panics
+    /// There are rounds left.
+    #[must_use]
+    pub fn digest(self) -> [u8; 23] {
+        assert_eq!(self.rounds_left, [0], "digest of an unfinished hash");
+        let mut digest = [0; 24];
+        let plain = words::<6>(b"OrpheanBeholderScryDoubt".iter().copied());
+        for (block, out) in plain.as_chunks().0.iter().zip(digest.as_chunks_mut().0) {
+            let [[left], [right]] = (0..64).fold(*block, |block, _| self.cipher.encrypt(block));
+            *out = (u64::from(left) << 32 | u64::from(right)).to_be_bytes();
+        }
+        // The original implementation dropped the last byte.
+        let [digest @ .., _] = digest;
+        digest
+    }
+}
+
+impl<const LANES: usize> Hashes<LANES> {
+    /// Puts hashes side by side.
+    #[must_use]
+    pub fn join(hashes: [&Hash; LANES]) -> Self {
+        Self {
+            cipher: Blowfish::join(hashes.map(|hash| &hash.cipher)),
+            passwords: blowfish::join(hashes.map(|hash| &hash.passwords)),
+            salts: blowfish::join(hashes.map(|hash| &hash.salts)),
+            rounds_left: hashes.map(|hash| hash.rounds_left[0]),
+        }
+    }
+
+    /// Takes the hash out of a lane.
+    #[must_use]
+    pub fn lane(&self, lane: usize) -> Hash {
+        Hash {
+            cipher: self.cipher.lane(lane),
+            passwords: self.passwords.map(|word| [word[lane]]),
+            salts: self.salts.map(|word| [word[lane]]),
+            rounds_left: [self.rounds_left[lane]],
+        }
+    }
+
+    /// The rounds until the first of the hashes is finished.
+    #[must_use]
+    pub fn rounds_left(&self) -> u32 {
+        self.rounds_left.iter().copied().min().unwrap_or(0)
+    }
+
+    /// Runs one round of every hash.
+    ///
+    /// # Panics
+    /// One of them is finished.
+    pub fn round(&mut self) {
+        self.rounds_left = self.rounds_left.map(|left| left.checked_sub(1).expect("no hash is finished"));
+        self.cipher.expand(&self.passwords);
+        self.cipher.expand(&self.salts);
+    }
+}
+
+impl<const LANES: usize> Drop for Hashes<LANES> {
+    fn drop(&mut self) {
+        self.passwords.zeroize();
+        self.cipher.wipe();
+    }
+}
+
+/// Reads big-endian words.
+fn words<const WORDS: usize>(mut bytes: impl Iterator<Item = u8>) -> [[u32; 1]; WORDS] {
+    array::from_fn(|_| [bytes.by_ref().take(4).fold(0, |word, byte| word << 8 | u32::from(byte))])
+}
+
+#[cfg(test)]
+mod tests;
