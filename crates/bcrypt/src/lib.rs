@@ -90,13 +90,31 @@ impl<const LANES: usize> Hashes<LANES> {
     }
 
     /// Runs one round of every hash.
+    fn advance(&mut self) {
+        self.rounds_left = self.rounds_left.map(|left| left.checked_sub(1).expect("no hash is finished"));
+        self.cipher.expand(&self.passwords);
+        self.cipher.expand(&self.salts);
+    }
+}
+
+// Not generic, so that they are compiled in this crate, which is optimized in tests too.
+impl Hash {
+    /// Runs one round.
+    ///
+    /// # Panics
+    /// It is finished.
+    pub fn round(&mut self) {
+        self.advance();
+    }
+}
+
+impl Hashes<2> {
+    /// Runs one round of both hashes.
     ///
     /// # Panics
     /// One of them is finished.
     pub fn round(&mut self) {
-        self.rounds_left = self.rounds_left.map(|left| left.checked_sub(1).expect("no hash is finished"));
-        self.cipher.expand(&self.passwords);
-        self.cipher.expand(&self.salts);
+        self.advance();
     }
 }
 

@@ -35,7 +35,7 @@ fn agree<const LANES: usize>(mut hashes: Vec<(Hash, [u8; 23])>) -> Vec<(Hash, [u
     while hashes.len() >= LANES {
         let lanes: [_; LANES] = array::from_fn(|_| hashes.pop().expect("there are enough"));
         let mut group = Hashes::join(lanes.each_ref().map(|(hash, _)| hash));
-        (0..group.rounds_left()).for_each(|_| group.round());
+        (0..group.rounds_left()).for_each(|_| group.advance());
         for (lane, (_, digest)) in lanes.into_iter().enumerate() {
             let hash = group.lane(lane);
             match hash.rounds_left() {
