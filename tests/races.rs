@@ -10,7 +10,7 @@ use crate::support::{PASSWORD, Reply, TestApp};
 /// Clients of requests that take a moment.
 const CLIENTS: usize = 32;
 /// Clients of requests that hash a password, and so overlap for long.
-const HASHING_CLIENTS: usize = 8;
+const HASHING_CLIENTS: usize = 6;
 
 /// Sends one request per client at the same time and returns the replies.
 fn at_once(clients: usize, send: impl Fn() -> Reply + Sync) -> Vec<Reply> {
@@ -107,7 +107,7 @@ fn two_administrators_demoting_each_other_leave_one() {
 fn an_account_deleted_during_a_refresh_leaves_no_session() {
     let app = TestApp::start();
     let (_, admin) = app.admin("admin@example.com");
-    for round in 0..8 {
+    for round in 0..5 {
         let (account, tokens) = app.logged_in(&format!("user{round}@example.com"));
         let clients = Barrier::new(2);
         let (refreshed, deleted) = thread::scope(|scope| {

@@ -16,7 +16,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 /// The number of pairs: half are a schema and its changed copy, half are unrelated schemas.
-const CASES: u64 = 200;
+const CASES: u64 = 150;
 
 #[test]
 fn up_and_down_reach_their_schemas_and_keep_rows() {
