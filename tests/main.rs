@@ -26,6 +26,7 @@ mod backup;
 mod commands;
 mod config;
 mod crash;
+mod faults;
 mod host;
 mod migrated_rows;
 mod migrations;

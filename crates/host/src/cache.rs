@@ -1,10 +1,12 @@
 //! A cache of compiled components on disk: without it, most of the start-up time is compilation.
 //!
 //! Loading a file trusts the machine code in it, so only the user may write to the directory. The name of a file is the
-//! hash of its inputs: the component, and wasmtime with its settings.
+//! hash of its inputs: the component, and wasmtime with its settings. A file ends with the SHA-256 of the code, which
+//! detects damage by a disk or by a crash.
 
-use std::fs;
+use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -19,6 +21,8 @@ use crate::storage::create_private_dir;
 
 /// Writing a file removes files older than this.
 const AGE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// The size of the checksum at the end of a file, in bytes.
+const CHECKSUM_SIZE: usize = 32;
 /// Compilations that take longer are logged.
 const SLOW: Duration = Duration::from_secs(1);
 
@@ -86,17 +90,33 @@ fn file_name(engine: &Engine, bytes: &[u8]) -> String {
 
 #[allow(unsafe_code, reason = "wasmtime cannot check compiled code; the directory is private")]
 fn load_compiled(engine: &Engine, path: &Path) -> Option<Component> {
-    // SAFETY: the directory is writable only by this user, and only this program writes such names to it, complete and by
-    // renaming. wasmtime refuses files of another version.
-    unsafe { Component::deserialize_file(engine.wasmtime(), path) }.ok()
+    let content = fs::read(path).ok()?;
+    let Some(code) = checked(&content) else {
+        log::info!("{} is damaged: compiling again", path.display());
+        return None;
+    };
+    // SAFETY: the directory is writable only by this user, only this program writes such names to it, and the checksum
+    // shows that the code is what it wrote. wasmtime refuses code of another version.
+    unsafe { Component::deserialize(engine.wasmtime(), code) }.ok()
+}
+
+/// Returns the code that precedes a correct checksum.
+fn checked(content: &[u8]) -> Option<&[u8]> {
+    let (code, checksum) = content.split_at_checked(content.len().checked_sub(CHECKSUM_SIZE)?)?;
+    (Sha256::digest(code).as_slice() == checksum).then_some(code)
 }
 
 /// Writes a temporary file and renames it to `path`, since several processes may start at the same time.
 fn write(component: &Component, path: &Path) -> Result<()> {
     let unfinished = path.with_extension(format!("{}.tmp", std::process::id()));
-    fs::write(&unfinished, component.serialize()?)?;
+    let code = component.serialize()?;
+    let mut file = File::create(&unfinished)?;
+    file.write_all(&code)?;
+    file.write_all(&Sha256::digest(&code))?;
+    file.sync_all()?;
     fs::rename(&unfinished, path)?;
     if let Some(dir) = path.parent() {
+        File::open(dir)?.sync_all()?;
         remove_old_files(dir);
     }
     Ok(())
@@ -130,6 +150,17 @@ fn is_file_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_content_with_its_checksum_is_trusted() {
+        let whole = [b"code".as_slice(), &Sha256::digest(b"code")].concat();
+        assert_eq!(checked(&whole), Some(b"code".as_slice()));
+        let mut changed = whole.clone();
+        changed[2] ^= 1;
+        for content in [&changed, &whole[1..], &whole[..whole.len() - 1], b"code", b""] {
+            assert_eq!(checked(content), None);
+        }
+    }
 
     #[test]
     fn only_old_files_of_the_cache_are_removed() {

@@ -1,0 +1,120 @@
+//! Faults of the storage: what is answered meanwhile, and that service resumes when they are over.
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::adoption::python_database;
+use crate::backup::{EMAILS, copy_migrations, insert, project_with, run};
+use crate::support::{Database, Host, PASSWORD, Project, Reply, TestApp};
+
+const DATABASE: &str = "state/sqlite_db.db";
+const KEY_VALUE: &str = "state/sqlite_key_value.db";
+/// The byte of the header with the "file format write version": SQLite opens a file of a version that it does not know
+/// for reading only, as it does a file without permission to write, which root would have all the same.
+const WRITE_VERSION: u64 = 18;
+
+/// Makes the database read-only for all who open it from now on, or writable again.
+fn set_writable(project: &Project, is_writable: bool) {
+    let file = File::options().write(true).open(project.path(DATABASE)).expect("it is there");
+    let version = if is_writable { 2 } else { 9 };
+    file.write_all_at(&[version], WRITE_VERSION).expect("it can be written");
+}
+
+/// Registers accounts from several clients at the same time, so that several instances and connections are in use.
+fn register_from_many_clients(app: &TestApp, round: &str) -> Vec<Reply> {
+    std::thread::scope(|scope| {
+        let register = |client: i32| app.try_register(&format!("{round}{client}@example.com"));
+        let clients: Vec<_> = (0..8).map(|client| scope.spawn(move || register(client))).collect();
+        clients.into_iter().map(|client| client.join().expect("a reply")).collect()
+    })
+}
+
+#[test]
+fn connections_that_were_opened_read_only_are_not_used_again() {
+    let project = Project::migrated();
+    set_writable(&project, false);
+    let app = TestApp::of(project);
+    for reply in register_from_many_clients(&app, "before") {
+        expect_unavailable(reply);
+    }
+    set_writable(app.project(), true);
+    for round in ["first", "second", "third"] {
+        for reply in register_from_many_clients(&app, round) {
+            reply.expect_status(201);
+        }
+    }
+}
+
+/// Asserts the reply to a request for which the database is not available.
+#[track_caller]
+fn expect_unavailable(reply: Reply) {
+    let reply = reply.expect_detail(503, "The database is not available");
+    assert_eq!(reply.header("retry-after"), Some("5"), "{reply}");
+}
+
+#[test]
+fn a_locked_database_is_503_to_writers_and_nothing_to_readers() {
+    let app = TestApp::start();
+    let (account, tokens) = app.logged_in("user@example.com");
+    let db = app.db();
+    db.execute_all("BEGIN EXCLUSIVE");
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..8).map(|_| scope.spawn(|| app.try_refresh(&tokens.refresh))).collect();
+        for _ in 0..8 {
+            app.get("/healthz").send().expect_status(200);
+            app.get("/users/me").bearer(&tokens.access).send().expect_status(200);
+        }
+        assert!(writers.iter().any(|writer| !writer.is_finished()), "they wait for the lock");
+        writers.into_iter().for_each(|writer| expect_unavailable(writer.join().expect("a reply")));
+    });
+    expect_unavailable(app.try_register("another@example.com"));
+    expect_unavailable(app.try_login(&account.email, PASSWORD));
+    assert!(app.log().contains("database is locked"), "{}", app.log());
+    db.execute_all("ROLLBACK");
+    app.refresh(&tokens.refresh);
+    app.register("another@example.com");
+}
+
+#[test]
+fn a_damaged_database_is_503_until_it_is_repaired() {
+    let app = TestApp::start();
+    let (account, tokens) = app.logged_in("user@example.com");
+    app.db().rows("PRAGMA wal_checkpoint(TRUNCATE)", []);
+    let file = File::options().read(true).write(true).open(app.project().path(DATABASE));
+    let file = file.expect("it is there");
+    let mut header = [0; 100];
+    file.read_exact_at(&mut header, 0).expect("it can be read");
+    file.write_all_at(&[0; 100], 0).expect("it can be written");
+    // New instances open new connections; those that know the header may go on.
+    let app = app.restart_with(&[]);
+    for _ in 0..4 {
+        expect_unavailable(app.get("/users/me").bearer(&tokens.access).send());
+    }
+    app.get("/healthz").send().expect_status(200);
+    file.write_all_at(&header, 0).expect("it can be written");
+    app.get("/users/me").bearer(&tokens.access).send().expect_status(200);
+    app.login(&account);
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "this is about lanterne's cache")]
+fn a_damaged_cache_of_compiled_components_is_compiled_anew() {
+    let project = Project::migrated();
+    let cache = project.path("cache").display().to_string();
+    let app = TestApp::of(project.environment("LANTERNE_CACHE_DIR", &cache));
+    let project = app.into_project();
+    let compiled = || fs::read_dir(&cache).expect("it is there").map(|entry| entry.expect("an entry").path());
+    for path in compiled() {
+        let size = fs::metadata(&path).expect("it is there").len();
+        let file = File::options().write(true).open(&path).expect("it is ours");
+        file.write_all_at(&[0; 64 * 1024], size / 2).expect("it can be written");
+    }
+    let damaged = compiled().map(|path| fs::read(path).expect("it is there")).collect::<Vec<_>>();
+    let app = TestApp::of(project);
+    app.logged_in("user@example.com");
+    let whole = compiled().map(|path| fs::read(path).expect("it is there")).collect::<Vec<_>>();
+    assert!(!damaged.is_empty() && whole.len() == damaged.len() && whole != damaged);
+}
