@@ -118,3 +118,95 @@ fn a_damaged_cache_of_compiled_components_is_compiled_anew() {
     let whole = compiled().map(|path| fs::read(path).expect("it is there")).collect::<Vec<_>>();
     assert!(!damaged.is_empty() && whole.len() == damaged.len() && whole != damaged);
 }
+
+#[test]
+#[cfg_attr(spin_host, ignore = "Spin has no such command")]
+fn what_killed_backups_leave_is_removed_by_the_next() {
+    let project = project_with("user@example.com");
+    project.db().execute_all(
+        "CREATE TABLE ballast AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)
+         SELECT randomblob(4000) FROM n",
+    );
+    fs::create_dir(project.path("backups")).expect("the folder can be written");
+    let files = || fs::read_dir(project.path("backups")).expect("it is there").count();
+    for _ in 0..20 {
+        let mut command = project.command(Host::Lanterne);
+        command.args(["backup", "--state-dir"]).arg(project.path("state")).arg("backups/killed.db");
+        let mut child = command.spawn().expect("it starts");
+        while files() == 0 && child.try_wait().expect("our own child").is_none() {}
+        child.kill().expect("our own child");
+        child.wait().expect("our own child");
+        if !project.path("backups/killed.db").exists() && files() > 0 {
+            break;
+        }
+        let _ = fs::remove_file(project.path("backups/killed.db"));
+    }
+    assert!(files() > 0, "all were faster than their killer");
+
+    // Another run may be at work: it holds a lock.
+    let running = File::open(project.path("backups")).expect("it is there");
+    running.lock_shared().expect("nobody locks it alone");
+    let left = files();
+    run(&project, "backup", &["backups/first.db"]).succeeded();
+    assert_eq!(files(), left + 1);
+    drop(running);
+    run(&project, "backup", &["backups/second.db"]).succeeded();
+    assert_eq!(files(), 2);
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "Spin has no such command")]
+fn restore_replaces_the_file_behind_a_link_and_keeps_its_access() {
+    let project = project_with("before@example.com");
+    run(&project, "backup", &["copy.db"]).succeeded();
+    insert(&project.db(), "after@example.com");
+    let (link, target) = (project.path(DATABASE), project.path("elsewhere/real.db"));
+    fs::create_dir(project.path("elsewhere")).expect("the folder can be written");
+    fs::rename(&link, &target).expect("it is there");
+    symlink("../elsewhere/real.db", &link).expect("the folder can be written");
+    fs::set_permissions(&target, Permissions::from_mode(0o640)).expect("it is ours");
+    // Fails unless the tests run as root: then the owner stays the same anyway.
+    let _ = chown(&target, Some(1234), Some(2345));
+    let access = || {
+        let file = fs::symlink_metadata(&target).expect("it is there");
+        (file.is_file(), file.mode(), file.uid(), file.gid())
+    };
+    let before = access();
+
+    let printed = run(&project, "restore", &["copy.db"]).succeeded();
+    assert!(printed.contains("real.db.before-restore-"), "{printed}");
+    assert!(fs::symlink_metadata(&link).expect("it is there").is_symlink());
+    assert_eq!(access(), before);
+    assert_eq!(project.db().rows(EMAILS, []), json!([["before@example.com"]]));
+
+    fs::remove_file(&target).expect("it is there");
+    run(&project, "restore", &["copy.db"]).succeeded();
+    assert_eq!(project.db().rows(EMAILS, []), json!([["before@example.com"]]));
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "Spin has no such command")]
+fn restore_refuses_a_backup_without_all_its_tables() {
+    let project = project_with("user@example.com");
+    for (name, sql, fault) in [
+        ("no-table.db", "DROP TABLE audit_logs", "there is no table audit_logs"),
+        ("no-column.db", "ALTER TABLE sessions DROP COLUMN user_agent", "its table sessions has no column user_agent"),
+    ] {
+        run(&project, "backup", &[name]).succeeded();
+        Database::open(&project.path(name)).execute_all(sql);
+        run(&project, "restore", &[name]).failed(1, &[name, fault]);
+    }
+    run(&project, "restore", &["--force", "no-column.db"]).succeeded();
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "Spin has no such command")]
+fn restore_takes_a_backup_of_an_adopted_database() {
+    let project = Project::new();
+    copy_migrations(&project);
+    fs::create_dir(project.path("state")).expect("the folder can be written");
+    drop(python_database(&project.path(DATABASE)));
+    project.run("migrate", &["upgrade", "head"]).succeeded();
+    run(&project, "backup", &["copy.db"]).succeeded();
+    run(&project, "restore", &["copy.db"]).succeeded();
+}

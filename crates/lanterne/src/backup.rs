@@ -19,6 +19,7 @@ pub(crate) fn run(backup: &Backup) -> Result<()> {
 
     // Opening the database of a killed server recovers its write-ahead log, which needs write access.
     let source = file::open(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let _running = file::remove_abandoned_copies(file::directory(&target));
     let (copy, db) = file::copy(&source, database, file::directory(&target))?;
     drop(source);
     // In WAL mode the backup could be two files, and could not be opened on a read-only file system.

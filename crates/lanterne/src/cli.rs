@@ -221,7 +221,7 @@ pub(crate) struct Restore {
     #[command(flatten)]
     pub(crate) place: Place,
 
-    /// Accept FILE even if it contains rows that refer to missing rows
+    /// Accept FILE even if it contains rows that refer to missing rows, or lacks tables or columns
     #[arg(long)]
     pub(crate) force: bool,
 

@@ -10,6 +10,8 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags};
 use tempfile::NamedTempFile;
 
+/// How the names of copies begin that have no name of their own yet.
+const COPY_PREFIX: &str = ".lanterne-copy-";
 /// How long to wait for a writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -28,7 +30,7 @@ pub(crate) fn open(path: &Path, mode: OpenFlags) -> Result<Connection> {
 /// Copies all pages in one step, a read transaction, which blocks no writer in WAL mode. In several steps, every change
 /// in between would restart the copy.
 pub(crate) fn copy(from: &Connection, from_path: &Path, directory: &Path) -> Result<(NamedTempFile, Connection)> {
-    let copy = tempfile::Builder::new().prefix(".lanterne-").tempfile_in(directory);
+    let copy = tempfile::Builder::new().prefix(COPY_PREFIX).tempfile_in(directory);
     let copy = copy.with_context(|| format!("cannot write to {}", directory.display()))?;
     let mut db = open(copy.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let step = Backup::new(from, &mut db).and_then(|backup| backup.step(-1));
@@ -40,6 +42,34 @@ pub(crate) fn copy(from: &Connection, from_path: &Path, directory: &Path) -> Res
         "ok" => Ok((copy, db)),
         fault => bail!("{} is damaged: {}", from_path.display(), fault.lines().last().unwrap_or_default()),
     }
+}
+
+/// Removes the copies that killed runs have left in `directory`, unless another run is active there. Keep the returned lock
+/// while a copy exists.
+pub(crate) fn remove_abandoned_copies(directory: &Path) -> Option<fs::File> {
+    // Active runs share a lock on the directory, which the system releases when they end. Not every filesystem has such
+    // locks; without one nothing is removed.
+    let lock = fs::File::open(directory).ok()?;
+    if lock.try_lock().is_ok() {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(COPY_PREFIX) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+    lock.lock_shared().ok()?;
+    Some(lock)
+}
+
+/// Resolves the symbolic links that `path` names; the file they lead to need not exist.
+pub(crate) fn resolve(path: &Path) -> PathBuf {
+    let mut resolved = path.to_owned();
+    // As many links as Linux follows.
+    for _ in 0..40 {
+        let Ok(target) = fs::read_link(&resolved) else { break };
+        resolved = directory(&resolved).join(target);
+    }
+    resolved
 }
 
 /// Sets the journal mode of a copy, closes it, and syncs it to disk.

@@ -1,7 +1,8 @@
 //! `lanterne restore`: replaces the database by a backup.
 //!
 //! Copies the backup beside the database, checks the copy, and moves that copy into place: no program can change it in
-//! between, and a restore that fails before its last step has changed nothing.
+//! between, and a restore that fails before its last step has changed nothing. A symbolic link at the path of the database
+//! stays, and the file behind it is replaced.
 
 use std::path::Path;
 
@@ -23,16 +24,17 @@ const ALEMBIC_REVISION: &str = "7912bf623dee";
 /// Replaces the database.
 pub(crate) fn run(restore: &Restore) -> Result<()> {
     let project = Project::open(&restore.place, &[])?;
-    let database = project.state_dir.default_database();
+    let database = &file::resolve(project.state_dir.default_database());
     let backup = std::path::absolute(&restore.file)?;
     if file::is_same(&backup, database) {
         bail!(UsageError(format!("{} is the database itself", backup.display())));
     }
     let source = file::open(&backup, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     create_private_dir(file::directory(database))?;
+    let _running = file::remove_abandoned_copies(file::directory(database));
     let (copy, db) = file::copy(&source, &backup, file::directory(database))?;
     check_references(&db, &backup, restore.force)?;
-    let position = position(&db, &backup, &project.app.dir.join("migrations"))?;
+    let position = position(&db, &backup, &project.app.dir.join("migrations"), restore.force)?;
     // The mode that `migrate` sets.
     file::finish(&copy, db, "wal")?;
 
@@ -60,7 +62,7 @@ fn check_references(db: &Connection, backup: &Path, force: bool) -> Result<()> {
 /// Describes the backup's newest migration. Refuses migrations that are not in the folder `migrations`.
 ///
 /// An app may be installed without that folder; `migrate` then refuses unknown migrations when the server starts.
-fn position(db: &Connection, backup: &Path, migrations: &Path) -> Result<String> {
+fn position(db: &Connection, backup: &Path, migrations: &Path, force: bool) -> Result<String> {
     let known = migrations.is_dir().then(|| Folder::read(migrations)).transpose()?;
     if !file::has_table(db, "schema_migrations")? {
         return alembic_position(db, backup, known.as_ref());
@@ -71,20 +73,26 @@ fn position(db: &Connection, backup: &Path, migrations: &Path) -> Result<String>
         return Ok("base, with no migration applied".to_owned());
     };
     let position = format!("migration {newest:04} {name}");
-    let Some(Folder { migrations: known, .. }) = known else {
+    let Some(folder) = known else {
         return Ok(position);
     };
     for (index, (revision, name)) in applied.iter().enumerate() {
         let number = *revision as usize;
-        match known.get(index) {
+        match folder.migrations.get(index) {
             Some(known) if known.number == number && known.name == *name => {}
-            _ if number > known.len() => {
+            _ if number > folder.migrations.len() => {
                 bail!("{backup} is newer than this app: it has migration {revision:04} {name}, which is not known here")
             }
             _ => bail!("{backup} is of another app: its migration {revision:04} {name} is not the one here"),
         }
     }
-    Ok(position)
+    let lack = folder.built_by_first(applied.len())?.first_lack(db);
+    match lack.with_context(|| format!("{backup} cannot be compared"))? {
+        Some(lack) if !force => {
+            bail!("{backup} is not what its {position} says: {lack}; --force accepts it")
+        }
+        _ => Ok(position),
+    }
 }
 
 fn applied(db: &Connection) -> rusqlite::Result<Vec<(u32, String)>> {
