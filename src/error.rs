@@ -8,6 +8,9 @@ use crate::input::FieldError;
 use crate::pipeline::BODY_BYTES_MAX;
 use crate::reply::{Reply, invalid, problem};
 
+/// The `Retry-After` of an unavailable database.
+const UNAVAILABLE_RETRY_SECS: u16 = 5;
+
 /// Why a request fails.
 #[derive(Debug)]
 pub(crate) enum Error {
@@ -23,6 +26,8 @@ pub(crate) enum Error {
     Invalid(Vec<FieldError>),
     /// The configuration is invalid.
     NotConfigured,
+    /// The database cannot be used, for the reason in the text.
+    Unavailable(String),
     /// An error of the domain.
     Domain(DomainError),
 }
@@ -32,6 +37,7 @@ impl Error {
     pub(crate) fn cause(&self) -> Option<String> {
         match self {
             Self::Domain(DomainError::Internal(cause)) => Some(format!("{cause:#}")),
+            Self::Unavailable(reason) => Some(reason.clone()),
             _ => None,
         }
     }
@@ -54,6 +60,11 @@ impl Error {
             Self::Invalid(faults) => invalid(faults),
             Self::NotConfigured => {
                 problem(StatusCode::INTERNAL_SERVER_ERROR, "The server is not configured, its log says why")
+            }
+            Self::Unavailable(_) => {
+                let mut reply = problem(StatusCode::SERVICE_UNAVAILABLE, "The database is not available");
+                reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(UNAVAILABLE_RETRY_SECS));
+                reply
             }
             Self::Domain(error) => domain_reply(&error),
         }
@@ -82,7 +93,12 @@ fn domain_reply(error: &DomainError) -> Reply {
 
 impl From<DomainError> for Error {
     fn from(error: DomainError) -> Self {
-        Self::Domain(error)
+        match &error {
+            DomainError::Internal(cause) if cause.downcast_ref().is_some_and(db::Error::is_unavailable) => {
+                Self::Unavailable(format!("{cause:#}"))
+            }
+            _ => Self::Domain(error),
+        }
     }
 }
 
@@ -100,6 +116,6 @@ impl From<RefreshTokenError> for Error {
 
 impl From<db::Error> for Error {
     fn from(error: db::Error) -> Self {
-        Self::Domain(error.into())
+        DomainError::from(error).into()
     }
 }

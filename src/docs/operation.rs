@@ -123,6 +123,7 @@ impl Operation {
     pub(crate) fn may_fail(self) -> Self {
         self.fails("An internal error; the server's log contains the cause", DomainError::Internal(anyhow::anyhow!("")))
             .fails("The configuration is invalid", Error::NotConfigured)
+            .fails("The database is locked, full, read-only, damaged or gone", Error::Unavailable(String::new()))
     }
 
     /// Documents an error.

@@ -20,8 +20,10 @@ static IDLE: Mutex<Vec<sqlite::Connection>> = Mutex::new(Vec::new());
 pub(crate) struct Pooled {
     /// `None` only while dropping.
     connection: Option<sqlite::Connection>,
-    /// Whether to close it instead of returning it: it is not set up yet, or in a transaction.
-    must_close: Cell<bool>,
+    /// Whether it is not set up yet, or in a transaction.
+    is_unfinished: Cell<bool>,
+    /// Whether a statement failed: SQLite remembers some errors after their cause is gone.
+    has_failed: Cell<bool>,
 }
 
 /// Returns an idle connection, or opens one.
@@ -31,25 +33,35 @@ pub(crate) struct Pooled {
 pub(crate) async fn check_out() -> Result<Pooled, db::Error> {
     let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
     if let Some(connection) = idle {
-        return Ok(Pooled { connection: Some(connection), must_close: Cell::new(false) });
+        return Ok(Pooled::new(connection, false));
     }
-    let connection = sqlite::Connection::open_default().await.map_err(host_error)?;
-    let pooled = Pooled { connection: Some(connection), must_close: Cell::new(true) };
+    let pooled = Pooled::new(sqlite::Connection::open_default().await.map_err(host_error)?, true);
     db::prepare(&pooled).await?;
-    pooled.must_close.set(false);
+    pooled.is_unfinished.set(false);
     Ok(pooled)
 }
 
 impl Pooled {
+    fn new(connection: sqlite::Connection, is_unfinished: bool) -> Self {
+        let is_unfinished = Cell::new(is_unfinished);
+        Self { connection: Some(connection), is_unfinished, has_failed: Cell::new(false) }
+    }
+
     async fn execute(&self, sql: &str, params: Vec<Value>) -> Result<Vec<Row>, db::Error> {
+        let result = self.try_execute(sql, params).await;
+        self.has_failed.set(self.has_failed.get() || result.is_err());
+        result
+    }
+
+    async fn try_execute(&self, sql: &str, params: Vec<Value>) -> Result<Vec<Row>, db::Error> {
         let connection = self.connection.as_ref().ok_or_else(|| db::Error::Host("connection is closed".to_owned()))?;
         if sql.starts_with("BEGIN") {
-            self.must_close.set(true);
+            self.is_unfinished.set(true);
         }
         let result = connection.execute(sql, params.into_iter().map(to_host)).await.map_err(host_error)?;
         let rows = result.collect().await.map_err(host_error)?;
         if matches!(sql, "COMMIT" | "ROLLBACK") {
-            self.must_close.set(false);
+            self.is_unfinished.set(false);
         }
         Ok(rows.into_iter().map(|row| Row::new(row.values.into_iter().map(from_host).collect())).collect())
     }
@@ -64,7 +76,10 @@ impl Connection for Pooled {
 impl Drop for Pooled {
     fn drop(&mut self) {
         // A cancelled request leaves its transaction open: closing the connection rolls it back.
-        let Some(connection) = self.connection.take().filter(|_| !self.must_close.get()) else { return };
+        if self.is_unfinished.get() || self.has_failed.get() {
+            return;
+        }
+        let Some(connection) = self.connection.take() else { return };
         let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < IDLE_MAX {
             idle.push(connection);

@@ -34,7 +34,27 @@ impl Error {
     pub fn is_foreign_key_violation(&self) -> bool {
         matches!(self, Self::Host(message) if message.contains("FOREIGN KEY constraint failed"))
     }
+
+    /// Returns whether the database is locked, full, read-only, damaged or missing, which the host reports as text only.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Host(message) if UNAVAILABLE.iter().any(|text| message.contains(text)))
+    }
 }
+
+/// SQLite's messages for `SQLITE_BUSY`, `LOCKED`, `READONLY`, `IOERR`, `CORRUPT`, `FULL`, `CANTOPEN`, `PROTOCOL` and
+/// `NOTADB`.
+const UNAVAILABLE: [&str; 9] = [
+    "database is locked",
+    "database table is locked",
+    "attempt to write a readonly database",
+    "disk I/O error",
+    "database disk image is malformed",
+    "database or disk is full",
+    "unable to open database file",
+    "locking protocol",
+    "file is not a database",
+];
 
 /// A boxed future, so that traits with asynchronous methods can be trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -86,13 +106,13 @@ macro_rules! params {
     ($($value:expr),* $(,)?) => { vec![$($crate::Value::from($value)),*] };
 }
 
-/// Sets up a new connection: enforces foreign keys, and lets a writer wait up to 5 s for another one.
+/// Sets up a new connection: enforces foreign keys, and lets a writer wait up to 3 s for another one.
 ///
 /// # Errors
 /// The host refused a pragma.
 pub async fn prepare(db: &dyn Connection) -> Result<(), Error> {
     db.query("PRAGMA foreign_keys = ON", vec![]).await?;
-    db.query("PRAGMA busy_timeout = 5000", vec![]).await?;
+    db.query("PRAGMA busy_timeout = 3000", vec![]).await?;
     Ok(())
 }
 
