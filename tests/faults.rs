@@ -79,6 +79,29 @@ fn a_locked_database_is_503_to_writers_and_nothing_to_readers() {
 }
 
 #[test]
+#[cfg_attr(spin_host, ignore = "how many requests wait is the host's own")]
+fn writers_that_wait_for_another_process_leave_room_for_others() {
+    const WRITERS: usize = 80;
+    let app = TestApp::start();
+    let (_, tokens) = app.logged_in("user@example.com");
+    let db = app.db();
+    db.execute_all("BEGIN EXCLUSIVE");
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(|| app.try_refresh(&tokens.refresh))).collect();
+        let waiting = || writers.iter().filter(|writer| !writer.is_finished()).count();
+        while waiting() > WRITERS / 2 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        app.get("/healthz").send().expect_status(200);
+        app.get("/users/me").bearer(&tokens.access).send().expect_status(200);
+        assert!(waiting() > WRITERS / 4, "the others still wait for the lock");
+        writers.into_iter().for_each(|writer| expect_unavailable(writer.join().expect("a reply")));
+    });
+    db.execute_all("ROLLBACK");
+    app.refresh(&tokens.refresh);
+}
+
+#[test]
 fn a_damaged_database_is_503_until_it_is_repaired() {
     let app = TestApp::start();
     let (account, tokens) = app.logged_in("user@example.com");
@@ -97,6 +120,105 @@ fn a_damaged_database_is_503_until_it_is_repaired() {
     file.write_all_at(&header, 0).expect("it can be written");
     app.get("/users/me").bearer(&tokens.access).send().expect_status(200);
     app.login(&account);
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "what Spin does about its own file is Spin's business")]
+fn a_locked_key_value_file_delays_nobody() {
+    let app = TestApp::start();
+    let account = app.register("user@example.com");
+    let store = Database::open(&app.project().path(KEY_VALUE));
+    store.execute_all("BEGIN EXCLUSIVE");
+    // If each waited for the one before, the last replies would come after the client has given up.
+    std::thread::scope(|scope| {
+        for _ in 0..24 {
+            scope.spawn(|| app.login(&account));
+            app.get("/healthz").send().expect_status(200);
+        }
+    });
+    assert!(app.log().contains("failed logins are not counted: key-value store: database is locked"), "{}", app.log());
+    store.execute_all("ROLLBACK");
+    app.try_login(&account.email, "not the password").expect_status(401);
+    assert_ne!(store.value("SELECT count(*) FROM spin_key_value", []), 0, "counted again");
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "what Spin does about its own file is Spin's business")]
+fn a_damaged_key_value_file_is_moved_aside_at_the_start() {
+    let app = TestApp::start();
+    let account = app.register("user@example.com");
+    app.try_login(&account.email, "not the password").expect_status(401);
+    let mut project = app.into_project();
+    let path = project.path(KEY_VALUE);
+    Database::open(&path).rows("PRAGMA wal_checkpoint(TRUNCATE)", []);
+    // The table, which opening the file does not read; and the header.
+    for (number, (offset, length)) in [(4096, 4096), (0, 100)].into_iter().enumerate() {
+        let file = File::options().write(true).open(&path).expect("it is there");
+        file.write_all_at(&vec![b'x'; length], offset).expect("it can be written");
+        let app = TestApp::of(project);
+        app.try_login(&account.email, "not the password").expect_status(401);
+        let aside = format!("{KEY_VALUE}.damaged-{}", number + 1);
+        assert!(app.log().contains(&aside) && app.project().path(&aside).exists(), "{}", app.log());
+        let count = Database::open(&path).value("SELECT count(*) FROM spin_key_value", []);
+        assert_ne!(count, 0, "counted in a new file");
+        project = app.into_project();
+    }
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "Spin does not watch the file")]
+fn a_database_that_was_removed_or_replaced_is_503_until_it_is_back() {
+    let app = TestApp::start();
+    let (account, tokens) = app.logged_in("user@example.com");
+    let (path, away) = (app.project().path(DATABASE), app.project().path("away.db"));
+    let expect_nothing_works = || {
+        for client in 0..4 {
+            expect_unavailable(app.try_register(&format!("lost{client}@example.com")));
+            expect_unavailable(app.get("/users/me").bearer(&tokens.access).send());
+        }
+        app.get("/healthz").send().expect_status(200);
+    };
+    fs::rename(&path, &away).expect("it is there");
+    expect_nothing_works();
+    assert!(!path.exists(), "no empty one takes its place");
+    assert!(app.log().contains("sqlite_db.db: No such file or directory"), "{}", app.log());
+
+    let other = Project::migrated();
+    fs::copy(other.path(DATABASE), &path).expect("the folder can be written");
+    expect_nothing_works();
+    assert!(app.log().contains("sqlite_db.db: it was replaced by another file while in use"), "{}", app.log());
+    assert_eq!(fs::read(&path).expect("it is there"), fs::read(other.path(DATABASE)).expect("it is there"));
+
+    fs::rename(&away, &path).expect("it is there");
+    app.get("/users/me").bearer(&tokens.access).send().expect_status(200);
+    app.login(&account);
+    app.register("another@example.com");
+    let emails = app.db().rows("SELECT email FROM users ORDER BY id", []);
+    assert_eq!(emails, json!([["user@example.com"], ["another@example.com"]]));
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "this is about `lanterne up`")]
+fn a_start_without_the_former_database_says_so() {
+    const WORDS: &str = "there is no database";
+    let app = TestApp::of(Project::new());
+    assert!(!app.log().contains(WORDS), "the first start: {}", app.log());
+    let project = app.into_project();
+    fs::rename(project.path(DATABASE), project.path("away.db")).expect("it is there");
+    let app = TestApp::of(project);
+    assert!(app.log().contains(WORDS), "{}", app.log());
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "this is about `lanterne up`")]
+fn a_database_behind_a_dangling_link_is_private() {
+    let project = Project::new();
+    fs::create_dir(project.path("state")).expect("the folder can be written");
+    symlink("../linked.db", project.path(DATABASE)).expect("the folder can be written");
+    let app = TestApp::of(project);
+    app.register("user@example.com");
+    let file = fs::symlink_metadata(app.project().path("linked.db")).expect("the link leads there");
+    assert_eq!(file.permissions().mode() & 0o777, 0o600);
 }
 
 #[test]

@@ -87,6 +87,12 @@ impl Host {
     /// # Errors
     /// One cannot be loaded, imports what it is not granted, or exports no `wasi:http/handler@0.3`.
     pub fn into_server(self) -> Result<Server> {
+        // Creates missing files now: one that is missing later is a fault.
+        for (name, database) in &self.databases {
+            if let Err(error) = database.open(Limits::REQUEST) {
+                log::error!("the database {name:?} is not available: {error}");
+            }
+        }
         Server::new(self)
     }
 
@@ -105,8 +111,8 @@ impl Host {
     fn grants(&self, manifest: &Manifest, section: &manifest::Component, limits: Limits) -> Result<Grants> {
         let mut stores = HashMap::new();
         if !section.key_value_stores.is_empty() {
-            let path = self.config.state_dir.path.join("sqlite_key_value.db");
-            stores = Store::open_all(&path, &section.key_value_stores)
+            let path = self.config.state_dir.key_value_file();
+            stores = Store::open_all(&path, &section.key_value_stores, limits.store_wait)
                 .with_context(|| format!("cannot open {}", path.display()))?;
         }
         let database = |name: &String| (name.clone(), self.databases[name].clone());

@@ -28,6 +28,12 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
 
     let console = project.console;
     let database = project.state_dir.default_database().to_owned();
+    if !database.exists() && project.state_dir.key_value_file().exists() {
+        console::error(format_args!(
+            "there is no database {}, although its state directory has been in use: starting with an empty one",
+            database.display()
+        ));
+    }
     let host = project.into_host()?;
     let migrate = (!up.no_migrate && host.app().command("migrate").is_ok()).then_some(("migrate", "upgrade head"));
     let seed = up.seed.then_some(("seed", ""));

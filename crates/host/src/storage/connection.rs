@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rusqlite::ErrorCode;
-use rusqlite::ffi::SQLITE_BUSY;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::interfaces::bindings::spin::sqlite::sqlite::{RowResult, Value};
-use crate::storage::{Limits, RESULT_SIZE_MAX, failure};
+use crate::storage::{Database, Limits, RESULT_SIZE_MAX, failure, is_busy, is_lasting};
 
 /// Instructions of SQLite's virtual machine between two checks of the time limit.
 const STEPS_PER_CLOCK_CHECK: i32 = 50_000;
@@ -18,12 +16,13 @@ const STEPS_PER_CLOCK_CHECK: i32 = 50_000;
 #[derive(Clone)]
 pub struct Connection {
     state: Arc<Mutex<ConnectionState>>,
-    write_lock: Arc<Mutex<()>>,
+    database: Database,
 }
 
 /// Fields are dropped in order: an open transaction is rolled back before the write lock is released.
 struct ConnectionState {
-    sqlite: rusqlite::Connection,
+    /// `None` after an error that [`is_lasting`].
+    sqlite: Option<rusqlite::Connection>,
     write_guard: Option<OwnedMutexGuard<()>>,
     limits: Limits,
 }
@@ -38,88 +37,98 @@ pub(crate) struct Outcome {
 }
 
 impl Connection {
-    pub(crate) fn new(sqlite: rusqlite::Connection, write_lock: Arc<Mutex<()>>, limits: Limits) -> Self {
-        let state = ConnectionState { sqlite, write_guard: None, limits };
-        Self { state: Arc::new(Mutex::new(state)), write_lock }
+    pub(crate) fn new(sqlite: rusqlite::Connection, database: Database, limits: Limits) -> Self {
+        let state = ConnectionState { sqlite: Some(sqlite), write_guard: None, limits };
+        Self { state: Arc::new(Mutex::new(state)), database }
     }
 
-    /// Runs one statement to completion.
+    /// Runs one statement to completion. An error that [`is_lasting`] closes the connection, which rolls back.
     pub(crate) async fn execute(&self, statement: String, parameters: Vec<Value>) -> Outcome {
         let outcome = self.try_execute(statement.into(), parameters).await;
-        outcome.unwrap_or_else(|error| Outcome { error: Some(error), ..Outcome::default() })
+        let outcome = outcome.unwrap_or_else(|error| Outcome { error: Some(error), ..Outcome::default() });
+        if outcome.error.as_ref().is_some_and(is_lasting) {
+            let mut state = self.state.lock().await;
+            state.sqlite = None;
+            state.write_guard = None;
+        }
+        outcome
     }
 
     /// Runs a statement on this thread unless it may block. One that may block, or that turns out to wait for another
     /// process, runs on a thread for blocking work.
     async fn try_execute(&self, statement: Arc<str>, parameters: Vec<Value>) -> rusqlite::Result<Outcome> {
         let mut state = self.state.clone().lock_owned().await;
+        let deadline = Instant::now() + state.limits.wait;
+        self.database.check_file()?;
         // Preparing a statement reads the schema, which another process may have locked.
         let mut is_write = state.is_write(&statement);
         if is_write.as_ref().is_err_and(is_busy) {
             let statement = statement.clone();
-            (state, is_write) = run_blocking(state, move |state| state.is_write(&statement)).await?;
+            (state, is_write) = run_blocking(state, deadline, move |state| state.is_write(&statement)).await?;
         }
         let is_write = is_write?;
         if is_write && state.write_guard.is_none() {
-            let guard = tokio::time::timeout(state.limits.wait, self.write_lock.clone().lock_owned()).await;
-            state.write_guard = Some(guard.map_err(|_| locked())?);
+            state.write_guard = Some(self.database.write_queue.lock(deadline).await?);
         }
         if !state.may_block(is_write, &statement) {
-            let was_autocommit = state.sqlite.is_autocommit();
+            let was_autocommit = state.is_autocommit();
             let outcome = state.run(&statement, &parameters);
             // A statement that returned no row and did not end its transaction has had no effect.
-            let is_repeatable = outcome.rows.is_empty() && state.sqlite.is_autocommit() == was_autocommit;
+            let is_repeatable = outcome.rows.is_empty() && state.is_autocommit() == was_autocommit;
             if !(is_repeatable && outcome.error.as_ref().is_some_and(is_busy)) {
                 return Ok(outcome);
             }
         }
-        let (_, outcome) = run_blocking(state, move |state| state.run(&statement, &parameters)).await?;
+        let (_, outcome) = run_blocking(state, deadline, move |state| state.run(&statement, &parameters)).await?;
+        if outcome.error.is_none() {
+            self.database.write_queue.note_progress();
+        }
         Ok(outcome)
     }
 
     /// Returns the rowid of the last successful INSERT.
     pub(crate) async fn last_insert_rowid(&self) -> i64 {
-        self.state.lock().await.sqlite.last_insert_rowid()
+        self.state.lock().await.sqlite.as_ref().map_or(0, rusqlite::Connection::last_insert_rowid)
     }
 
     /// Returns the number of rows that the last INSERT, UPDATE or DELETE changed.
     pub(crate) async fn changes(&self) -> u64 {
-        self.state.lock().await.sqlite.changes()
+        self.state.lock().await.sqlite.as_ref().map_or(0, rusqlite::Connection::changes)
     }
 }
 
-/// Runs `work` on a thread for blocking work, where SQLite may wait for other processes.
+/// Runs `work` on a thread for blocking work, where SQLite may wait for other processes until `deadline`.
 async fn run_blocking<T: Send + 'static>(
     mut state: OwnedMutexGuard<ConnectionState>,
+    deadline: Instant,
     work: impl FnOnce(&mut ConnectionState) -> T + Send + 'static,
 ) -> rusqlite::Result<(OwnedMutexGuard<ConnectionState>, T)> {
     let work = move || {
-        state.sqlite.busy_timeout(state.limits.wait)?;
+        state.sqlite()?.busy_timeout(deadline.saturating_duration_since(Instant::now()))?;
         let result = work(&mut state);
-        state.sqlite.busy_timeout(Duration::ZERO)?;
+        state.sqlite()?.busy_timeout(Duration::ZERO)?;
         Ok((state, result))
     };
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(failure("the statement was abandoned")))
 }
 
-fn is_busy(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
-}
-
-/// Returns SQLite's error for a lock that was not released in time.
-fn locked() -> rusqlite::Error {
-    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(SQLITE_BUSY), Some("database is locked".into()))
-}
-
 impl ConnectionState {
-    fn is_write(&self, statement: &str) -> rusqlite::Result<bool> {
-        Ok(!self.sqlite.prepare_cached(statement)?.readonly())
+    fn sqlite(&mut self) -> rusqlite::Result<&mut rusqlite::Connection> {
+        self.sqlite.as_mut().ok_or_else(|| failure("the connection is closed after an error"))
+    }
+
+    fn is_autocommit(&self) -> bool {
+        self.sqlite.as_ref().is_none_or(rusqlite::Connection::is_autocommit)
+    }
+
+    fn is_write(&mut self, statement: &str) -> rusqlite::Result<bool> {
+        Ok(!self.sqlite()?.prepare_cached(statement)?.readonly())
     }
 
     /// Whether the statement may sync the file or wait for another process. In a transaction only its end does: until
     /// then the lock is held, and changes stay in memory.
     fn may_block(&self, is_write: bool, statement: &str) -> bool {
-        if self.sqlite.is_autocommit() {
+        if self.is_autocommit() {
             return is_write;
         }
         let first_word = statement.trim_start().split([' ', ';', '\n', '\t']).next();
@@ -130,27 +139,35 @@ impl ConnectionState {
 
     fn run(&mut self, statement: &str, parameters: &[Value]) -> Outcome {
         let mut outcome = Outcome::default();
-        let deadline = self.limits.run.map(|limit| Instant::now() + limit);
-        let is_late = deadline.map(|deadline| move || Instant::now() > deadline);
-        let limited = self.sqlite.progress_handler(STEPS_PER_CLOCK_CHECK, is_late);
-        outcome.error = limited.and_then(|()| self.fill(&mut outcome, statement, parameters)).err();
-        // SQLite would also call it while preparing the next statement.
-        let _ = self.sqlite.progress_handler(0, None::<fn() -> bool>);
+        outcome.error = self.fill(&mut outcome, statement, parameters).err();
         // Without an open transaction, the next writer can continue.
-        if self.sqlite.is_autocommit() {
+        if self.is_autocommit() {
             self.write_guard = None;
         }
         outcome
     }
 
-    fn fill(&self, outcome: &mut Outcome, statement: &str, parameters: &[Value]) -> rusqlite::Result<()> {
-        let mut prepared = self.sqlite.prepare_cached(statement)?;
-        outcome.columns.extend(prepared.column_names().map(str::to_owned));
+    fn fill(&mut self, outcome: &mut Outcome, statement: &str, parameters: &[Value]) -> rusqlite::Result<()> {
+        let deadline = self.limits.run.map(|limit| Instant::now() + limit);
+        let is_late = deadline.map(|deadline| move || Instant::now() > deadline);
+        let sqlite = self.sqlite()?;
+        sqlite.progress_handler(STEPS_PER_CLOCK_CHECK, is_late)?;
+        let filled = outcome.fill(sqlite, statement, parameters);
+        // SQLite would also call it while preparing the next statement.
+        sqlite.progress_handler(0, None::<fn() -> bool>)?;
+        filled
+    }
+}
+
+impl Outcome {
+    fn fill(&mut self, sqlite: &rusqlite::Connection, statement: &str, parameters: &[Value]) -> rusqlite::Result<()> {
+        let mut prepared = sqlite.prepare_cached(statement)?;
+        self.columns.extend(prepared.column_names().map(str::to_owned));
         let mut rows = prepared.query(rusqlite::params_from_iter(parameters))?;
         let mut size = 0;
         while let Some(row) = rows.next()? {
-            let mut values = Vec::with_capacity(outcome.columns.len());
-            for (index, column) in outcome.columns.iter().enumerate() {
+            let mut values = Vec::with_capacity(self.columns.len());
+            for (index, column) in self.columns.iter().enumerate() {
                 let value = row.get_ref(index)?;
                 size += size_of::<Value>() + value.as_bytes().map_or(0, <[u8]>::len);
                 if size > RESULT_SIZE_MAX {
@@ -158,7 +175,7 @@ impl ConnectionState {
                 }
                 values.push(copy(value).ok_or_else(|| failure(format!("the text in column {column} is not UTF-8")))?);
             }
-            outcome.rows.push(RowResult { values });
+            self.rows.push(RowResult { values });
         }
         Ok(())
     }

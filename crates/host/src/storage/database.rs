@@ -1,59 +1,92 @@
-//! SQLite databases, with a write lock for each.
-//!
-//! SQLite allows one writer; others poll in its busy handler. Writers of this process therefore queue for a fair lock
-//! before they call SQLite: with 16 clients this is three to four times faster. The busy timeout still covers writers in
-//! other processes.
+//! SQLite databases, each of which is one file.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 
+use rusqlite::OpenFlags;
+use rusqlite::ffi::SQLITE_CANTOPEN;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
-use tokio::sync::Mutex;
 
-use crate::storage::{Connection, RESULT_SIZE_MAX, create_private_file};
+use crate::storage::{Connection, RESULT_SIZE_MAX, WriteQueue, create_private_file, sqlite_failure};
 
-/// The time limits of a component's statements.
+/// The time limits of a component's statements, and of its operations on key-value stores.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
-    /// How long a statement waits for another writer before it fails with "database is locked".
+    /// How long a statement waits for other writers, in this process and in others, before it fails with "database is
+    /// locked".
     pub(crate) wait: Duration,
+    /// How long an operation on a key-value store waits for others, in all.
+    pub(crate) store_wait: Duration,
     /// How long a statement may run; `None` is unlimited.
     pub(crate) run: Option<Duration>,
 }
 
 impl Limits {
-    /// A client waits for the response, and reads run on the threads that components share.
-    pub(crate) const REQUEST: Self = Self { wait: Duration::from_secs(5), run: Some(Duration::from_secs(30)) };
+    /// A client waits for the response, within 5 s even if the database is locked, and reads run on the threads that
+    /// components share.
+    pub(crate) const REQUEST: Self = Self {
+        wait: Duration::from_secs(3),
+        store_wait: Duration::from_millis(250),
+        run: Some(Duration::from_secs(30)),
+    };
     /// A migration may rebuild a large table in one statement, and should wait for other programs that use the file.
-    pub(crate) const COMMAND: Self = Self { wait: Duration::from_secs(60), run: None };
+    pub(crate) const COMMAND: Self =
+        Self { wait: Duration::from_secs(60), store_wait: Duration::from_secs(60), run: None };
 }
 
-/// A database file and its write lock.
+/// A database file and the queue of its writers.
 #[derive(Clone)]
 pub(crate) struct Database {
     path: Arc<Path>,
-    write_lock: Arc<Mutex<()>>,
+    pub(crate) write_queue: Arc<WriteQueue>,
     is_created: Arc<Once>,
+    /// Device and inode of the file that was opened first.
+    file_id: Arc<OnceLock<(u64, u64)>>,
 }
 
 impl Database {
     /// The database in the file `path`, which the first connection creates.
     pub(crate) fn new(path: &Path) -> Self {
-        Self { path: path.into(), write_lock: Arc::default(), is_created: Arc::new(Once::new()) }
+        Self {
+            path: path.into(),
+            write_queue: Arc::default(),
+            is_created: Arc::new(Once::new()),
+            file_id: Arc::default(),
+        }
     }
 
     /// Opens a new connection: on a shared one, the transactions of two requests would mix.
     pub(crate) fn open(&self, limits: Limits) -> rusqlite::Result<Connection> {
         self.is_created.call_once(|| create_private_file(&self.path));
-        let mut sqlite = rusqlite::Connection::open(&self.path)?;
+        // No CREATE: an empty file must not take the place of one that was removed.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut sqlite = rusqlite::Connection::open_with_flags(&self.path, flags)?;
+        self.check_file()?;
         // Statements wait only on threads for blocking work, which set a timeout of their own.
         sqlite.busy_timeout(Duration::ZERO)?;
         sqlite.set_limit(Limit::SQLITE_LIMIT_LENGTH, RESULT_SIZE_MAX as i32)?;
         sqlite.set_prepared_statement_cache_capacity(64);
         sqlite.authorizer(Some(authorize))?;
-        Ok(Connection::new(sqlite, self.write_lock.clone(), limits))
+        Ok(Connection::new(sqlite, self.clone(), limits))
+    }
+
+    /// Checks that the path still leads to the file that was opened first. SQLite would not notice: it writes to a removed
+    /// file, and applies the write-ahead log of one file to another.
+    ///
+    /// # Errors
+    /// `SQLITE_CANTOPEN` with the reason, until the same file is back.
+    pub(crate) fn check_file(&self) -> rusqlite::Result<()> {
+        let fault = match fs::metadata(&self.path).map(|file| (file.dev(), file.ino())) {
+            Ok(id) if *self.file_id.get_or_init(|| id) == id => return Ok(()),
+            Ok(_) => "it was replaced by another file while in use".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let message = format!("unable to open database file: {}: {fault}", self.path.display());
+        Err(sqlite_failure(SQLITE_CANTOPEN, message))
     }
 }
 

@@ -3,17 +3,20 @@
 //! Every change is one statement or one immediate transaction, and so atomic across processes.
 
 use std::collections::HashMap;
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, Result};
+use rusqlite::ffi::SQLITE_CORRUPT;
 use rusqlite::limits::Limit;
-use rusqlite::{OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{ErrorCode, OptionalExtension as _, TransactionBehavior, params};
+use tokio::sync::Mutex;
+use tokio::time::timeout_at;
 
-use crate::storage::{RESULT_SIZE_MAX, create_private_file, failure};
-
-/// How long an operation waits for another process.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::storage::{LOCKED, RESULT_SIZE_MAX, create_private_file, failure, is_busy, is_lasting, sqlite_failure};
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS spin_key_value (
     store TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (store, key))";
@@ -27,23 +30,40 @@ const DELETE: &str = "DELETE FROM spin_key_value WHERE store = ?1 AND key = ?2";
 #[derive(Clone)]
 pub struct Store {
     name: Arc<str>,
-    connection: Arc<Mutex<rusqlite::Connection>>,
+    file: Arc<StoreFile>,
+}
+
+/// The file of all stores.
+struct StoreFile {
+    path: PathBuf,
+    /// `None` until it is used, and after an error that [`is_lasting`].
+    connection: Arc<Mutex<Option<rusqlite::Connection>>>,
+    wait: Duration,
+    /// Whether another process held the lock for all of the last operation's wait. The next operations do not wait, until
+    /// one succeeds.
+    is_locked: AtomicBool,
 }
 
 impl Store {
-    /// Opens the stores `names` in the file `path`, which is created if it is missing.
-    pub(crate) fn open_all(path: &Path, names: &[String]) -> rusqlite::Result<HashMap<String, Self>> {
-        create_private_file(path);
-        let connection = rusqlite::Connection::open(path)?;
-        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, RESULT_SIZE_MAX as i32)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        // Stores hold counters and caches: a change does not wait for the disk, and a power failure may lose the last
-        // ones. The file stays consistent either way.
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        connection.execute(CREATE, [])?;
+    /// Opens the stores `names` in the file `path`, which is created if it is missing. Operations wait up to `wait` for
+    /// others. Moves a damaged file aside: stores hold only counters and caches.
+    ///
+    /// # Errors
+    /// The file cannot be opened; a locked one is opened later.
+    pub(crate) fn open_all(path: &Path, names: &[String], wait: Duration) -> Result<HashMap<String, Self>> {
+        let mut opened = open(path, wait).and_then(checked);
+        if opened.as_ref().is_err_and(is_damaged) {
+            let aside = move_aside(path)?;
+            log::error!("{} was damaged: moved it to {} and created an empty one", path.display(), aside.display());
+            opened = open(path, wait);
+        }
+        let connection = match opened {
+            Err(error) if is_busy(&error) => None,
+            opened => Some(opened?),
+        };
         let connection = Arc::new(Mutex::new(connection));
-        let store = |name: &String| Self { name: name.as_str().into(), connection: connection.clone() };
+        let file = Arc::new(StoreFile { path: path.to_owned(), connection, wait, is_locked: AtomicBool::new(false) });
+        let store = |name: &String| Self { name: name.as_str().into(), file: file.clone() };
         Ok(names.iter().map(|name| (name.clone(), store(name))).collect())
     }
 
@@ -114,13 +134,77 @@ impl Store {
         &self,
         work: impl FnOnce(&mut rusqlite::Connection, &str) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, String> {
+        let deadline = Instant::now() + self.file.wait;
+        let connection = timeout_at(deadline.into(), self.file.connection.clone().lock_owned()).await;
+        let mut connection = connection.map_err(|_| LOCKED.to_owned())?;
         let store = self.clone();
-        let work = move || {
-            let mut connection = store.connection.lock().unwrap_or_else(PoisonError::into_inner);
-            work(&mut connection, &store.name).map_err(|error| error.to_string())
-        };
-        tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err("the operation was abandoned".into()))
+        let work = move || store.file.run(&mut connection, deadline, |db| work(db, &store.name));
+        let result =
+            tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(failure("the operation was abandoned")));
+        result.map_err(|error| error.to_string())
     }
+}
+
+impl StoreFile {
+    /// Runs `work` on the connection, which is opened if needed.
+    fn run<T>(
+        &self,
+        connection: &mut Option<rusqlite::Connection>,
+        deadline: Instant,
+        work: impl FnOnce(&mut rusqlite::Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let is_patient = !self.is_locked.load(Ordering::Relaxed);
+        let wait = if is_patient { deadline.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+        let opened = connection.take().map_or_else(|| open(&self.path, wait), Ok);
+        let result = opened.and_then(|mut db| {
+            db.busy_timeout(wait)?;
+            let result = work(&mut db);
+            *connection = Some(db);
+            result
+        });
+        self.is_locked.store(result.as_ref().is_err_and(is_busy), Ordering::Relaxed);
+        if result.as_ref().is_err_and(is_lasting) {
+            *connection = None;
+        }
+        result
+    }
+}
+
+/// Opens the file, and waits up to `wait` if it is locked.
+fn open(path: &Path, wait: Duration) -> rusqlite::Result<rusqlite::Connection> {
+    create_private_file(path);
+    let db = rusqlite::Connection::open(path)?;
+    db.set_limit(Limit::SQLITE_LIMIT_LENGTH, RESULT_SIZE_MAX as i32)?;
+    db.busy_timeout(wait)?;
+    // Stores hold counters and caches: a change does not wait for the disk, and a power failure may lose the last ones.
+    // The file stays consistent either way.
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "NORMAL")?;
+    db.execute(CREATE, [])?;
+    Ok(db)
+}
+
+fn is_damaged(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// Returns the connection, or an error that [`is_damaged`] if a page of the file is.
+fn checked(db: rusqlite::Connection) -> rusqlite::Result<rusqlite::Connection> {
+    let is_well = db.query_row("PRAGMA quick_check(1)", [], |row| Ok(row.get_ref(0)?.as_str()? == "ok"))?;
+    if is_well { Ok(db) } else { Err(sqlite_failure(SQLITE_CORRUPT, "database disk image is malformed")) }
+}
+
+/// Renames the file to the first unused of `<path>.damaged-1`, `-2` and so on, and returns that path.
+fn move_aside(path: &Path) -> Result<PathBuf> {
+    let named = |suffix: &str| PathBuf::from(format!("{}{suffix}", path.display()));
+    let mut names = (1_u32..).map(|n| named(&format!(".damaged-{n}")));
+    let aside = names.find(|name| !name.exists()).context("no name is free")?;
+    fs::rename(path, &aside).with_context(|| format!("cannot move {} aside", path.display()))?;
+    // SQLite would apply a left-over log to the new file.
+    for suffix in ["-wal", "-shm"] {
+        let _ = fs::remove_file(named(suffix));
+    }
+    Ok(aside)
 }
 
 fn get(db: &rusqlite::Connection, store: &str, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {

@@ -5,17 +5,21 @@
 mod connection;
 mod database;
 mod key_value;
+mod write_queue;
 
+use std::ffi::c_int;
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use rusqlite::ErrorCode;
 
 pub use connection::Connection;
 pub(crate) use database::{Database, Limits};
 pub use key_value::{CompareAndSwap, Store};
+use write_queue::WriteQueue;
 
 /// The most bytes of one value, and of one operation's whole result, which is held in memory.
 const RESULT_SIZE_MAX: usize = 32 << 20;
@@ -46,6 +50,12 @@ impl StateDir {
         &self.default_database
     }
 
+    /// Returns the file of the key-value stores.
+    #[must_use]
+    pub fn key_value_file(&self) -> PathBuf {
+        self.path.join("sqlite_key_value.db")
+    }
+
     /// Creates the directory of the database `name`, and returns its file.
     pub(crate) fn create_database_dir(&self, name: &str) -> Result<PathBuf> {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -71,12 +81,34 @@ pub fn create_private_dir(path: &Path) -> Result<()> {
 }
 
 /// Creates an empty file, which SQLite treats as an empty database, readable only by the user; SQLite itself would make
-/// it readable by everybody. The journal files beside a database get its mode.
+/// it readable by everybody. The journal files beside a database get its mode. Follows a dangling symbolic link.
 ///
 /// Does not open an existing file: closing it would release the POSIX locks of all connections of this process. If the
 /// file cannot be created, opening the database reports the reason.
 fn create_private_file(path: &Path) {
-    let _: io::Result<File> = File::options().write(true).create_new(true).mode(0o600).open(path);
+    if !path.exists() {
+        let _: io::Result<File> = File::options().append(true).create(true).mode(0o600).open(path);
+    }
+}
+
+/// SQLite's message for a lock that was not released in time.
+const LOCKED: &str = "database is locked";
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+}
+
+/// Whether a connection may keep failing after the cause of this error is gone: SQLite remembers, for example, that it
+/// could open the file only for reading.
+fn is_lasting(error: &rusqlite::Error) -> bool {
+    use ErrorCode::{CannotOpen, DatabaseCorrupt, NotADatabase, ReadOnly, SystemIoFailure};
+    let code = error.sqlite_error_code();
+    code.is_some_and(|code| matches!(code, CannotOpen | DatabaseCorrupt | NotADatabase | ReadOnly | SystemIoFailure))
+}
+
+/// Builds an error as SQLite reports it.
+fn sqlite_failure(code: c_int, message: impl Into<String>) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), Some(message.into()))
 }
 
 /// Wraps an error that is not SQLite's.

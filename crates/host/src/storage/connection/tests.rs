@@ -13,7 +13,8 @@ const ENDLESS: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 F
 /// Takes much longer than `HASTY` allows.
 const LONG: &str =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000) SELECT count(*) FROM n";
-const HASTY: Limits = Limits { wait: Duration::from_millis(1), run: Some(Duration::from_millis(1)) };
+const HASTY: Limits =
+    Limits { wait: Duration::from_millis(1), store_wait: Duration::ZERO, run: Some(Duration::from_millis(1)) };
 
 fn file() -> (TempDir, PathBuf) {
     let folder = TempDir::new().unwrap();
