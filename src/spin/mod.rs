@@ -1,8 +1,11 @@
 //! The component on its host: the export, and the services behind [`Host`].
 
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic if nobody reads")]
+
 mod counters;
 mod database;
 
+use std::io::Write as _;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
@@ -40,10 +43,15 @@ impl Host for Spin {
         &counters::KeyValueStore
     }
 
-    /// The host keeps standard error as the component's log.
     fn log(&self, line: &str) {
-        eprintln!("api: {line}");
+        log(line);
     }
+}
+
+/// Writes a line to standard error, which the host keeps as the component's log, in one piece: lines of several instances
+/// must not mix. A log that cannot be written fails no request.
+fn log(line: &str) {
+    let _ = std::io::stderr().lock().write_all(format!("api: {line}\n").as_bytes());
 }
 
 /// Reads the variables, once per instance. An error is not kept: a provider that failed may answer next time.
