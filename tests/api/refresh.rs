@@ -1,5 +1,7 @@
 //! `POST /auth/refresh`.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::{Account, PASSWORD, SECRET, TestApp, claims, mint};
@@ -56,6 +58,21 @@ fn refresh_reuse() {
     app.try_refresh(&tokens.refresh).expect_detail(401, "Invalid or expired refresh token");
     // An immediate reuse counts as a race between two tabs and does not end the session.
     app.refresh(&second.refresh);
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_make_a_stolen_token_a_race() {
+    for (seconds, is_race) in [(9, true), (11, false), (3600, false)] {
+        let app = TestApp::start();
+        let (_, tokens) = app.logged_in("user@example.com");
+        let second = app.refresh(&tokens.refresh);
+        app.turn_back(Duration::from_secs(seconds));
+        app.try_refresh(&tokens.refresh).expect_detail(401, "Invalid or expired refresh token");
+        let status = if is_race { 200 } else { 401 };
+        app.try_refresh(&second.refresh).expect_status(status);
+        let reuses = app.db().value("SELECT count(*) FROM audit_logs WHERE action = 'refresh_reuse'", []);
+        assert_eq!(reuses, u64::from(!is_race), "{seconds} s");
+    }
 }
 
 #[test]

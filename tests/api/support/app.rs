@@ -41,6 +41,11 @@ impl TestApp {
         self.0.now.set(self.now().after(duration));
     }
 
+    /// Sets the clock back.
+    pub(crate) fn turn_back(&self, duration: Duration) {
+        self.0.now.set(self.now().before(duration));
+    }
+
     /// `GET path`
     pub(crate) fn get(&self, path: &str) -> Request<'_> {
         self.request("GET", path)

@@ -66,7 +66,8 @@ async fn refuse_spent(context: &AppContext<'_>, action: &AuditedAction, claims: 
     let Some((chain_id, rotated_at)) = spent.and_then(|spent| Some((spent.chain_id, spent.rotated_at?))) else {
         return refuse(context, action, RefreshTokenError::Spent).await;
     };
-    if context.now.since(rotated_at) <= RACE {
+    // Within that time in either direction: if the clock was set back, the use seems to be in the future.
+    if context.now.since(rotated_at).max(rotated_at.since(context.now)) <= RACE {
         return Ok(Outcome::Refused(RefreshTokenError::Spent));
     }
     // A session that has already ended needs no protection.
