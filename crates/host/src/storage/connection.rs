@@ -21,8 +21,8 @@ pub struct Connection {
 
 /// Fields are dropped in order: an open transaction is rolled back before the write lock is released.
 struct ConnectionState {
-    /// `None` after an error that [`is_lasting`].
-    sqlite: Option<rusqlite::Connection>,
+    /// The open connection, or the message of the error that closed it.
+    sqlite: Result<rusqlite::Connection, String>,
     write_guard: Option<OwnedMutexGuard<()>>,
     limits: Limits,
 }
@@ -38,17 +38,18 @@ pub(crate) struct Outcome {
 
 impl Connection {
     pub(crate) fn new(sqlite: rusqlite::Connection, database: Database, limits: Limits) -> Self {
-        let state = ConnectionState { sqlite: Some(sqlite), write_guard: None, limits };
+        let state = ConnectionState { sqlite: Ok(sqlite), write_guard: None, limits };
         Self { state: Arc::new(Mutex::new(state)), database }
     }
 
-    /// Runs one statement to completion. An error that [`is_lasting`] closes the connection, which rolls back.
+    /// Runs one statement to completion. An error that [`is_lasting`] closes the connection, which rolls
+    /// back; later statements fail with the same message.
     pub(crate) async fn execute(&self, statement: String, parameters: Vec<Value>) -> Outcome {
         let outcome = self.try_execute(statement.into(), parameters).await;
         let outcome = outcome.unwrap_or_else(|error| Outcome { error: Some(error), ..Outcome::default() });
-        if outcome.error.as_ref().is_some_and(is_lasting) {
+        if let Some(error) = outcome.error.as_ref().filter(|error| is_lasting(error)) {
             let mut state = self.state.lock().await;
-            state.sqlite = None;
+            state.sqlite = Err(error.to_string());
             state.write_guard = None;
         }
         outcome
@@ -114,11 +115,11 @@ async fn run_blocking<T: Send + 'static>(
 
 impl ConnectionState {
     fn sqlite(&mut self) -> rusqlite::Result<&mut rusqlite::Connection> {
-        self.sqlite.as_mut().ok_or_else(|| failure("the connection is closed after an error"))
+        self.sqlite.as_mut().map_err(|reason| failure(reason.clone()))
     }
 
     fn is_autocommit(&self) -> bool {
-        self.sqlite.as_ref().is_none_or(rusqlite::Connection::is_autocommit)
+        self.sqlite.as_ref().map_or(true, rusqlite::Connection::is_autocommit)
     }
 
     fn is_write(&mut self, statement: &str) -> rusqlite::Result<bool> {
