@@ -87,8 +87,8 @@ pub(crate) async fn login(call: &Call<'_>) -> Result<Reply, Error> {
 
 pub(crate) fn describe_login(config: &Config) -> Operation {
     let (access, refresh) = (span(config.access_ttl), span(config.refresh_ttl));
-    let (pair, pair_window) = (PAIR.failures, span(PAIR.window));
-    let (address, address_window) = (ADDRESS.failures, span(ADDRESS.window));
+    let (pair, pair_window) = (PAIR.attempts, span(PAIR.window));
+    let (address, address_window) = (ADDRESS.attempts, span(ADDRESS.window));
     let (pause_min, pause_max) = (span(PAUSE_MIN), span(PAUSE_MAX));
     let throttle = if config.throttle {
         format!(

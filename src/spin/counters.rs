@@ -33,10 +33,6 @@ impl CounterStore for KeyValueStore {
     fn update(&self, key: &str, change: &mut Change<'_>) -> Result<(), Unavailable> {
         try_update(key, change).map_err(unavailable)
     }
-
-    fn delete(&self, key: &str) -> Result<(), Unavailable> {
-        store::open(STORE).and_then(|bucket| bucket.delete(key)).map_err(|error| unavailable(explain(&error)))
-    }
 }
 
 fn try_update(key: &str, change: &mut Change<'_>) -> Result<(), String> {

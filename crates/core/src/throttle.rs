@@ -1,24 +1,23 @@
 //! Rate limiting of password guesses (ASVS 5.0, 6.3.1) that cannot lock an owner out.
 //!
 //! An attempt is counted before the password is checked, so that simultaneous guesses count, and taken back if the
-//! password was right. Three counters apply, each with its [`FailureLimit`]: account and network together, the network, and the
+//! password was right. Three counters apply, each with its [`AttemptLimit`]: account and network together, the network, and the
 //! account. The first two pause further attempts, and every failure after a pause doubles it. The third never blocks an
 //! account: a network that has failed there itself waits longer, the owner's network does not.
 //!
-//! Counters are stored under keyed hashes, which reveal neither e-mail nor IP addresses.
+//! Counters are stored under keyed hashes, which reveal neither e-mail nor IP addresses, in shards that forget expired ones.
 
 mod counter;
+mod shard;
 
 use std::net::IpAddr;
 
 use lanterne_database::Timestamp;
 
 use self::counter::Counter;
-pub use self::counter::{ACCOUNT, ADDRESS, FailureLimit, PAIR, PAUSE_MAX, PAUSE_MIN, Pause};
+pub use self::counter::{ACCOUNT, ADDRESS, AttemptLimit, PAIR, PAUSE_MAX, PAUSE_MIN, Pause};
+use self::shard::{Place, Shard};
 use crate::token::Keys;
-
-/// The prefix of all keys.
-const KEY_PREFIX: &str = "throttle/";
 
 /// A store of counters that all instances of the server share.
 pub trait CounterStore {
@@ -28,12 +27,6 @@ pub trait CounterStore {
     /// # Errors
     /// The store failed, which the implementation has logged.
     fn update(&self, key: &str, change: &mut Change<'_>) -> Result<(), Unavailable>;
-
-    /// Removes `key`.
-    ///
-    /// # Errors
-    /// The store failed, which the implementation has logged.
-    fn delete(&self, key: &str) -> Result<(), Unavailable>;
 }
 
 /// Computes a new value from the current one.
@@ -50,16 +43,12 @@ pub struct Attempt<'a> {
 
 /// The counters of an attempt, and the ends of the pauses that it began.
 struct Counted<'a> {
-    store: &'a dyn CounterStore,
-    keys: CounterKeys,
+    counters: Counters<'a>,
+    pair: Place,
+    address: Place,
+    account: Place,
     address_paused_until: i64,
     pair_paused_until: i64,
-}
-
-struct CounterKeys {
-    pair: String,
-    address: String,
-    account: String,
 }
 
 /// Why an attempt was not counted.
@@ -86,14 +75,8 @@ impl<'a> Attempt<'a> {
         address: Option<&str>,
         now: Timestamp,
     ) -> Result<Self, Pause> {
-        let network = network(address);
-        let key = |counter: &str, parts: &[&str]| format!("{KEY_PREFIX}{counter}/{}", keys.fingerprint(parts));
-        let keys = CounterKeys {
-            pair: key("pair", &[email, &network]),
-            address: key("address", &[&network]),
-            account: key("account", &[email]),
-        };
-        match Counted::new(store, keys, now.unix_millis()) {
+        let counters = Counters { store, now: now.unix_millis() };
+        match Counted::new(counters, keys, email, &network(address)) {
             Ok(counted) => Ok(Self { counted: Some(counted) }),
             Err(NotCounted::Paused(pause)) => Err(pause),
             Err(NotCounted::Unavailable) => Ok(Self::uncounted()),
@@ -110,79 +93,74 @@ impl<'a> Attempt<'a> {
     /// other accounts.
     // A counter that cannot be changed now expires later; the store has logged it.
     pub fn succeeded(self) {
-        let Some(Counted { store, keys, address_paused_until, .. }) = self.counted else { return };
-        let _ = store.delete(&keys.pair);
-        let _ = store.delete(&keys.account);
-        let _ = take_back(store, &keys.address, address_paused_until);
+        let Some(Counted { counters, pair, address, account, address_paused_until, .. }) = self.counted else { return };
+        let _ = counters.change(&pair, &PAIR, |counter| *counter = Counter::default());
+        let _ = counters.change(&account, &ACCOUNT, |counter| *counter = Counter::default());
+        let _ = counters.change(&address, &ADDRESS, |counter| counter.take_back(address_paused_until));
     }
 
-    /// Takes the attempt back: it was not a wrong guess, or an internal error left its outcome unknown.
+    /// Takes the attempt back: it was no guess, or a fault of the server left its outcome unknown.
     pub fn cancel(self) {
-        let Some(Counted { store, keys, address_paused_until, pair_paused_until }) = self.counted else { return };
-        let _ = take_back(store, &keys.pair, pair_paused_until);
-        let _ = take_back(store, &keys.address, address_paused_until);
-        let _ = take_back(store, &keys.account, 0);
+        let Some(counted) = self.counted else { return };
+        let Counted { counters, pair, address, account, address_paused_until, pair_paused_until } = counted;
+        let _ = counters.change(&pair, &PAIR, |counter| counter.take_back(pair_paused_until));
+        let _ = counters.change(&address, &ADDRESS, |counter| counter.take_back(address_paused_until));
+        let _ = counters.change(&account, &ACCOUNT, |counter| counter.take_back(0));
     }
 }
 
 impl<'a> Counted<'a> {
-    /// Counts an attempt in all three counters, or in none if attempts are paused.
-    fn new(store: &'a dyn CounterStore, keys: CounterKeys, now: i64) -> Result<Self, NotCounted> {
-        let address_paused_until = count(store, &keys.address, &ADDRESS, now, 0)?;
-        let read = |key: &str, limit| update(store, key, |stored| (None, Counter::read(stored, limit, now).count));
-        let is_guessed_at = read(&keys.account, &ACCOUNT)? >= ACCOUNT.failures;
-        let pause_min = if is_guessed_at { counter::pause_at_guessed_account(read(&keys.pair, &PAIR)?) } else { 0 };
-        let pair_paused_until = match count(store, &keys.pair, &PAIR, now, pause_min) {
+    /// Counts an attempt in all three counters, or in none.
+    fn new(counters: Counters<'a>, keys: &Keys, email: &str, network: &str) -> Result<Self, NotCounted> {
+        let pair = Place::new(keys, &PAIR, &[email, network]);
+        let address = Place::new(keys, &ADDRESS, &[network]);
+        let account = Place::new(keys, &ACCOUNT, &[email]);
+        let address_paused_until = counters.attempt(&address, &ADDRESS, 0)?;
+        let read = |place: &Place, limit: &AttemptLimit| counters.change(place, limit, |counter| counter.count);
+        let is_guessed_at = read(&account, &ACCOUNT)? >= ACCOUNT.attempts;
+        let pause_min = if is_guessed_at { counter::pause_at_guessed_account(read(&pair, &PAIR)?) } else { 0 };
+        let pair_paused_until = match counters.attempt(&pair, &PAIR, pause_min) {
             Err(NotCounted::Paused(pause)) => {
-                take_back(store, &keys.address, address_paused_until)?;
+                counters.change(&address, &ADDRESS, |counter| counter.take_back(address_paused_until))?;
                 return Err(NotCounted::Paused(pause));
             }
             counted => counted?,
         };
         // An account has no pause of its own.
-        update(store, &keys.account, |stored| {
-            let mut counter = Counter::read(stored, &ACCOUNT, now);
-            counter.count = counter.count.saturating_add(1);
-            (Some(counter.write()), ())
-        })?;
-        Ok(Self { store, keys, address_paused_until, pair_paused_until })
+        counters.change(&account, &ACCOUNT, |counter| counter.count = counter.count.saturating_add(1))?;
+        Ok(Self { counters, pair, address, account, address_paused_until, pair_paused_until })
     }
 }
 
-/// Counts an attempt in one counter; returns the end of the pause that it begins, 0 without one.
-fn count(
-    store: &dyn CounterStore,
-    key: &str,
-    limit: &FailureLimit,
+/// The stored counters at one moment, in Unix milliseconds.
+struct Counters<'a> {
+    store: &'a dyn CounterStore,
     now: i64,
-    pause_min: i64,
-) -> Result<i64, NotCounted> {
-    let outcome = update(store, key, |stored| {
-        let mut counter = Counter::read(stored, limit, now);
-        let outcome = counter.attempt(limit, now, pause_min);
-        let is_unchanged = outcome.is_err_and(|pause| !pause.is_first_refusal);
-        ((!is_unchanged).then(|| counter.write()), outcome)
-    })?;
-    outcome.map_err(NotCounted::Paused)
 }
 
-fn take_back(store: &dyn CounterStore, key: &str, paused_until: i64) -> Result<(), Unavailable> {
-    update(store, key, |stored| (Counter::parse(stored).map(|counter| counter.take_back(paused_until).write()), ()))
-}
+impl Counters<'_> {
+    /// Counts an attempt in one counter; returns the end of the pause that it begins, 0 without one.
+    fn attempt(&self, place: &Place, limit: &AttemptLimit, pause_min: i64) -> Result<i64, NotCounted> {
+        let outcome = self.change(place, limit, |counter| counter.attempt(limit, self.now, pause_min))?;
+        outcome.map_err(NotCounted::Paused)
+    }
 
-/// Calls [`CounterStore::update`] with a change that also returns an outcome.
-fn update<T>(
-    store: &dyn CounterStore,
-    key: &str,
-    change: impl Fn(Option<&[u8]>) -> (Option<Vec<u8>>, T),
-) -> Result<T, Unavailable> {
-    let mut outcome = None;
-    store.update(key, &mut |stored| {
-        let (value, result) = change(stored);
-        outcome = Some(result);
-        value
-    })?;
-    outcome.ok_or(Unavailable)
+    /// Changes one counter; returns the outcome of `change`, which may be called several times.
+    fn change<T>(
+        &self,
+        place: &Place,
+        limit: &AttemptLimit,
+        change: impl Fn(&mut Counter) -> T,
+    ) -> Result<T, Unavailable> {
+        let mut outcome = None;
+        self.store.update(&place.shard, &mut |stored| {
+            let mut shard = Shard::parse(stored);
+            let (result, is_changed) = shard.change(place, limit, self.now, &change);
+            outcome = Some(result);
+            is_changed.then(|| shard.write())
+        })?;
+        outcome.ok_or(Unavailable)
+    }
 }
 
 /// The network an address belongs to: an IPv4 address, or an IPv6 /64 (RFC 6177).

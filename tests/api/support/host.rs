@@ -116,25 +116,15 @@ pub(super) struct Counters {
     pub(super) are_unavailable: Cell<bool>,
 }
 
-impl Counters {
-    fn check(&self) -> Result<(), Unavailable> {
-        if self.are_unavailable.get() { Err(Unavailable) } else { Ok(()) }
-    }
-}
-
 impl CounterStore for Counters {
     fn update(&self, key: &str, change: &mut Change<'_>) -> Result<(), Unavailable> {
-        self.check()?;
+        if self.are_unavailable.get() {
+            return Err(Unavailable);
+        }
         let mut values = self.values.borrow_mut();
         if let Some(value) = change(values.get(key).map(Vec::as_slice)) {
             values.insert(key.to_owned(), value);
         }
-        Ok(())
-    }
-
-    fn delete(&self, key: &str) -> Result<(), Unavailable> {
-        self.check()?;
-        self.values.borrow_mut().remove(key);
         Ok(())
     }
 }

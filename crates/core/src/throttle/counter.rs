@@ -1,4 +1,4 @@
-//! A failure counter with exponential back-off.
+//! A counter of attempts, with exponential back-off.
 //!
 //! Times are Unix time in milliseconds: in whole seconds, a short pause could end at once.
 
@@ -12,20 +12,23 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// How many failures are allowed in which time.
-pub struct FailureLimit {
-    /// The number of failures that begins a pause.
-    pub failures: u32,
-    /// The lifetime of a counter from its first failure.
+/// How many attempts are allowed in which time.
+pub struct AttemptLimit {
+    /// The name of its counters in the key-value store.
+    pub(super) name: &'static str,
+    /// The number of attempts that begins a pause.
+    pub attempts: u32,
+    /// The lifetime of a counter from its first attempt.
     pub window: Duration,
 }
 
 /// Failures at one account from one network.
-pub const PAIR: FailureLimit = FailureLimit { failures: 10, window: Duration::from_secs(24 * 60 * 60) };
+pub const PAIR: AttemptLimit = AttemptLimit { name: "pair", attempts: 10, window: Duration::from_secs(24 * 60 * 60) };
 /// Failures from one network.
-pub const ADDRESS: FailureLimit = FailureLimit { failures: 100, window: Duration::from_secs(15 * 60) };
+pub const ADDRESS: AttemptLimit = AttemptLimit { name: "address", attempts: 100, window: Duration::from_secs(15 * 60) };
 /// Failures at one account.
-pub const ACCOUNT: FailureLimit = FailureLimit { failures: 100, window: Duration::from_secs(24 * 60 * 60) };
+pub const ACCOUNT: AttemptLimit =
+    AttemptLimit { name: "account", attempts: 100, window: Duration::from_secs(24 * 60 * 60) };
 
 /// The first pause; each further one is twice as long.
 pub const PAUSE_MIN: Duration = Duration::from_secs(30);
@@ -34,16 +37,14 @@ pub const PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
 /// The longest pause at an account that many networks guess at.
 const GUESSED_ACCOUNT_PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// A counter as it is stored, in JSON. The command `prune` reads `expires_at`.
+/// A counter as it is stored, in JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Counter {
-    /// The failures so far.
+    /// The attempts so far.
     pub(super) count: u32,
     /// The end of the window.
     window_ends_at: i64,
-    /// The end of the window, or of the pause if that is later.
-    pub(super) expires_at: i64,
     /// The end of the pause; 0 without one.
     paused_until: i64,
     /// Whether an attempt was refused in this pause.
@@ -60,53 +61,52 @@ pub struct Pause {
 }
 
 impl Counter {
-    /// Reads a stored counter; starts a new one if there is none, or it has expired.
-    pub(super) fn read(stored: Option<&[u8]>, limit: &FailureLimit, now: i64) -> Self {
-        let current = Self::parse(stored).filter(|counter| now < counter.expires_at);
-        current.unwrap_or_else(|| {
-            let window_ends_at = now.saturating_add(millis(limit.window));
-            Self { window_ends_at, expires_at: window_ends_at, ..Self::default() }
-        })
+    /// Starts a window.
+    pub(super) fn new(limit: &AttemptLimit, now: i64) -> Self {
+        Self { window_ends_at: now.saturating_add(millis(limit.window)), ..Self::default() }
     }
 
-    /// Reads a stored counter, expired or not.
-    pub(super) fn parse(stored: Option<&[u8]>) -> Option<Self> {
-        serde_json::from_slice(stored?).ok()
+    /// Returns when the window has ended, and the pause too.
+    pub(super) fn expires_at(&self) -> i64 {
+        self.window_ends_at.max(self.paused_until)
     }
 
-    /// Serializes the counter.
-    pub(super) fn write(&self) -> Vec<u8> {
-        // Numbers and a flag: this cannot fail.
-        serde_json::to_vec(self).unwrap_or_default()
+    /// Shortens window and pause to the longest that can begin now: they began before the clock was set back.
+    pub(super) fn cap(&mut self, limit: &AttemptLimit, now: i64) {
+        let pause_max = if self.count < limit.attempts { GUESSED_ACCOUNT_PAUSE_MAX } else { PAUSE_MAX };
+        self.paused_until = self.paused_until.min(now.saturating_add(millis(pause_max)));
+        self.window_ends_at = self.window_ends_at.min(now.saturating_add(millis(limit.window)));
+    }
+
+    /// Returns whether the counter differs from a new one.
+    pub(super) fn counts(&self) -> bool {
+        self.count > 0 || self.paused_until > 0
     }
 
     /// Counts an attempt, unless attempts are paused. Returns the end of the pause that it begins, which lasts at least
     /// `pause_min` milliseconds, or 0 without one: `now` would pause a request with a slightly earlier time.
-    pub(super) fn attempt(&mut self, limit: &FailureLimit, now: i64, pause_min: i64) -> Result<i64, Pause> {
+    pub(super) fn attempt(&mut self, limit: &AttemptLimit, now: i64, pause_min: i64) -> Result<i64, Pause> {
         if now < self.paused_until {
-            let is_first_refusal = !std::mem::replace(&mut self.has_refused, true);
-            let seconds = (self.paused_until - now).unsigned_abs().div_ceil(SECOND.unsigned_abs());
-            return Err(Pause { seconds, is_first_refusal });
+            return Err(self.refuse(self.paused_until - now));
         }
         self.count = self.count.saturating_add(1);
-        let pause = pause(self.count, limit.failures).max(pause_min);
-        self.pause_until(if pause > 0 { now + pause } else { 0 });
+        let pause = pause(self.count, limit.attempts).max(pause_min);
+        self.paused_until = if pause > 0 { now + pause } else { 0 };
         self.has_refused = false;
         Ok(self.paused_until)
     }
 
-    /// Takes an attempt back, with the pause until `paused_until` that it began; a pause of another attempt stays.
-    pub(super) fn take_back(mut self, paused_until: i64) -> Self {
-        self.count = self.count.saturating_sub(1);
-        if self.paused_until == paused_until {
-            self.pause_until(0);
-        }
-        self
+    fn refuse(&mut self, remaining: i64) -> Pause {
+        let is_first_refusal = !std::mem::replace(&mut self.has_refused, true);
+        Pause { seconds: remaining.unsigned_abs().div_ceil(SECOND.unsigned_abs()), is_first_refusal }
     }
 
-    fn pause_until(&mut self, end: i64) {
-        self.paused_until = end;
-        self.expires_at = self.window_ends_at.max(end);
+    /// Takes an attempt back, with the pause until `paused_until` that it began; a pause of another attempt stays.
+    pub(super) fn take_back(&mut self, paused_until: i64) {
+        self.count = self.count.saturating_sub(1);
+        if self.paused_until == paused_until {
+            self.paused_until = 0;
+        }
     }
 }
 

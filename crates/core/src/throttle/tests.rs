@@ -19,11 +19,6 @@ impl CounterStore for Map {
         }
         Ok(())
     }
-
-    fn delete(&self, key: &str) -> Result<(), Unavailable> {
-        self.0.borrow_mut().remove(key);
-        Ok(())
-    }
 }
 
 /// A server with its clock.
@@ -41,6 +36,21 @@ impl Server {
 
     fn wait(&mut self, seconds: u64) {
         self.now = self.now.after(Duration::from_secs(seconds));
+    }
+
+    fn turn_back(&mut self, seconds: u64) {
+        self.now = self.now.before(Duration::from_secs(seconds));
+    }
+
+    /// The limit and the expiry of each stored counter.
+    fn counters(&self) -> Vec<(String, i64)> {
+        let mut counters = Vec::new();
+        for (key, value) in self.store.0.borrow().iter() {
+            let shard: HashMap<String, Counter> = serde_json::from_slice(value).unwrap();
+            let limit = key.split('/').nth(1).unwrap();
+            counters.extend(shard.values().map(|counter| (limit.to_owned(), counter.expires_at())));
+        }
+        counters
     }
 
     /// Sends a wrong password; `Err` is the remaining pause in seconds.
@@ -159,12 +169,15 @@ fn counters_expire_after_their_window() {
     let mut server = Server::new();
     assert_eq!(server.fail("a", "192.0.2.1"), Ok(()));
     let over = |server: &Server| {
-        let map = server.store.0.borrow();
-        let is_expired = |value: &Vec<u8>| Counter::parse(Some(value)).unwrap().expires_at <= server.now.unix_millis();
-        let mut expired: Vec<String> =
-            map.iter().filter(|(_, value)| is_expired(value)).map(|(key, _)| key.clone()).collect();
+        let now = server.now.unix_millis();
+        let mut expired: Vec<_> = server
+            .counters()
+            .into_iter()
+            .filter(|(_, expires_at)| *expires_at <= now)
+            .map(|(limit, _)| limit)
+            .collect();
         expired.sort();
-        expired.iter().map(|key| key.split('/').nth(1).unwrap().to_owned()).collect::<Vec<_>>()
+        expired
     };
     assert_eq!(over(&server), [""; 0]);
     server.wait(15 * 60);
@@ -212,6 +225,56 @@ fn attempts_that_arrive_out_of_order_are_not_paused() {
         assert_eq!(server.fail("a", "192.0.2.1"), Ok(()));
         server.now = server.now.before(Duration::from_millis(1));
     }
+}
+
+#[test]
+fn a_clock_that_is_set_back_leaves_no_pause_longer_than_the_longest() {
+    const YEAR: u64 = 365 * 24 * 60 * 60;
+    let mut server = Server::new();
+    server.wait(YEAR);
+    for _ in 0..10 {
+        assert_eq!(server.fail("a", "192.0.2.1"), Ok(()));
+    }
+    server.turn_back(YEAR);
+    assert_eq!(server.fail("a", "192.0.2.1"), Err(900));
+    // The pause goes by although nobody fails.
+    server.wait(899);
+    assert_eq!(server.succeed("a", "192.0.2.1"), Err(1));
+    server.wait(1);
+    assert_eq!(server.fail("a", "192.0.2.1"), Ok(()), "the eleventh failure");
+    assert_eq!(server.fail("a", "192.0.2.1"), Err(60));
+    server.wait(24 * 60 * 60);
+    assert_eq!(server.fail("a", "192.0.2.1"), Ok(()));
+    assert_eq!(server.fail("a", "192.0.2.1"), Ok(()), "all is forgotten");
+}
+
+#[test]
+fn a_clock_that_is_set_back_leaves_no_longer_pause_at_a_guessed_account() {
+    let mut server = Server::new();
+    server.wait(3600);
+    for address in 0..100 {
+        assert_eq!(server.fail("a", &format!("192.0.2.{address}")), Ok(()));
+    }
+    assert_eq!(server.fail("a", "203.0.113.1"), Ok(()));
+    server.turn_back(3600);
+    assert_eq!(server.fail("a", "203.0.113.1"), Err(30));
+}
+
+#[test]
+fn an_attack_from_ever_new_addresses_does_not_fill_the_store() {
+    const SHARDS: usize = 4096;
+    let (mut server, attempts) = (Server::new(), 17_280_u64);
+    for number in 0..attempts {
+        assert_eq!(
+            server.fail(&number.to_string(), &format!("2001:db8:{:x}:{:x}::1", number >> 16, number & 0xffff)),
+            Ok(())
+        );
+        server.wait(5 * 24 * 60 * 60 / attempts);
+    }
+    assert!(server.store.0.borrow().len() <= 3 * SHARDS);
+    let pairs = server.counters().iter().filter(|(limit, _)| limit == "pair").count();
+    // What has failed within a day, and one more in each shard that was left alone since.
+    assert!(pairs < 17_280 / 5 + SHARDS, "{pairs}");
 }
 
 #[test]
