@@ -103,19 +103,76 @@ fn prune_without_tables_refers_to_migrate() {
 #[test]
 fn prune_deletes_only_expired_throttle_counters() {
     let app = TestApp::start();
-    app.try_login("old@example.com", "a wrong password").expect_status(401);
     let store = Database::open(&app.project().path("state/sqlite_key_value.db"));
-    let age = "UPDATE spin_key_value SET value = CAST(json_set(CAST(value AS TEXT), '$.expires_at', 0) AS BLOB)
-               WHERE key NOT LIKE '%/address/%'";
-    assert_eq!(store.execute(age, []), 2);
+    let expire = |key: &str, time: &str| {
+        let sql = "UPDATE spin_key_value
+                   SET value = CAST(replace(CAST(value AS TEXT), '\"window_ends_at\":', '\"window_ends_at\":' || ?2) AS BLOB)
+                   WHERE key LIKE ?1";
+        assert_eq!(store.execute(sql, (key, format!(r#"{time},"former":"#))), 1);
+    };
+    app.try_login("old@example.com", "a wrong password").expect_status(401);
+    expire("%/pair/%", "0");
+    // Counted while the clock was years ahead.
+    expire("%/account/%", "9999999999999");
     app.try_login("new@example.com", "a wrong password").expect_status(401);
-    store.execute("INSERT INTO spin_key_value (store, key, value) VALUES ('default', 'somebody else''s', x'00')", []);
+    for key in ["somebody else's", "throttle/unreadable"] {
+        store.execute("INSERT INTO spin_key_value (store, key, value) VALUES ('default', ?1, x'00')", [key]);
+    }
     let count = || store.value("SELECT count(*) FROM spin_key_value", []);
-    assert_eq!(count(), 6);
+    assert_eq!(count(), 7);
     let dry = app.project().run("prune", &["--throttle", "--dry-run"]).succeeded();
-    assert!(dry.contains("Would delete 2 expired counters of failed logins"), "{dry}");
-    assert_eq!(count(), 6);
+    assert!(dry.contains("Would delete 3 expired counters of attempts"), "{dry}");
+    assert_eq!(count(), 7);
     let printed = app.project().run("prune", &["--throttle"]).succeeded();
-    assert!(printed.contains("Deleted 2 expired counters"), "{printed}");
+    assert!(printed.contains("Deleted 3 expired counters"), "{printed}");
     assert_eq!(count(), 4);
+}
+
+#[test]
+fn prune_deletes_spent_rows_of_a_session_in_use() {
+    let app = TestApp::start();
+    let account = app.register("user@example.com");
+    let first = app.login(&account);
+    let second = app.refresh(&first.refresh);
+    let third = app.refresh(&second.refresh);
+    let age = "UPDATE sessions SET rotated_at = strftime('%Y-%m-%d %H:%M:%f000', 'now', '-8 days') WHERE id = 1";
+    assert_eq!(app.db().execute(age, []), 1);
+    let printed = app.project().run("prune", &["--spent-days", "7"]).succeeded();
+    assert!(printed.contains("Deleted 1 rows of refresh tokens that were used more than 7 days ago"), "{printed}");
+    assert_eq!(app.db().rows("SELECT id, chain_id FROM sessions", []), json!([[2, 1], [3, 1]]));
+
+    // Unknown by now: refused, and the session goes on under its id.
+    app.try_refresh(&first.refresh).expect_detail(401, "Invalid or expired refresh token");
+    let fourth = app.refresh(&third.refresh);
+    let sessions = app.get("/users/me/sessions").bearer(&fourth.access).send().expect_status(200).json();
+    assert_eq!((&sessions[0]["id"], sessions.as_array().map(Vec::len)), (&json!(1), Some(1)));
+    app.get("/users/me").bearer(&second.access).send().expect_status(200);
+
+    // The row of the second token is still there, so its reuse ends the session.
+    app.db().execute("UPDATE sessions SET rotated_at = '2026-01-01 00:00:00.000000' WHERE id = 2", []);
+    app.try_refresh(&second.refresh).expect_status(401);
+    app.try_refresh(&fourth.refresh).expect_status(401);
+}
+
+#[test]
+fn prune_returns_free_space_while_the_server_runs() {
+    let app = TestApp::start();
+    let account = app.register("user@example.com");
+    let db = app.db();
+    db.execute_all(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+         INSERT INTO audit_logs (action, resource, details, created_at)
+         SELECT 'login', 'session', 'words that take some space', '2020-01-01 00:00:00.000000' FROM n",
+    );
+    let pages = || db.value("SELECT page_count FROM pragma_page_count", []).as_i64().expect("a number");
+    let full = pages();
+    let dry = app.project().run("prune", &["--compact", "--dry-run"]).succeeded();
+    assert!(dry.contains("Would compact the database of"), "{dry}");
+    let printed = app.project().run("prune", &["--audit-days", "365", "--compact"]).succeeded();
+    assert!(
+        printed.contains("Deleted 20000 audit rows") && printed.contains("Compacted the database from"),
+        "{printed}"
+    );
+    assert!(pages() < full / 2, "{} of {full} pages", pages());
+    app.login(&account);
 }

@@ -78,15 +78,15 @@ impl Store {
         keyvalue::open("default").map(Self).map_err(store_error)
     }
 
-    /// Lists all keys.
-    pub fn keys(&self) -> Result<Vec<String>, Failure> {
-        let (mut keys, mut cursor) = (Vec::new(), None);
+    /// Calls `visit` with every key, page by page, so that no more than a page is in memory. `visit` may delete the key.
+    pub fn for_each_key(&self, mut visit: impl FnMut(&str) -> Result<(), Failure>) -> Result<(), Failure> {
+        let mut cursor = None;
         loop {
             let page = self.0.list_keys(cursor.as_deref()).map_err(store_error)?;
-            keys.extend(page.keys);
+            page.keys.iter().try_for_each(|key| visit(key))?;
             cursor = page.cursor;
             if cursor.is_none() {
-                return Ok(keys);
+                return Ok(());
             }
         }
     }

@@ -28,7 +28,7 @@ impl Store {
         Err(Failure::Failed(MESSAGE.to_owned()))
     }
 
-    pub fn keys(&self) -> Result<Vec<String>, Failure> {
+    pub fn for_each_key(&self, _: impl FnMut(&str) -> Result<(), Failure>) -> Result<(), Failure> {
         match *self {}
     }
 

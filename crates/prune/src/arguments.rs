@@ -8,12 +8,23 @@ const DAYS_MAX: u32 = 36_500;
 pub(crate) struct Arguments {
     /// Delete sessions that expired more than this many days ago.
     pub sessions_days: Option<u32>,
+    /// Delete the rows of refresh tokens that were used more than this many days ago.
+    pub spent_days: Option<u32>,
     /// Delete audit rows older than this many days.
     pub audit_days: Option<u32>,
     /// Delete expired throttle counters.
     pub throttle: bool,
+    /// Give the free space of the file back.
+    pub compact: bool,
     /// Only count.
     pub dry_run: bool,
+}
+
+impl Arguments {
+    /// Returns whether anything concerns the database.
+    pub(crate) fn needs_database(&self) -> bool {
+        self.compact || self.sessions_days.or(self.spent_days).or(self.audit_days).is_some()
+    }
 }
 
 /// Parses the words after the program's name; `Ok(None)` asks for help.
@@ -26,15 +37,16 @@ pub(crate) fn parse(words: &[String]) -> Result<Option<Arguments>, String> {
     while let Some(word) = words.next() {
         let (flag, value) = word.split_once('=').map_or((word, None), |(flag, value)| (flag, Some(value)));
         let slot = match flag {
-            "--dry-run" if value.is_none() => {
-                arguments.dry_run = true;
-                continue;
-            }
-            "--throttle" if value.is_none() => {
-                arguments.throttle = true;
+            "--dry-run" | "--throttle" | "--compact" if value.is_none() => {
+                match flag {
+                    "--dry-run" => arguments.dry_run = true,
+                    "--throttle" => arguments.throttle = true,
+                    _ => arguments.compact = true,
+                }
                 continue;
             }
             "--sessions-days" => &mut arguments.sessions_days,
+            "--spent-days" => &mut arguments.spent_days,
             "--audit-days" => &mut arguments.audit_days,
             _ => return Err(format!("{word:?} is not understood")),
         };
@@ -43,8 +55,11 @@ pub(crate) fn parse(words: &[String]) -> Result<Option<Arguments>, String> {
             return Err(format!("{flag} was given twice"));
         }
     }
-    if arguments.sessions_days.or(arguments.audit_days).is_none() && !arguments.throttle {
-        return Err("nothing to delete: give --sessions-days N, --audit-days N or --throttle".to_owned());
+    if !arguments.needs_database() && !arguments.throttle {
+        return Err(
+            "nothing to delete: give --sessions-days N, --spent-days N, --audit-days N, --throttle or --compact"
+                .to_owned(),
+        );
     }
     Ok(Some(arguments))
 }
@@ -66,13 +81,18 @@ mod tests {
 
     #[test]
     fn each_table_has_its_own_number_of_days() {
-        for (line, sessions_days, audit_days, throttle, dry_run) in [
-            ("--sessions-days 30", Some(30), None, false, false),
-            ("--audit-days=365 --dry-run", None, Some(365), false, true),
-            ("--throttle", None, None, true, false),
-            ("--dry-run --sessions-days 1 --throttle --audit-days 36500", Some(1), Some(36_500), true, true),
+        let none = Arguments::default;
+        for (line, arguments) in [
+            ("--sessions-days 30", Arguments { sessions_days: Some(30), ..none() }),
+            ("--spent-days 7", Arguments { spent_days: Some(7), ..none() }),
+            ("--audit-days=365 --dry-run", Arguments { audit_days: Some(365), dry_run: true, ..none() }),
+            ("--throttle", Arguments { throttle: true, ..none() }),
+            ("--compact", Arguments { compact: true, ..none() }),
+            (
+                "--dry-run --sessions-days 1 --throttle --audit-days 36500",
+                Arguments { sessions_days: Some(1), audit_days: Some(36_500), throttle: true, dry_run: true, ..none() },
+            ),
         ] {
-            let arguments = Arguments { sessions_days, audit_days, throttle, dry_run };
             assert_eq!(parsed(line), Ok(Some(arguments)), "{line}");
         }
         assert_eq!(parsed("--sessions-days 30 --help"), Ok(None));
@@ -93,6 +113,7 @@ mod tests {
             ("--audit-days 1 --audit-days 2", "--audit-days was given twice"),
             ("--dry-run=no --audit-days 1", "\"--dry-run=no\""),
             ("--throttle 30", "\"30\""),
+            ("--compact=now", "\"--compact=now\""),
             ("30", "\"30\""),
             ("--all", "\"--all\""),
         ] {

@@ -1,11 +1,12 @@
-//! `prune`: deletes old sessions, old audit rows and expired throttle counters.
+//! `prune`: deletes old sessions, old audit rows and expired throttle counters, and gives free space back.
 //!
-//! Safe beside a busy server: rows are found without a lock and deleted in small transactions, each followed by a pause for
+//! Deleting is safe beside a busy server: rows are found without a lock and deleted in small transactions, each followed by a pause for
 //! other writers. An interrupted run can be repeated.
 
 mod arguments;
 mod retention;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,19 +27,34 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// The prefix of the keys of throttle counters.
 const COUNTER_PREFIX: &str = "throttle/";
 
+/// The longest that a counter may have to live, in milliseconds: twice as long as any does. One that expires later was
+/// written before the clock was set back.
+const COUNTER_LIFETIME_MAX: i64 = 2 * SECONDS_PER_DAY * 1000;
+
 const USAGE: &str = "\
 Deletes old sessions, audit rows and throttle counters, also beside a running
 server.
 
-Usage: prune [--sessions-days N] [--audit-days N] [--throttle] [--dry-run]
+Usage: prune [--sessions-days N] [--spent-days N] [--audit-days N] [--throttle]
+             [--compact] [--dry-run]
 
 Options:
   --sessions-days N  delete sessions whose refresh token expired more than N days
                      ago; ended sessions are kept until then, so that a used
                      token that comes back is recognized
+  --spent-days N     delete the rows of refresh tokens that were used more than N
+                     days ago, also of a session in use, which has a row for each
+                     refresh. From the lifetime of a refresh token on (7 days by
+                     default) nothing is lost: the token has expired. With fewer
+                     days, one that comes back is refused as unknown, instead of
+                     ending its session as stolen
   --audit-days N     delete audit rows older than N days
-  --throttle         delete expired counters of failed logins
-  --dry-run          only count, delete nothing
+  --throttle         delete expired counters of attempts. The server removes them
+                     itself; this deletes what an attack has left
+  --compact          then rebuild the file (VACUUM), so that the disk gets free
+                     space back. Holds the write lock all the time, some seconds
+                     per GB, and needs as much free disk as the file
+  --dry-run          only count, change nothing
   help               show this text
 
 N is a whole number from 1. Only what the options name is deleted.
@@ -46,8 +62,8 @@ N is a whole number from 1. Only what the options name is deleted.
 Exit status: 0 on success, 1 on failure, 2 on a usage error (1 on Spin).
 
 Run it with:
-  cargo lanterne prune --sessions-days 30 --audit-days 365 --throttle
-  spin up -f spin.commands.toml -c prune -- --sessions-days 30 --throttle";
+  cargo lanterne prune --sessions-days 30 --spent-days 7 --audit-days 365
+  spin up -f spin.commands.toml -c prune -- --sessions-days 30 --audit-days 365";
 
 fn main() -> ExitCode {
     run("prune", async |words| {
@@ -57,13 +73,16 @@ fn main() -> ExitCode {
             say(USAGE);
             return Ok(());
         };
-        let now = Timestamp::now();
-        if arguments.sessions_days.or(arguments.audit_days).is_some() {
-            prune(&open_migrated().await?, &arguments, now).await?;
+        if arguments.needs_database() {
+            let db = open_migrated().await?;
+            prune(&db, &arguments, Timestamp::now()).await?;
+            if arguments.compact {
+                compact(&db, arguments.dry_run).await?;
+            }
         }
         if arguments.throttle {
-            let count = forget_counters(&Store::open()?, arguments.dry_run, now)?;
-            say(format!("{} {count} expired counters of failed logins", verb(&arguments)));
+            let count = forget_counters(&Store::open()?, arguments.dry_run)?;
+            say(format!("{} {count} expired counters of attempts", verb(&arguments)));
         }
         Ok(())
     })
@@ -76,6 +95,7 @@ fn verb(arguments: &Arguments) -> &'static str {
 async fn prune(db: &dyn Connection, arguments: &Arguments, now: Timestamp) -> Result<(), Failure> {
     for (table, days, what) in [
         (Table::Sessions, arguments.sessions_days, "sessions that expired more than"),
+        (Table::SpentSessions, arguments.spent_days, "rows of refresh tokens that were used more than"),
         (Table::AuditLogs, arguments.audit_days, "audit rows that were written more than"),
     ] {
         let Some(days) = days else { continue };
@@ -103,28 +123,61 @@ async fn delete(db: &dyn Connection, table: Table, cutoff: Timestamp) -> Result<
     Ok(count)
 }
 
-/// The part of a stored counter (`throttle::Counter` in `lanterne-core`) that pruning needs.
-#[derive(Deserialize)]
-struct Counter {
-    /// Unix time in milliseconds.
-    expires_at: i64,
+/// Rebuilds the file without its free pages. A server that writes meanwhile waits, for 5 s at most.
+async fn compact(db: &dyn Connection, dry_run: bool) -> Result<(), Failure> {
+    let (size, free) = (pages(db, "page_count").await?, pages(db, "freelist_count").await?);
+    if dry_run {
+        say(format!("Would compact the database of {size} KiB, {free} KiB of which are free"));
+        return Ok(());
+    }
+    db.query("VACUUM", vec![]).await?;
+    // The new file is in the log until a checkpoint. Readers may delay that; it is then the next one's.
+    db.query("PRAGMA wal_checkpoint(TRUNCATE)", vec![]).await?;
+    say(format!("Compacted the database from {size} to {} KiB", pages(db, "page_count").await?));
+    Ok(())
 }
 
-/// Deletes expired throttle counters; returns their number. An attempt that is counted at the same moment may be lost.
-fn forget_counters(store: &Store, dry_run: bool, now: Timestamp) -> Result<i64, Failure> {
-    let mut count = 0;
-    for key in store.keys()?.iter().filter(|key| key.starts_with(COUNTER_PREFIX)) {
-        // An unreadable counter counts nothing.
-        let is_current = |value: Vec<u8>| {
-            serde_json::from_slice::<Counter>(&value).is_ok_and(|counter| counter.expires_at > now.unix_millis())
-        };
-        if store.get(key)?.is_some_and(|value| !is_current(value)) {
-            if !dry_run {
-                store.delete(key)?;
-            }
-            count += 1;
-        }
+/// Returns the size of the pages that a pragma counts, in KiB.
+async fn pages(db: &dyn Connection, counted_by: &str) -> Result<i64, db::Error> {
+    let sql = format!("SELECT {counted_by} * page_size / 1024 FROM pragma_{counted_by}, pragma_page_size");
+    let rows = db.query(&sql, vec![]).await?;
+    rows.first().map_or(Ok(0), |row| row.get(0))
+}
+
+/// The part of a stored counter that pruning needs, in Unix time in milliseconds.
+#[derive(Deserialize)]
+struct Counter {
+    window_ends_at: i64,
+    paused_until: i64,
+}
+
+impl Counter {
+    fn is_current(&self, now: i64) -> bool {
+        (1..=COUNTER_LIFETIME_MAX).contains(&(self.window_ends_at.max(self.paused_until) - now))
     }
+}
+
+/// A shard of counters as the API stores it (`throttle::Shard` in `lanterne-core`).
+type Shard = BTreeMap<String, Counter>;
+
+/// Deletes the shards in which no counter counts any more; returns the number of their counters. The API removes those
+/// beside a current one. An attempt that is counted at the same moment may be lost.
+fn forget_counters(store: &Store, dry_run: bool) -> Result<usize, Failure> {
+    let mut count = 0;
+    store.for_each_key(|key| {
+        if !key.starts_with(COUNTER_PREFIX) {
+            return Ok(());
+        }
+        let Some(value) = store.get(key)? else { return Ok(()) };
+        // What cannot be read counts nothing.
+        let shard: Shard = serde_json::from_slice(&value).unwrap_or_default();
+        let now = Timestamp::now().unix_millis();
+        if shard.values().any(|counter| counter.is_current(now)) {
+            return Ok(());
+        }
+        count += shard.len().max(1);
+        if dry_run { Ok(()) } else { store.delete(key) }
+    })?;
     Ok(count)
 }
 

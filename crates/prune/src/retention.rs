@@ -7,6 +7,9 @@ use lanterne_database::{Connection, Error, Timestamp, params};
 pub(crate) enum Table {
     /// Sessions age from the expiry of their refresh token, even if they were ended before.
     Sessions,
+    /// The rows of a session beside its newest age from the refresh that used their token. None of their access tokens is
+    /// valid after a day, and the rows after the first name their chain themselves.
+    SpentSessions,
     /// Audit rows age from their creation.
     AuditLogs,
 }
@@ -16,6 +19,7 @@ impl Table {
     fn columns(self) -> (&'static str, &'static str) {
         match self {
             Self::Sessions => ("sessions", "expires_at"),
+            Self::SpentSessions => ("sessions", "rotated_at"),
             Self::AuditLogs => ("audit_logs", "created_at"),
         }
     }
