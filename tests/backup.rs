@@ -54,7 +54,8 @@ pub(crate) fn insert(db: &Database, email: &str) {
 #[test]
 #[cfg_attr(spin_host, ignore = "Spin has no such command")]
 fn a_backup_contains_every_registration_acknowledged_before_it() {
-    let app = TestApp::start();
+    // Registers faster than one address may.
+    let app = TestApp::with(&[("throttle", "off")]);
     let (is_done, copy) = (AtomicBool::new(false), app.project().path("copy.db"));
     let (sender, acknowledged) = mpsc::channel();
     let before: Vec<String> = thread::scope(|scope| {

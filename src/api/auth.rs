@@ -7,7 +7,7 @@ use lanterne_core::config::Config;
 use lanterne_core::email::Email;
 use lanterne_core::error::{Error as DomainError, RefreshTokenError};
 use lanterne_core::secret::NewPassword;
-use lanterne_core::throttle::{ADDRESS, PAIR, PAUSE_MAX, PAUSE_MIN};
+use lanterne_core::throttle::{ADDRESS, AttemptLimit, PAIR, PAUSE_MAX, PAUSE_MIN, REFRESHES, REGISTRATIONS};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -35,17 +35,18 @@ pub(crate) async fn register(call: &Call<'_>) -> Result<Reply, Error> {
     Ok(json(StatusCode::CREATED, &UserReply::from(user)))
 }
 
-pub(crate) fn describe_register(_: &Config) -> Operation {
-    Operation::new("register", Tag::Authentication, "Register an account")
-        .about(
+pub(crate) fn describe_register(config: &Config) -> Operation {
+    let rate = rate(config, &REGISTRATIONS);
+    let operation = Operation::new("register", Tag::Authentication, "Register an account")
+        .about(&format!(
             "Creates an active account without administrator's rights. It does not log in.\n\n\
              The address must be able to receive mail: special-use domains such as `.test` or `.local` are refused. It is \
-             stored in its normal form, which the reply shows. Of simultaneous requests for one address, one succeeds.",
-        )
+             stored in its normal form, which the reply shows. Of simultaneous requests for one address, one succeeds.{rate}"
+        ))
         .body::<RegisterRequest>(r#"{"email": "nobody", "password": "short"}"#)
         .replies::<UserReply>(StatusCode::CREATED, "The new account.")
-        .fails("The address is taken", DomainError::EmailTaken)
-        .may_fail()
+        .fails("The address is taken", DomainError::EmailTaken);
+    may_exceed(operation, config, &REGISTRATIONS).may_fail()
 }
 
 request! {
@@ -130,13 +131,14 @@ pub(crate) async fn refresh(call: &Call<'_>) -> Result<Reply, Error> {
 }
 
 pub(crate) fn describe_refresh(config: &Config) -> Operation {
+    let rate = rate(config, &REFRESHES);
     let (race, end) = (span(refresh::RACE), span(config.session_absolute));
-    Operation::new("refresh", Tag::Authentication, "Refresh the tokens")
+    let operation = Operation::new("refresh", Tag::Authentication, "Refresh the tokens")
         .about(&format!(
             "Exchanges a refresh token for a new pair of tokens. A refresh token works once: of simultaneous requests with \
              the same one, exactly one succeeds; the others must use its tokens or log in again. Reuse of a token \
              more than {race} after its use is treated as theft and ends the session.\n\n\
-             A session ends {end} after its login at the latest, however often it is refreshed."
+             A session ends {end} after its login at the latest, however often it is refreshed.{rate}"
         ))
         .body::<RefreshRequest>(r#"{"refresh_token": null}"#)
         .replies::<TokenReply>(StatusCode::OK, "The next pair of tokens.")
@@ -145,8 +147,8 @@ pub(crate) fn describe_refresh(config: &Config) -> Operation {
         .fails("It names no account or no session", RefreshTokenError::Malformed)
         .fails("It was used before, or its session has ended", RefreshTokenError::Spent)
         .fails("Its session has expired", RefreshTokenError::SessionExpired)
-        .fails("Its account is deleted or inactive", RefreshTokenError::NoActiveUser)
-        .may_fail()
+        .fails("Its account is deleted or inactive", RefreshTokenError::NoActiveUser);
+    may_exceed(operation, config, &REFRESHES).may_fail()
 }
 
 /// `POST /auth/logout`
@@ -173,4 +175,22 @@ pub(crate) fn describe_logout_all(_: &Config) -> Operation {
         .about("Ends all sessions of the account, including the calling one.")
         .replies_empty("All sessions have ended.")
         .may_fail()
+}
+
+/// Describes the limit of a network; empty without throttle.
+fn rate(config: &Config, limit: &AttemptLimit) -> String {
+    if !config.throttle {
+        return String::new();
+    }
+    let (attempts, window) = (limit.attempts, span(limit.window));
+    format!("\n\nAt most {attempts} requests from one address are accepted within {window}.")
+}
+
+/// Documents the 429 of a route with such a limit.
+fn may_exceed(operation: Operation, config: &Config, limit: &AttemptLimit) -> Operation {
+    if !config.throttle {
+        return operation;
+    }
+    let error = DomainError::Throttled(limit.window.as_secs());
+    operation.fails("There were too many requests from this address", error)
 }

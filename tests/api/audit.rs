@@ -1,6 +1,7 @@
 //! The audit log, and `GET /admin/audit-logs`.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -161,6 +162,53 @@ fn a_refused_registration_is_rolled_back_and_logged() {
             [null, null, "Refused: Email already registered: user@example.com", "127.0.0.1"]
         ])
     );
+}
+
+#[test]
+fn a_repeated_refusal_has_ten_rows_and_then_one_a_minute() {
+    let app = TestApp::with(&[("throttle", "off")]);
+    app.register("user@example.com");
+    let refuse = || drop(app.try_register("user@example.com").expect_status(400));
+    let rows = || app.db().rows("SELECT details FROM audit_logs WHERE id > 1 ORDER BY id", []);
+    let refused = "Refused: Email already registered: user@example.com";
+    (0..10).for_each(|_| refuse());
+    assert_eq!(rows(), json!(vec![[refused]; 10]));
+    (0..90).for_each(|_| refuse());
+    assert_eq!(rows()[9], json!([format!("{refused} (91 times)")]));
+    assert_eq!(rows().as_array().map(Vec::len), Some(10));
+
+    // For an hour, beside refusals of another kind.
+    for number in 0..1800 {
+        app.wait(Duration::from_secs(2));
+        refuse();
+        if number % 180 == 0 {
+            app.try_login("other@example.com", PASSWORD).expect_status(401);
+        }
+    }
+    let number = |sql: &str| app.db().value(sql, []).as_i64().expect("a number");
+    let added = number("SELECT count(*) - 11 FROM audit_logs WHERE action = 'register'");
+    assert!((59..=61).contains(&added), "{added} rows in an hour");
+    assert_eq!(number("SELECT count(*) FROM audit_logs WHERE action = 'login_failed'"), 10);
+    let total = "SELECT sum(iif(details LIKE '%times)', CAST(substr(details, length(?1) + 3) AS INTEGER), 1))
+                 FROM audit_logs WHERE details LIKE ?1 || '%'";
+    assert_eq!(app.db().value(total, [refused]), 100 + 1800);
+}
+
+#[test]
+fn refusals_for_another_address_or_account_are_counted_apart() {
+    let app = TestApp::with(&[("throttle", "off"), ("client_ip_header", "x-forwarded-for")]);
+    let cases = [("192.0.2.1", "a@example.com"), ("192.0.2.2", "a@example.com"), ("192.0.2.1", "b@example.com")];
+    app.register("a@example.com");
+    app.register("b@example.com");
+    for _ in 0..12 {
+        for (address, email) in cases {
+            let body = json!({"email": email, "password": PASSWORD});
+            app.post("/auth/register").header("x-forwarded-for", address).json(&body).send().expect_status(400);
+        }
+    }
+    let rows = "SELECT ip_address, details FROM audit_logs WHERE details LIKE '%times)' ORDER BY id";
+    let counted = |(address, email)| json!([address, format!("Refused: Email already registered: {email} (3 times)")]);
+    assert_eq!(app.db().rows(rows, []), json!(cases.map(counted)));
 }
 
 #[test]

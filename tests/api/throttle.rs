@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, Reply, TestApp};
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const WRONG: &str = "not the password";
 
 /// Starts a server behind a proxy, so that requests can come from many addresses.
@@ -165,13 +166,66 @@ fn counters_reveal_neither_accounts_nor_addresses() {
 }
 
 #[test]
+fn a_network_can_register_sixty_accounts_a_minute() {
+    let app = start();
+    let register = |address: &str, number: u32| {
+        let body = json!({"email": format!("user{number}@example.com"), "password": PASSWORD});
+        app.post("/auth/register").header("x-forwarded-for", address).json(&body).send()
+    };
+    for number in 0..60 {
+        // Refusals count as well.
+        register("192.0.2.1", number / 2).expect_status(if number % 2 == 0 { 201 } else { 400 });
+    }
+    wait(&app, 20);
+    expect_pause(&register("192.0.2.1", 60), 40);
+    expect_pause(&register("192.0.2.1", 61), 40);
+    let refused = "Refused: Too many attempts. Try again in 40 seconds: user60@example.com";
+    let rows = app.db().rows("SELECT details FROM audit_logs WHERE details LIKE '%Too many%'", []);
+    assert_eq!(rows, json!([[refused]]), "one row per pause");
+    register("192.0.2.2", 60).expect_status(201);
+    wait(&app, 40);
+    register("192.0.2.1", 61).expect_status(201);
+}
+
+#[test]
+fn a_network_can_refresh_six_hundred_times_a_minute() {
+    let app = TestApp::start();
+    let (_, mut tokens) = app.logged_in("user@example.com");
+    for _ in 0..600 {
+        tokens = app.refresh(&tokens.refresh);
+        // Not counted: it writes nothing.
+        app.try_refresh(&tokens.access).expect_status(401);
+    }
+    expect_pause(&app.try_refresh(&tokens.refresh), 60);
+    wait(&app, 60);
+    app.refresh(&tokens.refresh);
+}
+
+#[test]
+fn a_clock_that_is_set_back_prolongs_no_pause() {
+    let app = start();
+    app.wait(365 * DAY);
+    for _ in 0..10 {
+        login_from(&app, "192.0.2.1", "user@example.com", WRONG).expect_status(401);
+    }
+    app.turn_back(365 * DAY);
+    expect_pause(&login_from(&app, "192.0.2.1", "user@example.com", WRONG), 900);
+    wait(&app, 900);
+    login_from(&app, "192.0.2.1", "user@example.com", WRONG).expect_status(401);
+}
+
+#[test]
 fn throttle_off_counts_nothing() {
     let app = TestApp::with(&[("throttle", "off")]);
     let account = app.register("user@example.com");
     for _ in 0..12 {
         app.try_login(&account.email, WRONG).expect_status(401);
     }
-    app.login(&account);
+    let mut tokens = app.login(&account);
+    for _ in 0..601 {
+        tokens = app.refresh(&tokens.refresh);
+        app.try_register(&account.email).expect_status(400);
+    }
     assert!(app.counters().is_empty());
 }
 

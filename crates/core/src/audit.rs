@@ -2,6 +2,8 @@
 //!
 //! A row outlives its account: `user_id` references no table, and ids are never reused.
 
+use std::time::Duration;
+
 use lanterne_database::{Connection, Error, Row, Timestamp, params};
 
 use crate::client::{Client, printable};
@@ -9,6 +11,15 @@ use crate::conditions::Conditions;
 
 /// The most characters of `details` that are stored.
 const DETAILS_CHARS_MAX: usize = 1000;
+
+/// The rows of the same refusal within [`REPEATED_WITHIN`] from which on further refusals are counted in the newest row.
+const REPEATED_ROWS: i64 = 10;
+/// Ten minutes with a row each have as many rows as count: of a refusal without end, each minute has one.
+const REPEATED_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// The age at which a row counts no more refusals.
+const REPEATED_ROW_AGE_MAX: Duration = Duration::from_secs(60);
+/// How many rows of the action are searched for the same refusal.
+const RECENT_ROWS: i64 = 100;
 
 /// Declares [`Action`] with the columns `action` and `resource` of each variant.
 macro_rules! actions {
@@ -148,6 +159,36 @@ pub async fn insert(db: &dyn Connection, entry: &Entry, client: &Client, now: Ti
         ],
     )
     .await
+}
+
+/// Inserts the row of a refusal, or counts it in the newest row of the same one: the same action, account, resource, reason
+/// and address. A client that repeats itself gets [`REPEATED_ROWS`] rows of its own, then one a minute.
+pub async fn insert_refusal(db: &dyn Connection, entry: &Entry, client: &Client, now: Timestamp) -> Result<(), Error> {
+    let counted = db
+        .query(
+            "UPDATE audit_logs
+             SET details = ?3 || ' (' || (1 + max(1, CAST(substr(details, length(?3) + 3) AS INTEGER))) || ' times)'
+             WHERE id =
+               (SELECT iif(count(*) >= ?9 AND max(created_at) > ?7, max(id), NULL)
+                FROM (SELECT * FROM audit_logs WHERE action = ?1 ORDER BY id DESC LIMIT ?10)
+                WHERE user_id IS ?2 AND substr(details, 1, length(?3) + 2) IN (?3, ?3 || ' (')
+                  AND resource_id IS ?4 AND ip_address IS ?5 AND created_at BETWEEN ?8 AND ?6)
+             RETURNING id",
+            params![
+                entry.action.name(),
+                entry.user_id,
+                printable(&entry.details, DETAILS_CHARS_MAX),
+                entry.resource_id.map(|id| id.to_string()),
+                client.address.clone(),
+                now,
+                now.before(REPEATED_ROW_AGE_MAX),
+                now.before(REPEATED_WITHIN),
+                REPEATED_ROWS,
+                RECENT_ROWS
+            ],
+        )
+        .await?;
+    if counted.is_empty() { insert(db, entry, client, now).await } else { Ok(()) }
 }
 
 /// Lists at most `limit` rows, newest first. Reads the table, or the index of an account or an action, backwards from

@@ -6,6 +6,7 @@ use std::future::ready;
 use futures_lite::future::block_on;
 use lanterne_database::{BoxFuture, Connection, Error, Row, SqliteFile, Timestamp, Value};
 
+use crate::client::Client;
 use crate::{audit, sessions, users};
 
 /// A database that explains statements instead of running them.
@@ -61,6 +62,24 @@ fn queries_of_every_request_use_indexes() {
     expect_indexed("end all", db.plan(sessions::end_all(&db, 1, None)));
     expect_indexed("delete sessions", db.plan(sessions::delete_all(&db, 1)));
     expect_indexed("last administrator", db.plan(users::has_other_active_admin(&db, 1)));
+}
+
+#[test]
+fn a_repeated_refusal_is_found_among_the_latest_rows_of_its_action() {
+    let db = Planner::new();
+    let entry =
+        audit::Entry { action: audit::Action::Register, user_id: None, resource_id: None, details: String::new() };
+    let plan = db.plan(audit::insert_refusal(&db, &entry, &Client::default(), now()));
+    assert_eq!(
+        plan,
+        [
+            "SEARCH audit_logs USING INTEGER PRIMARY KEY (rowid=?)",
+            "SCALAR SUBQUERY 2",
+            "CO-ROUTINE (subquery-1)",
+            "SEARCH audit_logs USING INDEX ix_audit_logs_action (action=?)",
+            "SCAN (subquery-1)"
+        ]
+    );
 }
 
 #[test]

@@ -5,6 +5,8 @@
 //! account. The first two pause further attempts, and every failure after a pause doubles it. The third never blocks an
 //! account: a network that has failed there itself waits longer, the owner's network does not.
 //!
+//! Registrations and refreshes are no guesses, but they write: [`admit`] limits how many of them a network sends in a minute.
+//!
 //! Counters are stored under keyed hashes, which reveal neither e-mail nor IP addresses, in shards that forget expired ones.
 
 mod counter;
@@ -15,7 +17,7 @@ use std::net::IpAddr;
 use lanterne_database::Timestamp;
 
 use self::counter::Counter;
-pub use self::counter::{ACCOUNT, ADDRESS, AttemptLimit, PAIR, PAUSE_MAX, PAUSE_MIN, Pause};
+pub use self::counter::{ACCOUNT, ADDRESS, AttemptLimit, PAIR, PAUSE_MAX, PAUSE_MIN, Pause, REFRESHES, REGISTRATIONS};
 use self::shard::{Place, Shard};
 use crate::token::Keys;
 
@@ -130,6 +132,23 @@ impl<'a> Counted<'a> {
         counters.change(&account, &ACCOUNT, |counter| counter.count = counter.count.saturating_add(1))?;
         Ok(Self { counters, pair, address, account, address_paused_until, pair_paused_until })
     }
+}
+
+/// Counts an attempt from an IP `address` against the limit of its network, whatever the outcome. If the store fails, the
+/// attempt goes uncounted.
+///
+/// # Errors
+/// The limit is reached until the window ends.
+pub fn admit(
+    store: &dyn CounterStore,
+    keys: &Keys,
+    limit: &AttemptLimit,
+    address: Option<&str>,
+    now: Timestamp,
+) -> Result<(), Pause> {
+    let counters = Counters { store, now: now.unix_millis() };
+    let place = Place::new(keys, limit, &[&network(address)]);
+    counters.change(&place, limit, |counter| counter.admit(limit, counters.now)).unwrap_or(Ok(()))
 }
 
 /// The stored counters at one moment, in Unix milliseconds.

@@ -26,13 +26,10 @@ impl AuditedAction {
 
     /// Writes the row of a success.
     pub(super) async fn record(&self, context: &AppContext<'_>, details: String) -> Result<(), Error> {
-        let Self { action, user_id, resource_id, .. } = *self;
-        let entry = Entry { action, user_id, resource_id, details };
-        audit::insert(context.db, &entry, context.client, context.now).await?;
-        Ok(())
+        Ok(audit::insert(context.db, &self.entry(details), context.client, context.now).await?)
     }
 
-    /// Writes the row of a refusal.
+    /// Writes the row of a refusal, or counts it in that of the same one.
     pub(super) async fn refuse(&self, context: &AppContext<'_>, error: &Error) -> Result<(), Error> {
         let reason = error.to_string();
         let reason = reason.trim_end_matches('.');
@@ -40,7 +37,12 @@ impl AuditedAction {
             "" => format!("Refused: {reason}"),
             subject => format!("Refused: {reason}: {subject}"),
         };
-        self.record(context, details).await
+        Ok(audit::insert_refusal(context.db, &self.entry(details), context.client, context.now).await?)
+    }
+
+    fn entry(&self, details: String) -> Entry {
+        let Self { action, user_id, resource_id, .. } = *self;
+        Entry { action, user_id, resource_id, details }
     }
 
     /// Runs `work`, which records its success, in one transaction. An error rolls it back. A refusal is then recorded

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::password;
 use crate::sessions::{self, NewSession};
-use crate::throttle::{Attempt, CounterStore};
+use crate::throttle::{self, Attempt, AttemptLimit, CounterStore};
 use crate::users::{self, User};
 
 /// What every action needs besides its input.
@@ -68,6 +68,24 @@ impl<'a> AppContext<'a> {
                 Err(error)
             }
         }
+    }
+
+    /// Counts a request against the limit of the client's network. The first refusal of a window is audited as `action`.
+    ///
+    /// # Errors
+    /// [`Error::Throttled`]
+    async fn admit(&self, limit: &AttemptLimit, action: &AuditedAction) -> Result<(), Error> {
+        let Self { counters, config, client, now, .. } = *self;
+        if !config.throttle {
+            return Ok(());
+        }
+        let admitted = throttle::admit(counters, &config.keys, limit, client.address.as_deref(), now);
+        let Err(pause) = admitted else { return Ok(()) };
+        let error = Error::Throttled(pause.seconds);
+        if pause.is_first_refusal {
+            action.refuse(self, &error).await?;
+        }
+        Err(error)
     }
 
     /// Hashes a password to store.

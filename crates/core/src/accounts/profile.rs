@@ -10,15 +10,18 @@ use crate::error::Error;
 use crate::password::{self, Verdict};
 use crate::secret::{NewPassword, Secret};
 use crate::sessions;
+use crate::throttle::REGISTRATIONS;
 use crate::users::{self, Changes, NewUser, User};
 
 /// Creates an active account without administrator's rights.
 ///
 /// # Errors
-/// [`Error::EmailTaken`], also for all but one of simultaneous registrations of one address.
+/// [`Error::Throttled`] after too many registrations from one network. [`Error::EmailTaken`], also for all but one of
+/// simultaneous registrations of one address.
 pub async fn register(context: &AppContext<'_>, email: &Email, password: &NewPassword) -> Result<User, Error> {
     let email = email.as_str();
     let action = AuditedAction::new(Action::Register, None, email);
+    context.admit(&REGISTRATIONS, &action).await?;
     if users::find_by_email(context.db, email).await?.is_some() {
         action.refuse(context, &Error::EmailTaken).await?;
         return Err(Error::EmailTaken);

@@ -12,6 +12,7 @@ use crate::audit::Action;
 use crate::error::{Error, RefreshTokenError};
 use crate::secret::Secret;
 use crate::sessions::{self, Rotated};
+use crate::throttle::REFRESHES;
 use crate::token::{Claims, TokenType};
 use crate::users;
 
@@ -27,12 +28,13 @@ enum Outcome {
 /// Exchanges a refresh token for a new pair and invalidates it.
 ///
 /// # Errors
-/// [`Error::RefreshToken`]
+/// [`Error::RefreshToken`]. [`Error::Throttled`] after too many refreshes from one network.
 pub async fn refresh(context: &AppContext<'_>, token: &Secret) -> Result<TokenPair, Error> {
     // A failure is not audited: such a token identifies no session, and anyone could fill the log with them.
     let claims = context.config.keys.verify(token.expose(), TokenType::Refresh, context.now);
     let claims = claims.map_err(RefreshTokenError::from)?;
     let action = AuditedAction::new(Action::Refresh, Some(claims.user_id), "");
+    context.admit(&REFRESHES, &action).await?;
     let oldest_start = context.now.before(context.config.session_absolute);
     let outcome = action.run(context, async {
         match sessions::rotate(context.db, claims.user_id, &claims.jti, oldest_start, context.now).await? {

@@ -29,6 +29,11 @@ pub const ADDRESS: AttemptLimit = AttemptLimit { name: "address", attempts: 100,
 /// Failures at one account.
 pub const ACCOUNT: AttemptLimit =
     AttemptLimit { name: "account", attempts: 100, window: Duration::from_secs(24 * 60 * 60) };
+/// Registrations from one network.
+pub const REGISTRATIONS: AttemptLimit =
+    AttemptLimit { name: "register", attempts: 60, window: Duration::from_secs(60) };
+/// Refreshes from one network, which may have many users.
+pub const REFRESHES: AttemptLimit = AttemptLimit { name: "refresh", attempts: 600, window: Duration::from_secs(60) };
 
 /// The first pause; each further one is twice as long.
 pub const PAUSE_MIN: Duration = Duration::from_secs(30);
@@ -94,6 +99,15 @@ impl Counter {
         self.paused_until = if pause > 0 { now + pause } else { 0 };
         self.has_refused = false;
         Ok(self.paused_until)
+    }
+
+    /// Counts an attempt that is no guess, unless the limit is reached: then the rest of the window is a pause.
+    pub(super) fn admit(&mut self, limit: &AttemptLimit, now: i64) -> Result<(), Pause> {
+        if self.count >= limit.attempts {
+            return Err(self.refuse(self.window_ends_at - now));
+        }
+        self.count += 1;
+        Ok(())
     }
 
     fn refuse(&mut self, remaining: i64) -> Pause {
