@@ -72,10 +72,11 @@ fn a_locked_database_is_503_to_writers_and_nothing_to_readers() {
     });
     expect_unavailable(app.try_register("another@example.com"));
     expect_unavailable(app.try_login(&account.email, PASSWORD));
-    assert!(app.log().contains("database is locked"), "{}", app.log());
     db.execute_all("ROLLBACK");
     app.refresh(&tokens.refresh);
     app.register("another@example.com");
+    let log = app.into_log();
+    assert!(log.contains("database is locked"), "{log}");
 }
 
 #[test]
@@ -136,10 +137,11 @@ fn a_locked_key_value_file_delays_nobody() {
             app.get("/healthz").send().expect_status(200);
         }
     });
-    assert!(app.log().contains("failed logins are not counted: key-value store: database is locked"), "{}", app.log());
     store.execute_all("ROLLBACK");
     app.try_login(&account.email, "not the password").expect_status(401);
     assert_ne!(store.value("SELECT count(*) FROM spin_key_value", []), 0, "counted again");
+    let log = app.into_log();
+    assert!(log.contains("attempts are not counted: key-value store: database is locked"), "{log}");
 }
 
 #[test]
@@ -158,10 +160,11 @@ fn a_damaged_key_value_file_is_moved_aside_at_the_start() {
         let app = TestApp::of(project);
         app.try_login(&account.email, "not the password").expect_status(401);
         let aside = format!("{KEY_VALUE}.damaged-{}", number + 1);
-        assert!(app.log().contains(&aside) && app.project().path(&aside).exists(), "{}", app.log());
         let count = Database::open(&path).value("SELECT count(*) FROM spin_key_value", []);
         assert_ne!(count, 0, "counted in a new file");
-        project = app.into_project();
+        let (stopped, log) = app.into_project_and_log();
+        assert!(log.contains(&aside) && stopped.path(&aside).exists(), "{log}");
+        project = stopped;
     }
 }
 
@@ -181,12 +184,10 @@ fn a_database_that_was_removed_or_replaced_is_503_until_it_is_back() {
     fs::rename(&path, &away).expect("it is there");
     expect_nothing_works();
     assert!(!path.exists(), "no empty one takes its place");
-    assert!(app.log().contains("sqlite_db.db: No such file or directory"), "{}", app.log());
 
     let other = Project::migrated();
     fs::copy(other.path(DATABASE), &path).expect("the folder can be written");
     expect_nothing_works();
-    assert!(app.log().contains("sqlite_db.db: it was replaced by another file while in use"), "{}", app.log());
     assert_eq!(fs::read(&path).expect("it is there"), fs::read(other.path(DATABASE)).expect("it is there"));
 
     fs::rename(&away, &path).expect("it is there");
@@ -195,18 +196,21 @@ fn a_database_that_was_removed_or_replaced_is_503_until_it_is_back() {
     app.register("another@example.com");
     let emails = app.db().rows("SELECT email FROM users ORDER BY id", []);
     assert_eq!(emails, json!([["user@example.com"], ["another@example.com"]]));
+    let log = app.into_log();
+    for reason in ["No such file or directory", "it was replaced by another file while in use"] {
+        assert!(log.contains(&format!("sqlite_db.db: {reason}")), "{log}");
+    }
 }
 
 #[test]
 #[cfg_attr(spin_host, ignore = "this is about `lanterne up`")]
 fn a_start_without_the_former_database_says_so() {
     const WORDS: &str = "there is no database";
-    let app = TestApp::of(Project::new());
-    assert!(!app.log().contains(WORDS), "the first start: {}", app.log());
-    let project = app.into_project();
+    let (project, log) = TestApp::of(Project::new()).into_project_and_log();
+    assert!(!log.contains(WORDS), "the first start: {log}");
     fs::rename(project.path(DATABASE), project.path("away.db")).expect("it is there");
-    let app = TestApp::of(project);
-    assert!(app.log().contains(WORDS), "{}", app.log());
+    let log = TestApp::of(project).into_log();
+    assert!(log.contains(WORDS), "{log}");
 }
 
 #[test]

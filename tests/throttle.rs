@@ -66,7 +66,7 @@ fn logins_work_without_the_key_value_store() {
     }
     app.login(&account);
     let log = app.into_log();
-    assert!(log.contains("failed logins are not counted: key-value store: the manifest does not grant it"), "{log}");
+    assert!(log.contains("attempts are not counted: key-value store: the manifest does not grant it"), "{log}");
     assert!(!log.contains("example.com"), "{log}");
 }
 
@@ -79,7 +79,7 @@ fn logins_work_with_a_broken_key_value_store() {
     app.try_login(&account.email, WRONG).expect_status(401);
     app.login(&account);
     let log = app.into_log();
-    assert!(log.contains("failed logins are not counted: key-value store: no such table"), "{log}");
+    assert!(log.contains("attempts are not counted: key-value store: no such table"), "{log}");
 }
 
 #[test]

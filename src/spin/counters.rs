@@ -62,6 +62,6 @@ fn explain(error: &Error) -> String {
 }
 
 fn unavailable(reason: String) -> Unavailable {
-    super::log(&format!("failed logins are not counted: key-value store: {reason}"));
+    super::log(&format!("attempts are not counted: key-value store: {reason}"));
     Unavailable
 }

@@ -86,8 +86,15 @@ impl TestApp {
     }
 
     /// Stops the server and returns its standard error: a line may arrive after the reply that it is about.
-    pub(crate) fn into_log(mut self) -> String {
-        self.server.stop_and_log()
+    pub(crate) fn into_log(self) -> String {
+        self.into_project_and_log().1
+    }
+
+    /// Stops the server and returns its project, in which another can be started, and its standard error.
+    pub(crate) fn into_project_and_log(self) -> (Project, String) {
+        let Self { mut server, project, .. } = self;
+        let log = server.stop_and_log();
+        (project, log)
     }
 
     /// `127.0.0.1:PORT`

@@ -12,11 +12,11 @@ use crate::conditions::Conditions;
 /// The most characters of `details` that are stored.
 const DETAILS_CHARS_MAX: usize = 1000;
 
-/// The rows of the same refusal within [`REPEATED_WITHIN`] from which on further refusals are counted in the newest row.
+/// How many rows the same refusal gets within [`REPEATED_WITHIN`] before further ones are counted in the newest row.
 const REPEATED_ROWS: i64 = 10;
-/// Ten minutes with a row each have as many rows as count: of a refusal without end, each minute has one.
+/// Long enough for [`REPEATED_ROWS`] at one row a minute: an endless repetition keeps to that.
 const REPEATED_WITHIN: Duration = Duration::from_secs(10 * 60);
-/// The age at which a row counts no more refusals.
+/// How long a row counts further refusals.
 const REPEATED_ROW_AGE_MAX: Duration = Duration::from_secs(60);
 /// How many rows of the action are searched for the same refusal.
 const RECENT_ROWS: i64 = 100;

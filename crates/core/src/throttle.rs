@@ -1,9 +1,9 @@
 //! Rate limiting of password guesses (ASVS 5.0, 6.3.1) that cannot lock an owner out.
 //!
 //! An attempt is counted before the password is checked, so that simultaneous guesses count, and taken back if the
-//! password was right. Three counters apply, each with its [`AttemptLimit`]: account and network together, the network, and the
-//! account. The first two pause further attempts, and every failure after a pause doubles it. The third never blocks an
-//! account: a network that has failed there itself waits longer, the owner's network does not.
+//! password was right. Three counters apply, each with its [`AttemptLimit`]: account and network together, the network,
+//! and the account. The first two pause further attempts, and every failure after a pause doubles it. The third never
+//! blocks an account: a network that has failed there itself waits longer, the owner's network does not.
 //!
 //! Registrations and refreshes are no guesses, but they write: [`admit`] limits how many of them a network sends in a minute.
 //!
@@ -101,7 +101,7 @@ impl<'a> Attempt<'a> {
         let _ = counters.change(&address, &ADDRESS, |counter| counter.take_back(address_paused_until));
     }
 
-    /// Takes the attempt back: it was no guess, or a fault of the server left its outcome unknown.
+    /// Takes the attempt back: it was not a wrong guess, or a fault of the server left its outcome unknown.
     pub fn cancel(self) {
         let Some(counted) = self.counted else { return };
         let Counted { counters, pair, address, account, address_paused_until, pair_paused_until } = counted;

@@ -1,7 +1,7 @@
 //! `prune`: deletes old sessions, old audit rows and expired throttle counters, and gives free space back.
 //!
-//! Deleting is safe beside a busy server: rows are found without a lock and deleted in small transactions, each followed by a pause for
-//! other writers. An interrupted run can be repeated.
+//! Deleting is safe beside a busy server: rows are found without a lock and deleted in small transactions, each followed
+//! by a pause for other writers. An interrupted run can be repeated.
 
 mod arguments;
 mod retention;
@@ -123,7 +123,7 @@ async fn delete(db: &dyn Connection, table: Table, cutoff: Timestamp) -> Result<
     Ok(count)
 }
 
-/// Rebuilds the file without its free pages. A server that writes meanwhile waits, for 5 s at most.
+/// Rebuilds the file without its free pages. Meanwhile a server answers writes with 503 after 3 s.
 async fn compact(db: &dyn Connection, dry_run: bool) -> Result<(), Failure> {
     let (size, free) = (pages(db, "page_count").await?, pages(db, "freelist_count").await?);
     if dry_run {

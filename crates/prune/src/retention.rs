@@ -7,8 +7,8 @@ use lanterne_database::{Connection, Error, Timestamp, params};
 pub(crate) enum Table {
     /// Sessions age from the expiry of their refresh token, even if they were ended before.
     Sessions,
-    /// The rows of a session beside its newest age from the refresh that used their token. None of their access tokens is
-    /// valid after a day, and the rows after the first name their chain themselves.
+    /// Rows whose refresh token was used age from that use. Their access tokens have expired after a day, and the later
+    /// rows of a chain need no first one: each has the chain's id.
     SpentSessions,
     /// Audit rows age from their creation.
     AuditLogs,

@@ -80,7 +80,9 @@ impl Shard {
             return;
         }
         let first = self.0.iter().min_by_key(|(_, counter)| counter.expires_at()).map(|(name, _)| name.clone());
-        first.and_then(|name| self.0.remove(&name));
+        if let Some(name) = first {
+            self.0.remove(&name);
+        }
     }
 }
 

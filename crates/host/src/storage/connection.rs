@@ -42,8 +42,8 @@ impl Connection {
         Self { state: Arc::new(Mutex::new(state)), database }
     }
 
-    /// Runs one statement to completion. An error that [`is_lasting`] closes the connection, which rolls
-    /// back; later statements fail with the same message.
+    /// Runs one statement to completion. A lasting error ([`is_lasting`]) closes the connection, which rolls back; later
+    /// statements fail with the same message.
     pub(crate) async fn execute(&self, statement: String, parameters: Vec<Value>) -> Outcome {
         let outcome = self.try_execute(statement.into(), parameters).await;
         let outcome = outcome.unwrap_or_else(|error| Outcome { error: Some(error), ..Outcome::default() });

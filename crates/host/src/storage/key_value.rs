@@ -36,7 +36,7 @@ pub struct Store {
 /// The file of all stores.
 struct StoreFile {
     path: PathBuf,
-    /// `None` until it is used, and after an error that [`is_lasting`].
+    /// `None` until it is used, and after a lasting error ([`is_lasting`]).
     connection: Arc<Mutex<Option<rusqlite::Connection>>>,
     wait: Duration,
     /// Whether another process held the lock for all of the last operation's wait. The next operations do not wait, until
@@ -188,7 +188,10 @@ fn is_damaged(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
-/// Returns the connection, or an error that [`is_damaged`] if a page of the file is.
+/// Returns the connection if the file is sound.
+///
+/// # Errors
+/// A page is damaged ([`is_damaged`]).
 fn checked(db: rusqlite::Connection) -> rusqlite::Result<rusqlite::Connection> {
     let is_well = db.query_row("PRAGMA quick_check(1)", [], |row| Ok(row.get_ref(0)?.as_str()? == "ok"))?;
     if is_well { Ok(db) } else { Err(sqlite_failure(SQLITE_CORRUPT, "database disk image is malformed")) }
