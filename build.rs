@@ -52,7 +52,7 @@ fn main() -> Result<()> {
 /// One line of the table that `src/docs/assets.rs` includes.
 fn line(name: &str, content_type: &str, gzipped: bool, path: &Path) -> String {
     let bytes = format!("include_bytes!({path:?})");
-    format!("Asset {{ name: {name:?}, content_type: {content_type:?}, gzipped: {gzipped}, bytes: {bytes} }},\n")
+    format!("Asset::new({name:?}, {content_type:?}, {gzipped}, {bytes}),\n")
 }
 
 /// Converts a file of the zip to gzip without recompressing it: both formats contain a deflate stream (RFC 1951), which

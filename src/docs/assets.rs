@@ -2,7 +2,9 @@
 //! that browsers can cache them forever.
 
 use std::io::Read as _;
+use std::sync::OnceLock;
 
+use bytes::Bytes;
 use flate2::read::GzDecoder;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
@@ -18,6 +20,8 @@ pub(super) struct Asset {
     /// Whether `bytes` are compressed.
     gzipped: bool,
     bytes: &'static [u8],
+    /// The inflated bytes, once a client without gzip has asked for them.
+    plain: OnceLock<Bytes>,
 }
 
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
@@ -33,6 +37,10 @@ pub(super) fn find(version: &str, name: &str) -> Option<&'static Asset> {
 }
 
 impl Asset {
+    const fn new(name: &'static str, content_type: &'static str, gzipped: bool, bytes: &'static [u8]) -> Self {
+        Self { name, content_type, gzipped, bytes, plain: OnceLock::new() }
+    }
+
     /// Returns the file, compressed if the client accepts that, or 304 if the client has it.
     pub(super) fn reply(&self, request: &HeaderMap) -> Reply {
         let gzip = self.gzipped && caching::accepts_gzip(request);
@@ -41,9 +49,9 @@ impl Asset {
         let mut reply = if caching::is_fresh(request, &etag) {
             caching::not_modified()
         } else if self.gzipped && !gzip {
-            with_body(StatusCode::OK, self.content_type, self.inflated().into())
+            with_body(StatusCode::OK, self.content_type, self.inflated())
         } else {
-            with_body(StatusCode::OK, self.content_type, bytes::Bytes::from_static(self.bytes))
+            with_body(StatusCode::OK, self.content_type, Bytes::from_static(self.bytes))
         };
         caching::mark(&mut reply, &etag, FOREVER);
         let headers = reply.headers_mut();
@@ -56,10 +64,13 @@ impl Asset {
         reply
     }
 
-    fn inflated(&self) -> Vec<u8> {
-        let mut plain = Vec::new();
-        // Checked at build time.
-        let _ = GzDecoder::new(self.bytes).read_to_end(&mut plain);
-        plain
+    fn inflated(&self) -> Bytes {
+        let inflate = || {
+            let mut plain = Vec::new();
+            // Checked at build time.
+            let _ = GzDecoder::new(self.bytes).read_to_end(&mut plain);
+            plain.into()
+        };
+        self.plain.get_or_init(inflate).clone()
     }
 }
