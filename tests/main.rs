@@ -15,8 +15,10 @@ mod framing;
 mod browser;
 
 mod limits;
+mod load;
 mod races;
 mod restart;
+mod stop;
 mod throttle;
 mod traps;
 

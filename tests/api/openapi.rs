@@ -61,6 +61,20 @@ fn walk<'a>(value: &'a Value, visit: &mut impl FnMut(&'a Value)) {
 }
 
 #[test]
+fn the_manifest_calls_exactly_the_requests_with_passwords_heavy() {
+    let manifest = include_str!("../../spin.toml");
+    let document = Document::of(&TestApp::start());
+    for (method, path, operation) in document.operations() {
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+        let name = schema.as_str().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+        let fields = document.0["components"]["schemas"][name]["properties"].as_object();
+        let has_password = fields.is_some_and(|fields| fields.keys().any(|name| name.contains("password")));
+        let request = format!("{method} {path}");
+        assert_eq!(manifest.contains(&format!("\"{request}\"")), has_password, "{request}");
+    }
+}
+
+#[test]
 fn the_document_is_valid() {
     let document = Document::of(&TestApp::start());
     assert_eq!(

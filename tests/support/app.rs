@@ -1,5 +1,7 @@
 //! A server for one test, with its folder, database and client.
 
+use rustix::process::Signal;
+
 use super::database::Database;
 use super::http::{Client, Request};
 use super::project::{Finished, Project};
@@ -92,9 +94,18 @@ impl TestApp {
 
     /// Stops the server and returns its project, in which another can be started, and its standard error.
     pub(crate) fn into_project_and_log(self) -> (Project, String) {
-        let Self { mut server, project, .. } = self;
-        let log = server.stop_and_log();
-        (project, log)
+        let Self { server, project, .. } = self;
+        (project, server.finish().stderr)
+    }
+
+    /// Stops the server and returns its status and its whole output.
+    pub(crate) fn finish(self) -> Finished {
+        self.server.finish()
+    }
+
+    /// Sends a signal to the server.
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.server.signal(signal);
     }
 
     /// `127.0.0.1:PORT`

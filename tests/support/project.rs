@@ -25,6 +25,8 @@ pub(crate) struct Project {
     variables: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     flags: Vec<String>,
+    /// Options of the shell's `ulimit`.
+    limits: Vec<String>,
 }
 
 impl Project {
@@ -62,7 +64,14 @@ impl Project {
             assert_ne!(copy, manifest, "{name}: the components are expected in target/");
             fs::write(folder.path().join(name), copy).expect("the folder can be written");
         }
-        Self { folder, is_migrated: false, variables: Vec::new(), environment: Vec::new(), flags: Vec::new() }
+        Self {
+            folder,
+            is_migrated: false,
+            variables: Vec::new(),
+            environment: Vec::new(),
+            flags: Vec::new(),
+            limits: Vec::new(),
+        }
     }
 
     /// Sets a variable with `--variable`.
@@ -81,6 +90,12 @@ impl Project {
     /// Adds a flag of `lanterne up`.
     pub(crate) fn flag(mut self, flag: &str) -> Self {
         self.flags.push(flag.to_owned());
+        self
+    }
+
+    /// Sets a limit of programs with an option of the shell's `ulimit`, such as `-n 64`.
+    pub(crate) fn limit(mut self, option: &str) -> Self {
+        self.limits.push(option.to_owned());
         self
     }
 
@@ -120,7 +135,9 @@ impl Project {
 
     /// Prepares the host program in this folder and environment.
     pub(crate) fn command(&self, host: Host) -> Command {
-        let mut command = Command::new(host.program());
+        let mut command = Command::new("sh");
+        let limits: String = self.limits.iter().map(|option| format!("ulimit {option} && ")).collect();
+        command.args(["-c", &format!("{limits}exec \"$0\" \"$@\"")]).arg(host.program());
         command.current_dir(self.folder.path()).env_clear();
         command.envs(KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));

@@ -23,7 +23,13 @@ pub(crate) struct Server {
     child: Child,
     /// `http://127.0.0.1:PORT`
     pub(crate) url: String,
-    output: Arc<Mutex<String>>,
+    stdout: Output,
+    stderr: Output,
+}
+
+/// What a child writes to a pipe.
+struct Output {
+    text: Arc<Mutex<String>>,
     /// Ends with the output.
     reader: Option<JoinHandle<()>>,
 }
@@ -50,39 +56,30 @@ impl Server {
         let mut command = project.serve(host, &listen);
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let (sender, receiver) = mpsc::channel();
-        let stdout = Arc::new(Mutex::new(String::new()));
-        let stderr = Arc::new(Mutex::new(String::new()));
-        let readers = [
-            read_lines(child.stdout.take().expect("it is piped"), stdout.clone(), Some(sender)),
-            read_lines(child.stderr.take().expect("it is piped"), stderr.clone(), None),
-        ];
+        let mut stdout = Output::read(child.stdout.take().expect("it is piped"), Some(sender));
+        let mut stderr = Output::read(child.stderr.take().expect("it is piped"), None);
         match receiver.recv_timeout(START_TIMEOUT) {
-            Ok(url) => {
-                let [_, reader] = readers;
-                Ok(Self { child, url, output: stderr, reader: Some(reader) })
-            }
+            Ok(url) => Ok(Self { child, url, stdout, stderr }),
             Err(RecvTimeoutError::Disconnected) => {
                 let status = child.wait().expect("our own child").code();
-                for reader in readers {
-                    reader.join().expect("a reader does not panic");
-                }
-                let text = |output: &Mutex<String>| output.lock().expect("no reader panicked").clone();
-                Err(Finished { status, stdout: text(&stdout), stderr: text(&stderr) })
+                Err(Finished { status, stdout: stdout.whole(), stderr: stderr.whole() })
             }
             Err(RecvTimeoutError::Timeout) => {
                 let _ = child.kill();
-                panic!("not listening after {START_TIMEOUT:?}: {}", stderr.lock().expect("no reader panicked"));
+                panic!("not listening after {START_TIMEOUT:?}: {}", stderr.so_far());
             }
         }
     }
 
-    /// Stops the server and returns its whole standard error.
-    pub(crate) fn stop_and_log(&mut self) -> String {
-        self.stop();
-        if let Some(reader) = self.reader.take() {
-            reader.join().expect("a reader does not panic");
-        }
-        self.output.lock().expect("no reader panicked").clone()
+    /// Sends a signal to the server.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("our own child");
+    }
+
+    /// Stops the server and returns its status and its whole output.
+    pub(crate) fn finish(mut self) -> Finished {
+        let status = self.stop();
+        Finished { status, stdout: self.stdout.whole(), stderr: self.stderr.whole() }
     }
 
     /// Stops the server with SIGTERM and returns its exit status, or `None` if it had to be killed.
@@ -108,28 +105,40 @@ impl Drop for Server {
             self.stop();
         }
         if thread::panicking() {
-            eprintln!("the server's log:\n{}", self.output.lock().expect("no reader panicked"));
+            eprintln!("the server's log:\n{}", self.stderr.so_far());
         }
     }
 }
 
-/// Drains a pipe into `output`, so that the child never blocks, and sends the first URL that is announced.
-fn read_lines(
-    pipe: impl Read + Send + 'static,
-    output: Arc<Mutex<String>>,
-    address: Option<Sender<String>>,
-) -> thread::JoinHandle<()> {
-    thread::spawn(move || {
-        let mut address = address;
-        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            // `lanterne` prints "Listening on http://...", `spin` "Serving http://...".
-            let url = ["Listening on ", "Serving "].iter().find_map(|words| line.strip_prefix(words));
-            if let (Some(url), Some(sender)) = (url, address.take_if(|_| url.is_some())) {
-                let _ = sender.send(url.trim().to_owned());
+impl Output {
+    /// Drains a pipe, so that the child never blocks, and sends the first URL that is announced.
+    fn read(pipe: impl Read + Send + 'static, mut address: Option<Sender<String>>) -> Self {
+        let text = Arc::new(Mutex::new(String::new()));
+        let output = text.clone();
+        let reader = thread::spawn(move || {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                // `lanterne` prints "Listening on http://...", `spin` "Serving http://...".
+                let url = ["Listening on ", "Serving "].iter().find_map(|words| line.strip_prefix(words));
+                if let (Some(url), Some(sender)) = (url, address.take_if(|_| url.is_some())) {
+                    let _ = sender.send(url.trim().to_owned());
+                }
+                let mut output = output.lock().expect("no test panics with it");
+                output.push_str(&line);
+                output.push('\n');
             }
-            let mut output = output.lock().expect("no test panics with it");
-            output.push_str(&line);
-            output.push('\n');
+        });
+        Self { text, reader: Some(reader) }
+    }
+
+    fn so_far(&self) -> String {
+        self.text.lock().expect("no reader panicked").clone()
+    }
+
+    /// Waits for the end of the output.
+    fn whole(&mut self) -> String {
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("a reader does not panic");
         }
-    })
+        self.so_far()
+    }
 }

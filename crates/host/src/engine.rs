@@ -6,6 +6,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
+use rustix::process::{Resource, getrlimit};
 use tokio::runtime::{Builder, Runtime};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -13,6 +14,8 @@ use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 pub(crate) const MEMORY_SIZE_MAX: usize = 256 << 20;
 /// The most instances of a component that answer requests at the same time.
 pub(crate) const INSTANCES_MAX: usize = 64;
+/// What an instance takes of a limited address space: its memory, which may grow, and the stack of its thread of execution.
+pub(crate) const INSTANCE_ADDRESS_SPACE: usize = 64 << 20;
 /// Twice as many, since instances that are being dropped still occupy a slot.
 const POOL_SIZE: u32 = 2 * INSTANCES_MAX as u32;
 /// Core modules in one component: the program, and small adapters around it.
@@ -31,8 +34,6 @@ pub(crate) struct Engine {
     wasmtime: wasmtime::Engine,
     clock: Arc<Clock>,
     clock_thread: Thread,
-    /// Set during shutdown, when interrupted instances are not failures.
-    pub(crate) is_stopping: AtomicBool,
 }
 
 #[derive(Default)]
@@ -46,15 +47,16 @@ pub(crate) struct Busy<'a>(&'a Clock);
 
 impl Engine {
     pub(crate) fn new() -> Result<Self> {
-        // The pool reserves address space, which some containers limit; without it only instantiation is slower.
-        let wasmtime = wasmtime::Engine::new(config().allocation_strategy(pool()))
-            .or_else(|_| wasmtime::Engine::new(&config()))
-            .map_err(|error| anyhow!("cannot start wasmtime: {error:#}"))?;
+        let wasmtime = match getrlimit(Resource::As).current {
+            None => wasmtime::Engine::new(config().allocation_strategy(pool())),
+            Some(_) => wasmtime::Engine::new(&compact_config()),
+        };
+        let wasmtime = wasmtime.map_err(|error| anyhow!("cannot start wasmtime: {error:#}"))?;
         let clock = Arc::<Clock>::default();
         let (engine, shared) = (wasmtime.weak(), clock.clone());
         let thread = thread::Builder::new().name("clock".into()).spawn(move || shared.run(&engine));
         let clock_thread = thread.context("cannot start a thread")?.thread().clone();
-        Ok(Self { wasmtime, clock, clock_thread, is_stopping: AtomicBool::new(false) })
+        Ok(Self { wasmtime, clock, clock_thread })
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -97,6 +99,17 @@ impl Clock {
 fn config() -> Config {
     let mut config = Config::new();
     config.wasm_component_model_async(true).epoch_interruption(true);
+    config
+}
+
+/// For a process whose address space is limited: no memory reserves the 4 GiB that make bounds checks unnecessary, and there
+/// is no pool. Instances start and run more slowly.
+fn compact_config() -> Config {
+    let mut config = config();
+    config
+        .memory_reservation(INSTANCE_ADDRESS_SPACE as u64 / 2)
+        .memory_reservation_for_growth(1 << 20)
+        .memory_guard_size(0);
     config
 }
 

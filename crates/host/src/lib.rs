@@ -22,7 +22,7 @@ mod variables;
 
 pub use host::{Host, HostConfig};
 pub use manifest::App;
-pub use serve::Server;
+pub use serve::{Event, Server, ServerConfig};
 pub use storage::{StateDir, create_private_dir};
 
 /// Returns the first line of the innermost cause: what follows may be a backtrace.

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde::Deserialize;
 
+use crate::serve::HeavyRequests;
+
 /// An app on disk: `spin.toml`, and the `spin.commands.toml` beside it if there is one.
 ///
 /// The commands have a manifest of their own because `spin up` ends as soon as any trigger of its app ends.
@@ -78,6 +80,24 @@ pub struct Component {
     pub variables: BTreeMap<String, String>,
     /// How to build it.
     pub build: Option<Build>,
+    /// The settings of tools, which Spin ignores.
+    #[serde(default)]
+    tool: Tools,
+}
+
+#[derive(Default, Deserialize)]
+struct Tools {
+    #[serde(default)]
+    lanterne: HostSettings,
+}
+
+/// `[component.NAME.tool.lanterne]`: settings of this host.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HostSettings {
+    /// The requests that compute for long, such as `POST /login`.
+    #[serde(default)]
+    heavy_requests: Vec<String>,
 }
 
 /// How to build a component.
@@ -126,6 +146,13 @@ impl App {
     #[must_use]
     pub fn source(&self, component: &Component) -> PathBuf {
         self.dir.join(&component.source)
+    }
+}
+
+impl Component {
+    /// Returns the requests that compute for long.
+    pub(crate) fn heavy_requests(&self) -> Result<HeavyRequests> {
+        HeavyRequests::parse(&self.tool.lanterne.heavy_requests)
     }
 }
 

@@ -140,6 +140,14 @@ pub(crate) struct Up {
     /// Do not migrate the database
     #[arg(long)]
     pub(crate) no_migrate: bool,
+
+    /// How long requests in flight may take after SIGTERM or Ctrl-C, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub(crate) stop_timeout: u32,
+
+    /// The most connections from one address [default: 512; unlimited if client_ip_header is set]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) client_connections: Option<u32>,
 }
 
 /// `lanterne migrate` and `lanterne prune`

@@ -15,6 +15,9 @@ const COPY_PREFIX: &str = ".lanterne-copy-";
 /// How long to wait for a writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long another writer must hold a database for it to count as locked.
+const LOCKED_AFTER: Duration = Duration::from_millis(250);
+
 /// Opens an existing file.
 pub(crate) fn open(path: &Path, mode: OpenFlags) -> Result<Connection> {
     if !path.is_file() {
@@ -144,4 +147,12 @@ pub(crate) fn mark_in_use(path: &Path) -> Option<Connection> {
     let db = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE).ok()?;
     db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0)).ok()?;
     Some(db)
+}
+
+/// Whether another program keeps others from writing. Does not create the database.
+pub(crate) fn is_locked(path: &Path) -> bool {
+    let Ok(db) = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE) else { return false };
+    // A running server writes for milliseconds at a time.
+    let begun = db.busy_timeout(LOCKED_AFTER).and_then(|()| db.execute_batch("BEGIN IMMEDIATE"));
+    begun.is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
 }

@@ -1,7 +1,7 @@
 //! `lanterne`: builds, migrates, serves and backs up a Spin app, without Spin.
 //!
 //! [`cli`] is the command line, [`console`] the output. A [`project`] is an app with its [`variables`]; [`building`]
-//! builds it, and the crate `lanterne_host` runs it. Larger commands have a file of their own: [`up`], [`revision`],
+//! builds it, and the crate `lanterne_host` runs it. Larger commands have a file of their own: [`up`] with [`signals`], [`revision`],
 //! [`backup`], and [`restore`] with [`replacement`].
 
 mod cli;
@@ -13,6 +13,7 @@ mod variables;
 
 mod building;
 mod revision;
+mod signals;
 mod up;
 
 mod backup;

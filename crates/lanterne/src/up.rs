@@ -2,15 +2,19 @@
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use lanterne_core::config::{self, Config};
+use lanterne_host::{Event, Server, ServerConfig};
+use sd_notify::NotifyState;
 
 use crate::cli::Up;
 use crate::console::{self, Console, UsageError};
 use crate::database_file;
 use crate::dotenv;
 use crate::project::Project;
+use crate::signals::Signals;
 use crate::variables;
 
 /// The variable that is generated if it is not set.
@@ -18,12 +22,15 @@ const SECRET: &str = "secret_key";
 
 /// Runs the command and returns the exit status.
 pub(crate) fn run(up: &Up) -> Result<i32> {
+    // Everything below may take long.
+    let signals = Signals::install()?;
     let mut project = Project::open(&up.common.place, &up.common.variables)?;
     // Fail before a build that may take minutes. The address is released again, so that connections of early clients are
     // refused rather than left waiting.
     drop(bind(&up.listen)?);
+    Server::check_limits()?;
     ensure_secret(&mut project)?;
-    let has_docs = check_config(&project)?.is_some_and(|config| config.docs);
+    let config = check_config(&project)?;
     project.build(&up.common)?;
 
     let console = project.console;
@@ -37,6 +44,10 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
     let host = project.into_host()?;
     let migrate = (!up.no_migrate && host.app().command("migrate").is_ok()).then_some(("migrate", "upgrade head"));
     let seed = up.seed.then_some(("seed", ""));
+    if migrate.or(seed).is_some() && database_file::is_locked(&database) {
+        let path = database.display();
+        console::error(format_args!("{path} is locked by another program: waiting for it, for a minute at most"));
+    }
     for (name, words) in [migrate, seed].into_iter().flatten() {
         let status = host.run_command(name, &Vec::from_iter(words.split_whitespace()))?;
         if status != 0 {
@@ -49,9 +60,38 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
     let server = host.into_server()?;
     let listener = bind(&up.listen)?;
     let address = listener.local_addr()?;
-    server.run(listener, || announce(console, address, has_docs))?;
-    console.line("Stopped.");
+    let has_docs = config.as_ref().is_some_and(|config| config.docs);
+    let cut_off = server.run(listener, &server_config(up, config.as_ref()), |event| match event {
+        Event::Listening => {
+            signals.leave_to_server();
+            announce(console, address, has_docs);
+            notify(NotifyState::Ready);
+        }
+        Event::Stopping => notify(NotifyState::Stopping),
+    })?;
+    match cut_off {
+        0 => console.line("Stopped."),
+        1 => console.line("Stopped. 1 request was cut off."),
+        count => console.line(format_args!("Stopped. {count} requests were cut off.")),
+    }
     Ok(0)
+}
+
+fn server_config(up: &Up, config: Option<&Config>) -> ServerConfig {
+    // Behind a proxy all connections have its address.
+    let is_proxied = config.is_some_and(|config| config.client_ip_header.is_some());
+    let default = (!is_proxied).then_some(ServerConfig::CLIENT_CONNECTIONS_MAX);
+    ServerConfig {
+        client_connections_max: up.client_connections.map(|count| count as usize).or(default),
+        stop_timeout: Duration::from_secs(up.stop_timeout.into()),
+    }
+}
+
+/// Tells the service manager, if there is one: see sd_notify(3).
+fn notify(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        console::error(format_args!("cannot write to NOTIFY_SOCKET: {error}"));
+    }
 }
 
 fn bind(address: &str) -> Result<TcpListener> {

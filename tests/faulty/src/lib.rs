@@ -29,6 +29,9 @@ async fn serve(request: Request) -> impl IntoResponse {
         "/blob" => execute("SELECT zeroblob(900000000)").await,
         "/blobs" => execute("SELECT zeroblob(20000000), zeroblob(20000000)").await,
         "/users" => execute("SELECT count(*) FROM users").await,
+        "/compute" => loop {
+            std::hint::black_box(());
+        },
         "/key-value" => use_store(),
         "/increment" => increment(),
         _ => "fine".to_owned(),

@@ -14,12 +14,15 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::serve::activity::Activity;
+
 /// hyper refuses requests with more headers.
 const HEADERS_MAX: usize = 100;
 
-/// A connection whose request heads are inspected.
+/// A connection whose request heads are inspected, and whose activity is recorded.
 pub(crate) struct InspectedStream<S> {
     stream: S,
+    activity: Arc<Activity>,
     /// The received part of the head; `None` from its end until the response.
     head: Option<Vec<u8>>,
     head_size_max: usize,
@@ -28,8 +31,8 @@ pub(crate) struct InspectedStream<S> {
 
 impl<S> InspectedStream<S> {
     /// Inspects heads of up to `head_size_max` bytes; hyper refuses larger ones.
-    pub(crate) fn new(stream: S, head_size_max: usize) -> Self {
-        Self { stream, head: Some(Vec::new()), head_size_max, is_ambiguous: Arc::default() }
+    pub(crate) fn new(stream: S, activity: Arc<Activity>, head_size_max: usize) -> Self {
+        Self { stream, activity, head: Some(Vec::new()), head_size_max, is_ambiguous: Arc::default() }
     }
 
     /// Whether the last request has both headers.
@@ -59,7 +62,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for InspectedStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        self.inspect(&buffer.filled()[before..]);
+        let read = &buffer.filled()[before..];
+        if !read.is_empty() {
+            self.activity.received();
+        }
+        self.inspect(read);
         result
     }
 }
@@ -69,11 +76,20 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for InspectedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.head = Some(Vec::new());
         self.is_ambiguous.store(false, Ordering::Relaxed);
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        if written.is_ready() {
+            self.activity.sent();
+        }
+        written
     }
 
+    /// hyper flushes when it has written all it has: a whole response, once that is complete.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        if flushed.is_ready() {
+            self.activity.flushed();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -3,7 +3,11 @@
 //! One thread does all socket I/O; components run on others. A computing component can thus never delay accepting a
 //! connection or sending a response.
 
+mod activity;
+mod capacity;
+mod connections;
 mod framing;
+mod heavy;
 mod pool;
 mod request;
 mod response;
@@ -13,40 +17,43 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use http::header::TRANSFER_ENCODING;
-use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http::{Request, StatusCode};
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmtime_wasi_http::WasiBody;
 
 use crate::Host;
 use crate::storage::Limits;
+use activity::Activity;
+use capacity::{CONNECTIONS_MAX, Capacity};
+use connections::{Admitted, Connections};
 use framing::InspectedStream;
+pub(crate) use heavy::HeavyRequests;
 use pool::Pool;
 use request::Origin;
+use response::Response;
 use routes::{Route, Routes};
 
 /// How long a client may take to send the head of a request, and how long it may keep an idle connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// The most connections at the same time; the system queues further ones.
-const CONNECTIONS_MAX: usize = 1024;
+/// How long a client may take nothing of a response.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may keep a stopping server waiting: it may have been about to send or to read.
+const UNREAD_TIMEOUT_STOPPING: Duration = Duration::from_secs(1);
+/// How often both are checked.
+const UNREAD_CHECK: Duration = Duration::from_secs(1);
+const UNREAD_CHECK_STOPPING: Duration = Duration::from_millis(50);
 /// The most of a request that is buffered before a component takes it, head included, in bytes.
 const BUFFER_SIZE_MAX: usize = 64 * 1024;
-/// How long requests in flight may take after a signal to stop.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long components may take to end after that.
+/// How long components may take to end after the last connection.
 const COMPONENTS_TIMEOUT: Duration = Duration::from_secs(1);
 /// The pause after a failed accept, which usually means that no file descriptor is free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -55,16 +62,49 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct Server {
     host: Host,
     router: Arc<Router>,
+    capacity: Capacity,
+}
+
+/// What a server grants its clients.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerConfig {
+    /// The most connections of one client: an IPv4 address, or an IPv6 /64 network. `None` is unlimited, for a server
+    /// behind a proxy, which is the only client.
+    pub client_connections_max: Option<usize>,
+    /// How long requests in flight may take after a signal to stop.
+    pub stop_timeout: Duration,
+}
+
+impl ServerConfig {
+    /// The default of [`Self::client_connections_max`]: half of all connections.
+    pub const CLIENT_CONNECTIONS_MAX: usize = CONNECTIONS_MAX / 2;
+}
+
+/// What a running server reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It accepts connections.
+    Listening,
+    /// It has received a signal to stop, and accepts no more connections.
+    Stopping,
 }
 
 /// The components behind their routes.
 struct Router {
     routes: Routes<Arc<Pool>>,
-    components: Handle,
 }
 
 impl Server {
+    /// Checks that the limits of this process allow a server, as creating one does. Raises a low soft limit of open files.
+    ///
+    /// # Errors
+    /// A limit is too low.
+    pub fn check_limits() -> Result<()> {
+        Capacity::of_process().map(drop)
+    }
+
     pub(crate) fn new(host: Host) -> Result<Self> {
+        let capacity = Capacity::of_process()?;
         let manifest = &host.app().main;
         let mut pools: HashMap<&str, Arc<Pool>> = HashMap::new();
         let mut routes = Vec::new();
@@ -72,56 +112,81 @@ impl Server {
             let name = trigger.component.as_str();
             if !pools.contains_key(name) {
                 let component = host.load(manifest, name, Limits::REQUEST)?;
-                pools.insert(name, Arc::new(Pool::new(host.engine.clone(), component)?));
+                let heavy = manifest.component[name].heavy_requests()?;
+                let engine = host.engine.clone();
+                pools.insert(name, Pool::start(engine, host.threads.handle(), component, heavy, capacity.instances)?);
             }
             routes.push(Route { raw: trigger.route.clone(), target: pools[name].clone() });
         }
-        let router = Router { routes: Routes::new(routes), components: host.threads.handle().clone() };
-        Ok(Self { host, router: Arc::new(router) })
+        Ok(Self { router: Arc::new(Router { routes: Routes::new(routes) }), capacity, host })
     }
 
-    /// Serves until SIGTERM or SIGINT, then waits for requests in flight: for ten seconds at most, or until a second
-    /// signal. Calls `ready` when it accepts connections. May raise the process's soft limit of open files.
+    /// Serves until SIGTERM or SIGINT, then waits for requests in flight, until a second signal at most. Returns how many
+    /// requests were cut off.
     ///
     /// # Errors
     /// The system refuses a thread, a signal handler or the listener.
-    pub fn run(self, listener: std::net::TcpListener, ready: impl FnOnce()) -> Result<()> {
+    pub fn run(
+        self,
+        listener: std::net::TcpListener,
+        config: &ServerConfig,
+        on_event: impl FnMut(Event),
+    ) -> Result<usize> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.context("cannot start the network thread")?.block_on(serve(self.router, listener, ready))?;
-        self.host.engine.is_stopping.store(true, Ordering::Relaxed);
+        let runtime = runtime.context("cannot start the network thread")?;
+        let connections = Connections::new(self.capacity.connections, config.client_connections_max);
+        let cut_off = runtime.block_on(serve(self.router, listener, connections, config.stop_timeout, on_event))?;
         self.host.threads.shutdown_timeout(COMPONENTS_TIMEOUT);
-        Ok(())
+        Ok(cut_off)
     }
 }
 
-async fn serve(router: Arc<Router>, listener: std::net::TcpListener, ready: impl FnOnce()) -> Result<()> {
+async fn serve(
+    router: Arc<Router>,
+    listener: std::net::TcpListener,
+    connections: Arc<Connections>,
+    stop_timeout: Duration,
+    mut on_event: impl FnMut(Event),
+) -> Result<usize> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
-    let connections = GracefulShutdown::new();
-    ready();
+    let graceful = GracefulShutdown::new();
+    on_event(Event::Listening);
     tokio::select! {
-        never = accept(&router, &listener, &connections) => match never {},
+        never = accept(&router, &listener, &connections, &graceful) => match never {},
+        never = cut_unread(&connections) => match never {},
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
     drop(listener);
+    on_event(Event::Stopping);
+    let mut cut_off = 0;
     tokio::select! {
-        () = connections.shutdown() => {}
-        () = tokio::time::sleep(SHUTDOWN_TIMEOUT) => {}
+        () = graceful.shutdown() => {}
+        never = cut_idle(&connections, &mut cut_off) => match never {},
+        () = tokio::time::sleep(stop_timeout) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    Ok(())
+    Ok(cut_off + connections.in_flight())
 }
 
-async fn accept(router: &Arc<Router>, listener: &TcpListener, connections: &GracefulShutdown) -> Infallible {
-    let permits = Arc::new(Semaphore::new(connections_max()));
+async fn accept(
+    router: &Arc<Router>,
+    listener: &TcpListener,
+    connections: &Arc<Connections>,
+    graceful: &GracefulShutdown,
+) -> Infallible {
     loop {
-        let permit = permits.clone().acquire_owned().await;
         match listener.accept().await {
-            Ok((stream, client)) => serve_connection(router.clone(), stream, client, connections, permit.ok()),
+            Ok((stream, client)) => {
+                // Without room, the connection is closed again.
+                if let Some(admitted) = connections.admit(client.ip()).await {
+                    serve_connection(router.clone(), stream, client, graceful, connections.clone(), admitted);
+                }
+            }
             Err(error) => {
                 log::error!("cannot accept a connection: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -130,44 +195,55 @@ async fn accept(router: &Arc<Router>, listener: &TcpListener, connections: &Grac
     }
 }
 
-/// Returns the most connections to accept: half of the file descriptors are reserved for databases. Raises a low soft
-/// limit of descriptors.
-fn connections_max() -> usize {
-    let limit = getrlimit(Resource::Nofile);
-    let wanted = 4 * CONNECTIONS_MAX as u64;
-    if limit.current.is_some_and(|current| current < wanted) {
-        let current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
-        let _ = setrlimit(Resource::Nofile, Rlimit { current, ..limit });
+/// Closes connections whose clients do not read.
+async fn cut_unread(connections: &Connections) -> Infallible {
+    loop {
+        tokio::time::sleep(UNREAD_CHECK).await;
+        connections.cut_unread(UNREAD_TIMEOUT);
     }
-    let files = getrlimit(Resource::Nofile).current.and_then(|files| usize::try_from(files).ok());
-    files.map_or(CONNECTIONS_MAX, |files| (files / 2).clamp(1, CONNECTIONS_MAX))
 }
 
-/// Serves a connection, which holds `permit` until it ends.
+/// Closes connections whose clients keep the stopping server waiting, and counts the requests that are cut off.
+async fn cut_idle(connections: &Connections, cut_off: &mut usize) -> Infallible {
+    loop {
+        tokio::time::sleep(UNREAD_CHECK_STOPPING).await;
+        *cut_off += connections.cut_idle(UNREAD_TIMEOUT_STOPPING);
+    }
+}
+
 fn serve_connection(
     router: Arc<Router>,
     stream: TcpStream,
     client: SocketAddr,
-    connections: &GracefulShutdown,
-    permit: Option<OwnedSemaphorePermit>,
+    graceful: &GracefulShutdown,
+    connections: Arc<Connections>,
+    admitted: Admitted,
 ) {
     // With Nagle's algorithm, the second packet of a response would wait for a delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let Ok(server) = stream.local_addr() else {
         return;
     };
-    let stream = InspectedStream::new(stream, BUFFER_SIZE_MAX);
+    let activity = admitted.activity.clone();
+    let stream = InspectedStream::new(stream, activity.clone(), BUFFER_SIZE_MAX);
     let is_ambiguous = stream.is_ambiguous();
     let service = service_fn(move |request: Request<Incoming>| {
-        let router = router.clone();
-        let is_ambiguous = is_ambiguous.load(Ordering::Relaxed);
+        let (router, connections, activity) = (router.clone(), connections.clone(), activity.clone());
+        let is_ambiguous = is_ambiguous.load(std::sync::atomic::Ordering::Relaxed);
         let is_last = request.headers().contains_key(TRANSFER_ENCODING);
         async move {
+            activity.begin_request();
             let response = match is_ambiguous {
                 true => response::error(StatusCode::BAD_REQUEST),
-                false => router.answer(request, client, server).await,
+                false => router.answer(request, client, server, &activity).await,
             };
-            Ok::<_, Infallible>(if is_last { response::closing(response) } else { response })
+            let size = response.body().size_hint().lower();
+            connections.begin_response(&activity, usize::try_from(size).unwrap_or(usize::MAX));
+            Ok::<_, Infallible>(if is_last || connections.is_crowded() {
+                response::closing(response)
+            } else {
+                response
+            })
         }
     });
     let connection = http1::Builder::new()
@@ -175,17 +251,25 @@ fn serve_connection(
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(BUFFER_SIZE_MAX)
         .serve_connection(TokioIo::new(stream), service);
-    let connection = connections.watch(connection);
+    let connection = graceful.watch(connection);
     tokio::spawn(async move {
-        // An error here is the client's, which is no longer reachable.
-        let _ = connection.await;
-        drop(permit);
+        tokio::select! {
+            // An error here is the client's, which is no longer reachable.
+            _ = connection => {}
+            () = admitted.activity.is_cut() => {}
+        }
     });
 }
 
 impl Router {
     /// Answers one request. Cancelled when the client closes the connection.
-    async fn answer(&self, request: Request<Incoming>, client: SocketAddr, server: SocketAddr) -> Response<WasiBody> {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        client: SocketAddr,
+        server: SocketAddr,
+        activity: &Activity,
+    ) -> Response {
         let path = request.uri().path().to_owned();
         let Some((route, tail)) = self.routes.find(&path) else {
             return response::error(StatusCode::NOT_FOUND);
@@ -195,13 +279,8 @@ impl Router {
             Ok(body) => body,
             Err(refusal) => return refusal,
         };
-        let Some(permit) = route.target.permit().await else {
-            return response::overloaded();
-        };
+        activity.begin_work();
         let origin = Origin { client, server, route: &route.raw, prefix: route.prefix(), tail };
-        let request = request::for_component(head, body, &origin);
-        let pool = route.target.clone();
-        let answered = self.components.spawn(async move { pool.answer(request, permit).await }).await;
-        answered.unwrap_or_else(|_| response::error(StatusCode::INTERNAL_SERVER_ERROR))
+        route.target.answer(request::for_component(head, body, &origin)).await
     }
 }

@@ -1,176 +1,227 @@
 //! The instances that answer requests: reused, limited in number, and with one request at a time each, so that a trap
 //! fails only one request. Throughput does not suffer.
+//!
+//! A request first waits for a place. Heavy requests, those that the manifest lists because they compute for long, also
+//! need one of a few places of their own: however many there are, the other requests find an instance and a processor.
 
-use std::pin::Pin;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::num::NonZero;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use http::{Response, StatusCode};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Interval, MissedTickBehavior};
-use wasmtime::component::GuestTaskId;
-use wasmtime::{Store, StoreContextMut};
-use wasmtime_wasi_http::handler::{
-    ExpirationError, HandlerState, Instance, InstantiationError, ProxyHandler, ProxyPre, ShouldAccept,
-    TrapOrPanicError, WorkerExpiration, WorkerState, WorkerStatus,
-};
-use wasmtime_wasi_http::p3::bindings::ServicePre;
+use http::StatusCode;
+use http_body_util::{BodyExt as _, Limited};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::JoinSet;
+use wasmtime::component::Accessor;
+use wasmtime::{Store, ToWasmtimeResult as _};
+use wasmtime_wasi_http::p3::Request as GuestRequest;
+use wasmtime_wasi_http::p3::bindings::{Service, ServicePre};
 use wasmtime_wasi_http::{WasiBody, WasiHttpView as _};
 
 use crate::cause;
-use crate::engine::{Engine, INSTANCES_MAX};
+use crate::engine::Engine;
 use crate::host::LoadedComponent;
 use crate::instance::{Grants, InstanceState};
-use crate::serve::response;
+use crate::serve::heavy::HeavyRequests;
+use crate::serve::response::{self, Response};
 
 /// How long a request may wait for an instance.
-const PERMIT_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a component may take to begin its response, and then to end it. Hashing a password in all instances at the
-/// same time takes some 15 s on two processors.
+const PLACE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a component may work on a request, before and after its response. The most expensive password hash takes less
+/// than ten seconds of a processor, and a heavy request shares that with one other.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// Heavy requests per processor: with one, it would be idle while that waits for the database.
+const HEAVY_PER_PROCESSOR: usize = 2;
+/// The largest response of a component, in bytes.
+const RESPONSE_SIZE_MAX: usize = 8 << 20;
 /// How long an idle instance is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often idle instances are looked for.
+const IDLE_CHECK: Duration = Duration::from_secs(5);
 /// How many requests an instance answers before a new one with fresh memory takes its place.
 const REUSE_MAX: usize = 1000;
 /// The most of a request's path that is logged, in characters.
 const LOGGED_PATH_MAX: usize = 200;
-/// How often an instance checks its timeouts.
-const EXPIRATION_CHECK: Duration = Duration::from_secs(1);
 
 /// The instances of one component.
 pub(crate) struct Pool {
-    handler: ProxyHandler<Instances>,
-    permits: Arc<Semaphore>,
+    instances: Arc<Instances>,
+    threads: Handle,
+    places: Arc<Semaphore>,
+    heavy_places: Arc<Semaphore>,
+    heavy_requests: HeavyRequests,
+}
+
+/// Permission to use an instance.
+type Place = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
+
+/// Creates instances and keeps idle ones.
+struct Instances {
+    engine: Arc<Engine>,
+    pre: ServicePre<InstanceState>,
+    grants: Arc<Grants>,
+    name: String,
+    /// The last used one is last, and is used next: the others get old.
+    idle: Mutex<Vec<Instance>>,
+}
+
+struct Instance {
+    store: Store<InstanceState>,
+    service: Service,
+    request_count: usize,
+    idle_since: Instant,
 }
 
 impl Pool {
-    /// Creates an empty pool for `component`.
-    pub(crate) fn new(engine: Arc<Engine>, component: LoadedComponent) -> Result<Self> {
+    /// Creates a pool of at most `instances_max` instances, which run on `threads`, and its first instance.
+    ///
+    /// # Errors
+    /// The component exports no HTTP handler, or cannot be instantiated.
+    pub(crate) fn start(
+        engine: Arc<Engine>,
+        threads: &Handle,
+        component: LoadedComponent,
+        heavy_requests: HeavyRequests,
+        instances_max: usize,
+    ) -> Result<Arc<Self>> {
         let LoadedComponent { name, pre, grants } = component;
         let pre = ServicePre::new(pre).map_err(|_| {
             anyhow!("the component {name:?} answers no requests: it does not export wasi:http/handler@0.3")
         })?;
-        let instances = Instances { engine, pre: ProxyPre::P3(pre), grants, name: name.into() };
-        Ok(Self { handler: ProxyHandler::new(instances), permits: Arc::new(Semaphore::new(INSTANCES_MAX)) })
-    }
-
-    /// Waits for permission to call [`Self::answer`]; hold the permit during the call. `None` on timeout.
-    pub(crate) async fn permit(&self) -> Option<OwnedSemaphorePermit> {
-        let permit = tokio::time::timeout(PERMIT_TIMEOUT, self.permits.clone().acquire_owned()).await;
-        permit.ok()?.ok()
+        let instances = Arc::new(Instances { engine, pre, grants, name, idle: Mutex::default() });
+        let first = threads.block_on(instances.instantiate());
+        let first = first.map_err(|error| anyhow!("cannot start the component {:?}: {error:#}", instances.name))?;
+        instances.idle().push(first);
+        threads.spawn(end_idle(Arc::downgrade(&instances)));
+        let heavy_max = HEAVY_PER_PROCESSOR * available_parallelism().map_or(1, NonZero::get);
+        Ok(Arc::new(Self {
+            instances,
+            threads: threads.clone(),
+            places: Arc::new(Semaphore::new(instances_max)),
+            heavy_places: Arc::new(Semaphore::new(heavy_max.min(instances_max / 2).max(1))),
+            heavy_requests,
+        }))
     }
 
     /// Answers `request` with an instance. A failure is logged and becomes an error response.
-    pub(crate) async fn answer(
-        &self,
+    ///
+    /// If this is cancelled, because the client has gone, a heavy request ends at once. Others are completed: a client may
+    /// close the connection as soon as it has sent, for example, a logout.
+    pub(crate) async fn answer(&self, request: http::Request<WasiBody>) -> Response {
+        let is_heavy = self.heavy_requests.contain(request.method(), request.uri().path());
+        let Ok(place) = tokio::time::timeout(PLACE_TIMEOUT, self.place(is_heavy)).await else {
+            return response::busy();
+        };
+        let (reply, response) = oneshot::channel();
+        // Dropping it ends the task.
+        let mut task = JoinSet::new();
+        task.spawn_on(self.instances.clone().answer(request, reply, place), &self.threads);
+        if !is_heavy {
+            task.detach_all();
+        }
+        response.await.unwrap_or_else(|_| response::error(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+
+    async fn place(&self, is_heavy: bool) -> Option<Place> {
+        let heavy = if is_heavy { Some(self.heavy_places.clone().acquire_owned().await.ok()?) } else { None };
+        Some((self.places.clone().acquire_owned().await.ok()?, heavy))
+    }
+}
+
+impl Instances {
+    /// Answers `request` with an idle or a new instance, which is kept if it did not fail.
+    async fn answer(
+        self: Arc<Self>,
         request: http::Request<WasiBody>,
-        _permit: OwnedSemaphorePermit,
-    ) -> Response<WasiBody> {
+        reply: oneshot::Sender<Response>,
+        _place: Option<Place>,
+    ) {
         let path: String = request.uri().path().escape_debug().take(LOGGED_PATH_MAX).collect();
         let line = format!("{} {path}", request.method());
-        let instances = self.handler.state();
-        let _busy = instances.engine.busy();
-        let error = match self.handler.handle(line.clone(), request).await {
-            Ok(response) => return response,
-            Err(error) => error,
+        let _busy = self.engine.busy();
+        let mut reply = Some(reply);
+        let answered = tokio::time::timeout(REQUEST_TIMEOUT, self.try_answer(request, &mut reply)).await;
+        let (status, cause) = match answered {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, cause(&error)),
+            Err(_) => (StatusCode::GATEWAY_TIMEOUT, format!("took more than {} s", REQUEST_TIMEOUT.as_secs())),
         };
-        // `Worker::drop` logs the cause of a trap.
-        if !error.is::<TrapOrPanicError>() {
-            let inner = error.downcast_ref::<InstantiationError<String>>().map_or(&error, |failed| &failed.error);
-            log::error!("{line}: {}: {}", instances.name, cause(inner));
-        }
-        response::error(match error.is::<ExpirationError>() {
-            true => StatusCode::GATEWAY_TIMEOUT,
-            false => StatusCode::INTERNAL_SERVER_ERROR,
-        })
-    }
-}
-
-/// Creates instances.
-struct Instances {
-    engine: Arc<Engine>,
-    pre: ProxyPre<InstanceState>,
-    grants: Arc<Grants>,
-    name: Arc<str>,
-}
-
-impl HandlerState for Instances {
-    type StoreData = InstanceState;
-    type WorkerExpiration = Expiration;
-    type WorkerState = Worker;
-
-    async fn instantiate(&self) -> wasmtime::Result<Instance<InstanceState, Expiration, Worker>> {
-        let mut store = InstanceState::new_store(&self.engine, &self.grants, &[]);
-        let proxy = self.pre.instantiate_async(&mut store).await?;
-        let mut checks = tokio::time::interval(EXPIRATION_CHECK);
-        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let worker = Worker { engine: self.engine.clone(), name: self.name.clone(), last_request: Mutex::default() };
-        Ok(Instance { store, proxy, view: InstanceState::http, expiration: Expiration { checks }, state: worker })
-    }
-}
-
-/// Ends an instance that is idle or stuck.
-struct Expiration {
-    checks: Interval,
-}
-
-impl WorkerExpiration for Expiration {
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>, status: WorkerStatus, start: Instant) -> Poll<()> {
-        let limit = match status {
-            WorkerStatus::Idle => IDLE_TIMEOUT,
-            // The request itself times out first, with a response; this catches a component that never yields.
-            WorkerStatus::Requests => REQUEST_TIMEOUT + 2 * EXPIRATION_CHECK,
-            WorkerStatus::PostReturn => REQUEST_TIMEOUT,
-        };
-        loop {
-            ready!(self.checks.poll_tick(cx));
-            if start.elapsed() >= limit {
-                return Poll::Ready(());
-            }
-        }
-    }
-}
-
-/// Decides whether an instance accepts a request, and logs why it ended.
-struct Worker {
-    engine: Arc<Engine>,
-    name: Arc<str>,
-    /// Method and path.
-    last_request: Mutex<String>,
-}
-
-impl WorkerState for Worker {
-    type StoreData = InstanceState;
-    type RequestData = String;
-
-    fn should_accept_request(&self, concurrent_count: usize, total_count: usize) -> ShouldAccept {
-        match (concurrent_count, total_count) {
-            (_, REUSE_MAX..) => ShouldAccept::Never,
-            (0, _) => ShouldAccept::Yes,
-            _ => ShouldAccept::No,
+        log::error!("{line}: {}: {cause}", self.name);
+        if let Some(reply) = reply {
+            let _ = reply.send(response::error(status));
         }
     }
 
-    fn on_request_start(
+    async fn try_answer(
         &self,
-        _store: StoreContextMut<'_, InstanceState>,
-        line: String,
-        _task: GuestTaskId,
-    ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
-        *self.last_request.lock().unwrap_or_else(PoisonError::into_inner) = line;
-        Box::pin(tokio::time::sleep(REQUEST_TIMEOUT))
+        request: http::Request<WasiBody>,
+        reply: &mut Option<oneshot::Sender<Response>>,
+    ) -> wasmtime::Result<()> {
+        let idle = self.idle().pop();
+        let mut instance = match idle {
+            Some(instance) => instance,
+            None => self.instantiate().await?,
+        };
+        let service = &instance.service;
+        let answer = async |accessor: &Accessor<_>| -> wasmtime::Result<()> {
+            let response = answer(accessor, service, request).await?;
+            if let Some(reply) = reply.take() {
+                // An error means that the client has gone.
+                let _ = reply.send(response);
+            }
+            // The component may continue after its response.
+            std::future::poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+            Ok(())
+        };
+        instance.store.run_concurrent(answer).await??;
+        instance.request_count += 1;
+        if instance.request_count < REUSE_MAX {
+            instance.idle_since = Instant::now();
+            self.idle().push(instance);
+        }
+        Ok(())
     }
 
-    fn drop(&self, store: Store<InstanceState>, result: wasmtime::Result<()>) {
-        if let Err(error) = result
-            && !self.engine.is_stopping.load(Ordering::Relaxed)
-        {
-            let line = self.last_request.lock().unwrap_or_else(PoisonError::into_inner);
-            log::error!("{line}: {}: {}", self.name, cause(&error));
-        }
-        drop(store);
+    async fn instantiate(&self) -> wasmtime::Result<Instance> {
+        let mut store = InstanceState::new_store(&self.engine, &self.grants, &[]);
+        let service = self.pre.instantiate_async(&mut store).await?;
+        Ok(Instance { store, service, request_count: 0, idle_since: Instant::now() })
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Instance>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Passes `request` to the component and collects its response. The client cannot keep the instance waiting.
+async fn answer(
+    accessor: &Accessor<InstanceState>,
+    service: &Service,
+    request: http::Request<WasiBody>,
+) -> wasmtime::Result<Response> {
+    let (request, sent) = accessor.with(|mut store| {
+        let (request, sent) = GuestRequest::from_http(store.get().http().hooks, request);
+        (request, Box::into_pin(Box::new(sent) as Box<dyn Future<Output = _> + Send>))
+    });
+    let response = service.handle(accessor, request).await??;
+    let response = accessor.with(|store| response.into_http(store, sent))?;
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, RESPONSE_SIZE_MAX).collect().await.map_err(|error| anyhow!(error));
+    Ok(Response::from_parts(head, body.to_wasmtime_result()?.to_bytes().into()))
+}
+
+/// Ends instances that were idle for long, until the server ends. Their memory returns to the system.
+async fn end_idle(instances: Weak<Instances>) {
+    loop {
+        tokio::time::sleep(IDLE_CHECK).await;
+        let Some(instances) = instances.upgrade() else { return };
+        let mut idle = instances.idle();
+        let old = idle.partition_point(|instance| instance.idle_since.elapsed() > IDLE_TIMEOUT);
+        let old: Vec<_> = idle.drain(..old).collect();
+        drop(idle);
+        drop(old);
     }
 }

@@ -4,15 +4,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::StatusCode;
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
-use http::{Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use wasmtime_wasi_http::WasiBody;
 
-use crate::serve::response;
+use crate::serve::response::{self, Response};
 
 /// How long a client may take to send a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -35,7 +35,7 @@ pub(crate) struct Origin<'a> {
 
 /// Reads the whole body, or returns the response that refuses it. It is read before an instance is taken, so that slow
 /// clients do not occupy instances.
-pub(crate) async fn read_body(body: Incoming) -> Result<Bytes, Response<WasiBody>> {
+pub(crate) async fn read_body(body: Incoming) -> Result<Bytes, Response> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }

@@ -1,0 +1,81 @@
+//! How much work the limits of the process allow: see `ulimit -n` and `ulimit -v`.
+
+use anyhow::{Result, bail};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::engine::{INSTANCE_ADDRESS_SPACE, INSTANCES_MAX};
+
+/// The most connections at the same time.
+pub(crate) const CONNECTIONS_MAX: usize = 1024;
+/// Files that are open whatever the load: the standard streams, the listener, tokio's, the key-value store, the cache.
+const FILES_RESERVED: usize = 32;
+/// Files of an instance: its database, the write-ahead log, and as many until a former instance has closed its own.
+const FILES_PER_INSTANCE: usize = 4;
+/// Fewer files than this would leave a handful of connections.
+const FILES_MIN: usize = 48;
+/// Address space of the program without instances: code, stacks and heaps of the threads, the compiler.
+const ADDRESS_SPACE_RESERVED: usize = 1 << 30;
+
+/// How many instances and connections there may be at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Capacity {
+    pub(crate) instances: usize,
+    pub(crate) connections: usize,
+}
+
+impl Capacity {
+    /// Returns the capacity of this process. Raises a low soft limit of open files.
+    ///
+    /// # Errors
+    /// A limit is too low to serve at all.
+    pub(crate) fn of_process() -> Result<Self> {
+        let wanted = FILES_RESERVED + INSTANCES_MAX * FILES_PER_INSTANCE + CONNECTIONS_MAX;
+        let files = getrlimit(Resource::Nofile);
+        if files.current.is_some_and(|current| current < wanted as u64) {
+            let current = Some(files.maximum.map_or(wanted as u64, |maximum| maximum.min(wanted as u64)));
+            let _ = setrlimit(Resource::Nofile, Rlimit { current, ..files });
+        }
+        let current = |resource| getrlimit(resource).current.and_then(|limit| usize::try_from(limit).ok());
+        Self::of(current(Resource::Nofile).unwrap_or(wanted), current(Resource::As).unwrap_or(usize::MAX))
+    }
+
+    /// Returns the capacity of a process with this many open files and bytes of address space.
+    fn of(files: usize, address_space: usize) -> Result<Self> {
+        if files < FILES_MIN {
+            bail!("the limit of open files is {files}, must be at least {FILES_MIN}: see `ulimit -n`");
+        }
+        let by_space = address_space.saturating_sub(ADDRESS_SPACE_RESERVED) / INSTANCE_ADDRESS_SPACE;
+        if by_space == 0 {
+            let min = (ADDRESS_SPACE_RESERVED + INSTANCE_ADDRESS_SPACE) >> 10;
+            bail!(
+                "the limit of address space is {} KiB, must be at least {min} KiB: see `ulimit -v`",
+                address_space >> 10
+            );
+        }
+        let files = files - FILES_RESERVED;
+        let instances = (files / 2 / FILES_PER_INSTANCE).min(by_space).min(INSTANCES_MAX);
+        let connections = (files - instances * FILES_PER_INSTANCE).min(CONNECTIONS_MAX);
+        Ok(Self { instances, connections })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_capacity_follows_the_limits() {
+        let of = |files, address_space| Capacity::of(files, address_space).unwrap();
+        assert_eq!(of(4096, usize::MAX), Capacity { instances: INSTANCES_MAX, connections: CONNECTIONS_MAX });
+        assert_eq!(of(1024, usize::MAX), Capacity { instances: INSTANCES_MAX, connections: 736 });
+        assert_eq!(of(64, usize::MAX), Capacity { instances: 4, connections: 16 });
+        assert_eq!(of(4096, 2 << 30).instances, 16);
+    }
+
+    #[test]
+    fn limits_that_are_too_low_are_refused() {
+        let refused = |files, address_space| Capacity::of(files, address_space).unwrap_err().to_string();
+        assert!(refused(32, usize::MAX).contains("ulimit -n"));
+        assert!(refused(4096, 1 << 30).contains("ulimit -v"));
+    }
+}

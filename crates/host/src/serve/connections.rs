@@ -1,0 +1,265 @@
+//! The open connections: how many there may be, and which is closed for another.
+//!
+//! A client that keeps the server waiting costs a connection, and memory if it does not read its response. When there is no
+//! more of either, the connection that has kept the server waiting longest is closed. One whose request is being worked on
+//! never is. While others wait for room, responses end their connections.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::serve::activity::{Activity, Phase};
+
+/// The most bytes of all responses that clients have not taken.
+const RESPONSES_SIZE_MAX: usize = 128 << 20;
+/// Smaller responses are not added up: all connections together cannot have many bytes of them.
+const RESPONSE_SIZE_COUNTED: usize = 32 << 10;
+/// How long a connection may wait for its client before it can be closed for another. A busy client sends its next request
+/// sooner.
+const IDLE_MIN: Duration = Duration::from_millis(100);
+/// How often a client that waits for room looks for such a connection.
+const ADMISSION_CHECK: Duration = Duration::from_millis(20);
+
+/// The open connections of a server.
+pub(crate) struct Connections {
+    limit: usize,
+    client_limit: Option<usize>,
+    open: Mutex<HashMap<usize, Open>>,
+    next_id: AtomicUsize,
+    ended: Notify,
+    is_crowded: AtomicBool,
+}
+
+struct Open {
+    network: IpAddr,
+    activity: Arc<Activity>,
+}
+
+/// An open connection. Dropping it makes room for another.
+pub(crate) struct Admitted {
+    connections: Arc<Connections>,
+    id: usize,
+    pub(crate) activity: Arc<Activity>,
+}
+
+impl Connections {
+    /// Allows `limit` connections, of these `client_limit` to one client.
+    pub(crate) fn new(limit: usize, client_limit: Option<usize>) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            client_limit,
+            open: Mutex::default(),
+            next_id: AtomicUsize::new(0),
+            ended: Notify::new(),
+            is_crowded: AtomicBool::new(false),
+        })
+    }
+
+    /// Admits a connection of `client`, for which another may be closed: one of the same client if that has too many. Waits
+    /// while all others are in use; `None` if all of the client's are.
+    pub(crate) async fn admit(self: &Arc<Self>, client: IpAddr) -> Option<Admitted> {
+        let network = network(client);
+        loop {
+            {
+                let mut open = self.lock();
+                let count = || open.values().filter(|other| other.network == network).count();
+                let is_greedy = self.client_limit.is_some_and(|limit| count() >= limit);
+                if !is_greedy && open.len() < self.limit {
+                    self.is_crowded.store(false, Ordering::Relaxed);
+                    let activity = Arc::new(Activity::new());
+                    let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+                    open.insert(id, Open { network, activity: activity.clone() });
+                    return Some(Admitted { connections: self.clone(), id, activity });
+                }
+                let candidates = open.values().filter(|other| !is_greedy || other.network == network);
+                match idlest(candidates) {
+                    Some(idlest) => idlest.cut(),
+                    None if is_greedy => return None,
+                    None => self.is_crowded.store(true, Ordering::Relaxed),
+                }
+            }
+            let _ = tokio::time::timeout(ADMISSION_CHECK, self.ended.notified()).await;
+        }
+    }
+
+    /// Whether a client waits for room.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.is_crowded.load(Ordering::Relaxed)
+    }
+
+    /// Begins a response of `size` bytes. While all responses have too many, the connection whose client has taken nothing
+    /// for longest is closed.
+    pub(crate) fn begin_response(&self, activity: &Activity, size: usize) {
+        activity.begin_response(size);
+        if size < RESPONSE_SIZE_COUNTED {
+            return;
+        }
+        let open = self.lock();
+        let mut sending: Vec<_> = open.values().map(|open| (open.activity.state(), &open.activity)).collect();
+        sending.retain(|(state, _)| state.response_size >= RESPONSE_SIZE_COUNTED);
+        let mut total: usize = sending.iter().map(|(state, _)| state.response_size).sum();
+        sending.sort_unstable_by_key(|(state, _)| state.since);
+        for (state, activity) in sending {
+            if total <= RESPONSES_SIZE_MAX {
+                break;
+            }
+            activity.cut();
+            total -= state.response_size;
+        }
+    }
+
+    /// Closes connections whose clients have taken nothing of a response for `limit`.
+    pub(crate) fn cut_unread(&self, limit: Duration) {
+        self.cut(|phase, waited| phase == Phase::Sending && waited >= limit);
+    }
+
+    /// Closes connections that have waited for their clients for `limit`; returns how many of them had a request in flight.
+    pub(crate) fn cut_idle(&self, limit: Duration) -> usize {
+        self.cut(|phase, waited| phase != Phase::Working && waited >= limit)
+    }
+
+    /// Returns how many connections have a request in flight.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.lock().values().filter(|open| open.activity.state().phase != Phase::Idle).count()
+    }
+
+    /// Closes connections by their phase and the time since the client moved.
+    fn cut(&self, applies: impl Fn(Phase, Duration) -> bool) -> usize {
+        let now = Instant::now();
+        let mut in_flight = 0;
+        self.lock().retain(|_, open| {
+            let state = open.activity.state();
+            let is_cut = applies(state.phase, now.saturating_duration_since(state.since));
+            if is_cut {
+                open.activity.cut();
+                in_flight += usize::from(state.phase != Phase::Idle);
+            }
+            !is_cut
+        });
+        in_flight
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<usize, Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.connections.lock().remove(&self.id);
+        self.connections.ended.notify_one();
+    }
+}
+
+/// Returns the connection that has waited for its client longest, if any has for [`IDLE_MIN`].
+fn idlest<'a>(open: impl Iterator<Item = &'a Open>) -> Option<&'a Activity> {
+    let states = open.map(|open| (open.activity.state(), &*open.activity));
+    let waiting = states.filter(|(state, _)| state.phase != Phase::Working && state.since.elapsed() >= IDLE_MIN);
+    waiting.min_by_key(|(state, _)| state.since).map(|(_, activity)| activity)
+}
+
+/// Returns the network whose connections count together: an IPv4 address, or an IPv6 /64 (RFC 6177).
+fn network(client: IpAddr) -> IpAddr {
+    match client.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+    const B: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
+
+    /// Runs `test` on one thread, as the server does.
+    fn run(test: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(test);
+    }
+
+    /// Holds `admitted` until it is cut.
+    fn hold(admitted: Admitted) -> tokio::task::JoinHandle<()> {
+        tokio::spawn(async move { admitted.activity.is_cut().await })
+    }
+
+    #[test]
+    fn the_idlest_connection_makes_room() {
+        run(async {
+            let connections = Connections::new(3, None);
+            let [working, idle, recent] = [A, A, A].map(|client| {
+                let connections = connections.clone();
+                async move { connections.admit(client).await.unwrap() }
+            });
+            let (working, idle, recent) = (working.await, idle.await, recent.await);
+            working.activity.begin_work();
+            tokio::time::sleep(IDLE_MIN).await;
+            recent.activity.received();
+            let (working, idle, recent) = (hold(working), hold(idle), hold(recent));
+            let _fourth = connections.admit(B).await.unwrap();
+            idle.await.unwrap();
+            assert!(!working.is_finished() && !recent.is_finished());
+        });
+    }
+
+    #[test]
+    fn a_client_with_too_many_connections_loses_its_own() {
+        run(async {
+            let connections = Connections::new(9, Some(2));
+            let other = hold(connections.admit(B).await.unwrap());
+            let first = hold(connections.admit(A).await.unwrap());
+            tokio::time::sleep(IDLE_MIN).await;
+            let second = connections.admit(A).await.unwrap();
+            let third = connections.admit(A).await.unwrap();
+            first.await.unwrap();
+            assert!(!other.is_finished());
+            second.activity.begin_work();
+            third.activity.begin_work();
+            assert!(connections.admit(A).await.is_none(), "all of its connections are being worked on");
+            assert!(connections.admit(B).await.is_some());
+        });
+    }
+
+    #[test]
+    fn unread_responses_have_a_bound() {
+        run(async {
+            let connections = Connections::new(9, None);
+            let mut held = Vec::new();
+            for _ in 0..5 {
+                let admitted = connections.admit(A).await.unwrap();
+                connections.begin_response(&admitted.activity, RESPONSES_SIZE_MAX / 4);
+                held.push(hold(admitted));
+            }
+            held.remove(0).await.unwrap();
+            tokio::task::yield_now().await;
+            assert!(held.iter().all(|connection| !connection.is_finished()));
+        });
+    }
+
+    #[test]
+    fn requests_that_are_cut_off_are_counted() {
+        run(async {
+            let connections = Connections::new(9, None);
+            let [idle, half_sent, working] = [A, A, A].map(|client| {
+                let connections = connections.clone();
+                async move { connections.admit(client).await.unwrap() }
+            });
+            let (_idle, half_sent, working) = (idle.await, half_sent.await, working.await);
+            half_sent.activity.received();
+            working.activity.begin_work();
+            assert_eq!(connections.cut_idle(Duration::ZERO), 1, "the one half sent");
+            assert_eq!(connections.in_flight(), 1, "the one that is being worked on");
+        });
+    }
+
+    #[test]
+    fn ipv6_clients_count_by_their_network() {
+        let network = |text: &str| network(text.parse().unwrap()).to_string();
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(network("::ffff:192.0.2.1"), "192.0.2.1");
+    }
+}
