@@ -43,6 +43,9 @@ pub trait Host {
     /// Returns the store of the throttle.
     fn counters(&self) -> &dyn CounterStore;
 
-    /// Writes a line to the log.
+    /// Writes a line about a fault to the log.
     fn log(&self, line: &str);
+
+    /// Writes a line about a request to the log, which the variable `debug` asks for.
+    fn log_request(&self, line: &str);
 }

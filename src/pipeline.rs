@@ -33,28 +33,25 @@ pub async fn serve(host: &dyn Host, request: Request<impl Body<Data = Bytes> + U
     let (parts, body) = request.into_parts();
     let request_id = request_id(&parts.headers);
     let path = routes::decode(parts.uri.path());
-    let log = |message: &str| host.log(&format!("request {request_id}: {message}"));
+    let about = |message: &str| format!("request {request_id}: {message}");
     let mut reply = match host.app().await {
         Ok(app) => {
             let mut reply = respond(host, app, &parts, &path, body).await.unwrap_or_else(|error| {
                 if let Some(cause) = error.cause() {
-                    log(&format!("{} {}: {cause}", parts.method, printable(&path, LOGGED_PATH_CHARS_MAX)));
+                    let path = printable(&path, LOGGED_PATH_CHARS_MAX);
+                    host.log(&about(&format!("{} {path}: {cause}", parts.method)));
                 }
                 error.into_reply()
             });
             if app.config.debug {
-                log(&format!(
-                    "{} {} {}",
-                    parts.method,
-                    printable(&path, LOGGED_PATH_CHARS_MAX),
-                    reply.status().as_u16()
-                ));
+                let path = printable(&path, LOGGED_PATH_CHARS_MAX);
+                host.log_request(&about(&format!("{} {path} {}", parts.method, reply.status().as_u16())));
             }
             cors::add_headers(&app.config, &parts.headers, &mut reply);
             reply
         }
         Err(reason) => {
-            log(&format!("not configured: {reason}"));
+            host.log(&about(&format!("not configured: {reason}")));
             if path == routes::HEALTH && parts.method == Method::GET {
                 api::health::reply(host.now())
             } else {

@@ -16,6 +16,7 @@ mod browser;
 
 mod limits;
 mod load;
+mod log;
 mod races;
 mod restart;
 mod stop;

@@ -47,7 +47,7 @@ fn requests_beyond_the_stop_timeout_are_cut_off_and_counted() {
     let _computing = [(), ()].map(|()| begin(&app, "GET /compute HTTP/1.1\r\nHost: x\r\n\r\n"));
     app.get("/").send().expect_status(200);
     let finished = app.finish();
-    assert_eq!(finished.stderr, "", "a request that is cut off is no failure");
+    assert!(!finished.stderr.contains("ERROR"), "a request that is cut off is no failure: {}", finished.stderr);
     assert_eq!(finished.succeeded().lines().last(), Some("Stopped. 2 requests were cut off."));
 }
 

@@ -1,13 +1,11 @@
 //! The throttle with the host's key-value store: atomic counters that outlast the server, and a store that fails.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader};
 use std::sync::Barrier;
 use std::thread;
 
 use serde_json::json;
 
-use crate::support::{Account, Client, Database, Host, PASSWORD, Project, Reply, TestApp};
+use crate::support::{Account, Database, PASSWORD, Project, Reply, TestApp};
 
 const WRONG: &str = "not the password";
 
@@ -80,25 +78,4 @@ fn logins_work_with_a_broken_key_value_store() {
     app.login(&account);
     let log = app.into_log();
     assert!(log.contains("attempts are not counted: key-value store: no such table"), "{log}");
-}
-
-#[test]
-#[cfg_attr(spin_host, ignore = "what becomes of standard error is the host's own")]
-fn a_log_that_cannot_be_written_fails_no_request() {
-    let (grant, other) = ("key_value_stores = [\"default\"]", "key_value_stores = [\"other\"]");
-    let project = Project::migrated().edit("spin.toml", grant, other);
-    let mut command = project.serve(Host::under_test(), "127.0.0.1:0");
-    let full = File::options().write(true).open("/dev/full").expect("Linux has it");
-    let mut server = command.stderr(full).spawn().expect("the program starts");
-    let mut lines = BufReader::new(server.stdout.take().expect("it is piped")).lines().map_while(Result::ok);
-    let url = lines.find_map(|line| Some(line.strip_prefix("Listening on ")?.trim().to_owned()));
-    let client = Client::new();
-    // Logs that it is not counted.
-    let login = |url: &String| {
-        let body = json!({"email": "user@example.com", "password": WRONG});
-        client.request("POST", &format!("{url}/auth/login")).json(&body).send().status()
-    };
-    let statuses: Vec<_> = url.iter().flat_map(|url| [login(url), login(url)]).collect();
-    server.kill().and_then(|()| server.wait()).expect("our own child");
-    assert_eq!(statuses, [401, 401]);
 }

@@ -25,7 +25,7 @@ fn a_trap_is_500_and_logged_and_the_server_continues() {
     }
     let log = app.into_log();
     for path in paths {
-        let lines: Vec<_> = log.lines().filter(|line| line.contains(&format!("lanterne: GET {path}"))).collect();
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(&format!(": GET {path}: "))).collect();
         assert_eq!(lines.len(), 1, "one line each: {log}");
     }
 }

@@ -5,7 +5,7 @@
 mod counters;
 mod database;
 
-use std::io::Write as _;
+use std::io::{Write, stderr, stdout};
 use std::sync::OnceLock;
 
 use bytes::Bytes;
@@ -46,12 +46,21 @@ impl Host for Spin {
     fn log(&self, line: &str) {
         log(line);
     }
+
+    fn log_request(&self, line: &str) {
+        write_line(stdout(), line);
+    }
 }
 
-/// Writes a line to standard error, which the host keeps as the component's log, in one piece: lines of several instances
-/// must not mix. A log that cannot be written fails no request.
+/// Writes a line about a fault to the component's log.
 fn log(line: &str) {
-    let _ = std::io::stderr().lock().write_all(format!("api: {line}\n").as_bytes());
+    write_line(stderr(), line);
+}
+
+/// Writes a line to a stream that the host keeps as a log, in one piece: lines of several instances must not mix. A log that
+/// cannot be written fails no request.
+fn write_line(mut log: impl Write, line: &str) {
+    let _ = log.write_all(format!("{line}\n").as_bytes());
 }
 
 /// Reads the variables, once per instance. An error is not kept: a provider that failed may answer next time.

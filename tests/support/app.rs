@@ -1,5 +1,7 @@
 //! A server for one test, with its folder, database and client.
 
+use std::process::Stdio;
+
 use rustix::process::Signal;
 
 use super::database::Database;
@@ -40,7 +42,17 @@ impl TestApp {
     /// # Errors
     /// The server exited instead; its output.
     pub(crate) fn try_of(project: Project) -> Result<Self, Finished> {
-        let server = Server::start(&project)?;
+        Self::try_logging_to(project, Stdio::piped())
+    }
+
+    /// Starts a server in `project`, whose standard error is `log`.
+    #[track_caller]
+    pub(crate) fn logging_to(project: Project, log: impl Into<Stdio>) -> Self {
+        Self::try_logging_to(project, log.into()).unwrap_or_else(|finished| panic!("it did not start: {finished:#?}"))
+    }
+
+    fn try_logging_to(project: Project, log: Stdio) -> Result<Self, Finished> {
+        let server = Server::start(&project, log)?;
         Ok(Self { server, project, client: Client::new() })
     }
 

@@ -14,7 +14,6 @@ pub(crate) use account::{Account, PASSWORD};
 pub(crate) use app::TestApp;
 pub(crate) use artifacts::Host;
 pub(crate) use database::{Database, is_sql_time};
-pub(crate) use http::Client;
 pub(crate) use project::{Finished, Project};
 pub(crate) use reply::Reply;
 pub(crate) use token::{SECRET, claims, header, mint, signature};

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::TcpListener;
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -35,11 +35,11 @@ struct Output {
 }
 
 impl Server {
-    /// Starts a server in `project` and waits until it listens.
+    /// Starts a server in `project`, whose standard error is `log`, and waits until it listens.
     ///
     /// # Errors
     /// The server exited instead; its output.
-    pub(crate) fn start(project: &Project) -> Result<Self, Finished> {
+    pub(crate) fn start(project: &Project, log: Stdio) -> Result<Self, Finished> {
         let host = Host::under_test();
         // Spin does not report the port chosen for port 0. Another program may take the free port before Spin does;
         // the server then fails to start.
@@ -54,10 +54,10 @@ impl Server {
             }
         };
         let mut command = project.serve(host, &listen);
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let mut child = command.stderr(log).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let (sender, receiver) = mpsc::channel();
         let mut stdout = Output::read(child.stdout.take().expect("it is piped"), Some(sender));
-        let mut stderr = Output::read(child.stderr.take().expect("it is piped"), None);
+        let mut stderr = child.stderr.take().map_or_else(Output::elsewhere, |pipe| Output::read(pipe, None));
         match receiver.recv_timeout(START_TIMEOUT) {
             Ok(url) => Ok(Self { child, url, stdout, stderr }),
             Err(RecvTimeoutError::Disconnected) => {
@@ -128,6 +128,11 @@ impl Output {
             }
         });
         Self { text, reader: Some(reader) }
+    }
+
+    /// Output that is not piped to the test.
+    fn elsewhere() -> Self {
+        Self { text: Arc::default(), reader: None }
     }
 
     fn so_far(&self) -> String {

@@ -17,7 +17,7 @@ use crate::{Server, cause, command, interfaces, variables};
 /// Runs the components of one app.
 pub struct Host {
     app: App,
-    config: HostConfig,
+    pub(crate) config: HostConfig,
     pub(crate) engine: Arc<Engine>,
     pub(crate) threads: Runtime,
     cache: ComponentCache,
@@ -32,8 +32,10 @@ pub struct HostConfig {
     pub variables: BTreeMap<String, String>,
     /// The directory of databases and key-value stores.
     pub state_dir: StateDir,
-    /// Whether components write to the host's stdout and stderr.
+    /// Whether commands write to the host's stdout and stderr.
     pub inherit_output: bool,
+    /// The header in which a trusted proxy names the client, for the log.
+    pub client_ip_header: Option<String>,
 }
 
 /// A component that is ready to be instantiated.
@@ -79,7 +81,8 @@ impl Host {
     pub fn run_command<S: AsRef<str>>(&self, name: &str, arguments: &[S]) -> Result<i32> {
         let component = self.load(self.app.command(name)?, name, Limits::COMMAND)?;
         let arguments = [name].into_iter().chain(arguments.iter().map(AsRef::as_ref)).map(str::to_owned);
-        self.threads.block_on(command::run(&self.engine, &component, &Vec::from_iter(arguments)))
+        let inherit_output = self.config.inherit_output;
+        self.threads.block_on(command::run(&self.engine, &component, &Vec::from_iter(arguments), inherit_output))
     }
 
     /// Loads the components that the HTTP triggers of the app's main manifest name.
@@ -121,7 +124,6 @@ impl Host {
             limits,
             stores,
             variables: variables::resolve(manifest, section, &self.config.variables)?,
-            inherit_output: self.config.inherit_output,
         })
     }
 

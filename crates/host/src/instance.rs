@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, StoreLimits, StoreLimitsBuilder, UpdateDeadline};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 use crate::engine::{Engine, MEMORY_SIZE_MAX};
@@ -17,7 +17,6 @@ pub(crate) struct Grants {
     pub(crate) limits: Limits,
     pub(crate) stores: HashMap<String, storage::Store>,
     pub(crate) variables: BTreeMap<String, String>,
-    pub(crate) inherit_output: bool,
 }
 
 /// The data of a wasmtime store. The host interfaces are implemented for it.
@@ -32,20 +31,9 @@ pub(crate) struct InstanceState {
 }
 
 impl InstanceState {
-    /// Creates the store of one instance, without directories and network. Of the host's environment it gets only
-    /// NO_COLOR. A command, which has `arguments`, inherits stdin.
-    pub(crate) fn new_store(engine: &Engine, grants: &Arc<Grants>, arguments: &[String]) -> Store<Self> {
-        let mut wasi = WasiCtx::builder();
-        wasi.args(arguments).allow_tcp(false).allow_udp(false);
-        if grants.inherit_output {
-            wasi.inherit_stdout().inherit_stderr();
-        }
-        if !arguments.is_empty() {
-            wasi.inherit_stdin();
-            if let Ok(value) = std::env::var("NO_COLOR") {
-                wasi.env("NO_COLOR", value);
-            }
-        }
+    /// Creates the store of one instance with the arguments, environment and streams of `wasi`, and without network.
+    pub(crate) fn new_store(engine: &Engine, grants: &Arc<Grants>, wasi: &mut WasiCtxBuilder) -> Store<Self> {
+        wasi.allow_tcp(false).allow_udp(false);
         let state = Self {
             grants: grants.clone(),
             table: ResourceTable::new(),

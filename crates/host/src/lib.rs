@@ -5,8 +5,8 @@
 //! Components can import WASI, `spin:sqlite`, `spin:variables`, `wasi:config` and `wasi:keyvalue`, as far as the manifest
 //! grants them.
 //!
-//! Failures that are returned to no caller, such as a trap, are logged with the crate `log`: one line each, at level
-//! `error`.
+//! Logs with the crate `log`: each request of a [`Server`] in one record, with fields; what components print while they
+//! answer requests; and failures that are returned to no caller, such as a trap.
 
 pub mod manifest;
 
@@ -16,6 +16,7 @@ mod engine;
 mod host;
 mod instance;
 mod interfaces;
+mod output;
 mod serve;
 mod storage;
 mod variables;

@@ -3,8 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use lanterne_host::App;
+use log::LevelFilter;
+
+use crate::logger;
 
 const HELP: &str = "\
 Examples:
@@ -148,6 +152,20 @@ pub(crate) struct Up {
     /// The most connections from one address [default: 512; unlimited if client_ip_header is set]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) client_connections: Option<u32>,
+
+    /// How the log is written to standard error
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) log_format: logger::Format,
+
+    /// What is logged: failures only, also what may need attention, every request, or everything
+    /// [default: info; error with --quiet]
+    #[arg(long, value_name = "LEVEL", value_parser = log_level())]
+    pub(crate) log_level: Option<LevelFilter>,
+}
+
+fn log_level() -> impl TypedValueParser<Value = LevelFilter> {
+    let levels = PossibleValuesParser::new(["error", "warn", "info", "debug"]);
+    levels.try_map(|level| level.parse::<LevelFilter>())
 }
 
 /// `lanterne migrate` and `lanterne prune`

@@ -64,7 +64,7 @@ impl Console {
         }
     }
 
-    /// Installs this console as the logger of the host.
+    /// Installs this console as the logger of a command.
     pub(crate) fn print_log(self) {
         if log::set_logger(Box::leak(Box::new(self))).is_ok() {
             log::set_max_level(LevelFilter::Info);

@@ -1,11 +1,12 @@
 //! `lanterne`: builds, migrates, serves and backs up a Spin app, without Spin.
 //!
-//! [`cli`] is the command line, [`console`] the output. A [`project`] is an app with its [`variables`]; [`building`]
-//! builds it, and the crate `lanterne_host` runs it. Larger commands have a file of their own: [`up`] with [`signals`], [`revision`],
-//! [`backup`], and [`restore`] with [`replacement`].
+//! [`cli`] is the command line, [`console`] the output, [`logger`] the log of a server. A [`project`] is an app with its
+//! [`variables`]; [`building`] builds it, and the crate `lanterne_host` runs it. Larger commands have a file of their own:
+//! [`up`] with [`signals`], [`revision`], [`backup`], and [`restore`] with [`replacement`].
 
 mod cli;
 mod console;
+mod logger;
 
 mod dotenv;
 mod project;
@@ -31,7 +32,9 @@ use console::{Console, UsageError};
 use project::Project;
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    let result = run(Cli::parse());
+    log::logger().flush();
+    match result {
         // An exit status has 8 bits: a value beyond them must not be truncated to 0.
         Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(1)),
         Err(error) => {
@@ -64,5 +67,6 @@ fn run_component(common: &Common, name: &str, words: &[String]) -> Result<i32> {
     project.console = Console::beside_output(project.console.is_quiet());
     project.app.command(name)?;
     project.build(common)?;
-    project.into_host()?.run_command(name, words)
+    project.console.print_log();
+    project.into_host(None)?.run_command(name, words)
 }

@@ -42,13 +42,14 @@ impl Project {
         building::build(&self.app, false, self.console)
     }
 
-    /// Creates the host, and with it the state directory.
-    pub(crate) fn into_host(self) -> Result<Host> {
-        self.console.print_log();
+    /// Creates the host, and with it the state directory. Of a server, `client_ip_header` is the header with the client's
+    /// address.
+    pub(crate) fn into_host(self, client_ip_header: Option<String>) -> Result<Host> {
         let config = HostConfig {
             variables: self.variables.values(&self.app),
             state_dir: self.state_dir,
             inherit_output: self.console.shows_components(),
+            client_ip_header,
         };
         Host::new(self.app, config)
     }

@@ -7,12 +7,14 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use lanterne_core::config::{self, Config};
 use lanterne_host::{Event, Server, ServerConfig};
+use log::LevelFilter;
 use sd_notify::NotifyState;
 
 use crate::cli::Up;
 use crate::console::{self, Console, UsageError};
 use crate::database_file;
 use crate::dotenv;
+use crate::logger;
 use crate::project::Project;
 use crate::signals::Signals;
 use crate::variables;
@@ -34,19 +36,20 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
     project.build(&up.common)?;
 
     let console = project.console;
+    let level = if console.is_quiet() { LevelFilter::Error } else { LevelFilter::Info };
+    logger::install(up.log_format, up.log_level.unwrap_or(level))?;
     let database = project.state_dir.default_database().to_owned();
     if !database.exists() && project.state_dir.key_value_file().exists() {
-        console::error(format_args!(
+        log::warn!(
             "there is no database {}, although its state directory has been in use: starting with an empty one",
             database.display()
-        ));
+        );
     }
-    let host = project.into_host()?;
+    let host = project.into_host(config.as_ref().and_then(|config| config.client_ip_header.clone()))?;
     let migrate = (!up.no_migrate && host.app().command("migrate").is_ok()).then_some(("migrate", "upgrade head"));
     let seed = up.seed.then_some(("seed", ""));
     if migrate.or(seed).is_some() && database_file::is_locked(&database) {
-        let path = database.display();
-        console::error(format_args!("{path} is locked by another program: waiting for it, for a minute at most"));
+        log::warn!("{} is locked by another program: waiting for it, for a minute at most", database.display());
     }
     for (name, words) in [migrate, seed].into_iter().flatten() {
         let status = host.run_command(name, &Vec::from_iter(words.split_whitespace()))?;
@@ -90,7 +93,7 @@ fn server_config(up: &Up, config: Option<&Config>) -> ServerConfig {
 /// Tells the service manager, if there is one: see sd_notify(3).
 fn notify(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
-        console::error(format_args!("cannot write to NOTIFY_SOCKET: {error}"));
+        log::error!("cannot write to NOTIFY_SOCKET: {error}");
     }
 }
 

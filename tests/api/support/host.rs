@@ -98,6 +98,10 @@ impl Host for TestHost {
         log.push_str(line);
         log.push('\n');
     }
+
+    fn log_request(&self, line: &str) {
+        self.log(line);
+    }
 }
 
 /// The only connection of the host: a test sends one request at a time.

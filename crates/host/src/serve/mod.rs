@@ -10,6 +10,7 @@ mod framing;
 mod heavy;
 mod pool;
 mod request;
+mod request_log;
 mod response;
 mod routes;
 
@@ -39,6 +40,7 @@ use framing::InspectedStream;
 pub(crate) use heavy::HeavyRequests;
 use pool::Pool;
 use request::Origin;
+use request_log::LoggedRequest;
 use response::Response;
 use routes::{Route, Routes};
 
@@ -92,6 +94,7 @@ pub enum Event {
 /// The components behind their routes.
 struct Router {
     routes: Routes<Arc<Pool>>,
+    client_ip_header: Option<String>,
 }
 
 impl Server {
@@ -118,7 +121,8 @@ impl Server {
             }
             routes.push(Route { raw: trigger.route.clone(), target: pools[name].clone() });
         }
-        Ok(Self { router: Arc::new(Router { routes: Routes::new(routes) }), capacity, host })
+        let client_ip_header = host.config.client_ip_header.clone();
+        Ok(Self { router: Arc::new(Router { routes: Routes::new(routes), client_ip_header }), capacity, host })
     }
 
     /// Serves until SIGTERM or SIGINT, then waits for requests in flight, until a second signal at most. Returns how many
@@ -227,16 +231,18 @@ fn serve_connection(
     let activity = admitted.activity.clone();
     let stream = InspectedStream::new(stream, activity.clone(), BUFFER_SIZE_MAX);
     let is_ambiguous = stream.is_ambiguous();
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let (router, connections, activity) = (router.clone(), connections.clone(), activity.clone());
         let is_ambiguous = is_ambiguous.load(std::sync::atomic::Ordering::Relaxed);
         let is_last = request.headers().contains_key(TRANSFER_ENCODING);
+        let logged = LoggedRequest::new(&mut request, client, router.client_ip_header.as_deref());
         async move {
             activity.begin_request();
-            let response = match is_ambiguous {
+            let mut response = match is_ambiguous {
                 true => response::error(StatusCode::BAD_REQUEST),
                 false => router.answer(request, client, server, &activity).await,
             };
+            logged.end(&mut response);
             let size = response.body().size_hint().lower();
             connections.begin_response(&activity, usize::try_from(size).unwrap_or(usize::MAX));
             Ok::<_, Infallible>(if is_last || connections.is_crowded() {
@@ -255,7 +261,9 @@ fn serve_connection(
     tokio::spawn(async move {
         tokio::select! {
             // An error here is the client's, which is no longer reachable.
-            _ = connection => {}
+            ended = connection => if let Err(error) = ended {
+                log::debug!(client:% = client; "connection: {error}");
+            },
             () = admitted.activity.is_cut() => {}
         }
     });

@@ -12,11 +12,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 use http::StatusCode;
 use http_body_util::{BodyExt as _, Limited};
+use log::Level;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinSet;
 use wasmtime::component::Accessor;
 use wasmtime::{Store, ToWasmtimeResult as _};
+use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi_http::p3::Request as GuestRequest;
 use wasmtime_wasi_http::p3::bindings::{Service, ServicePre};
 use wasmtime_wasi_http::{WasiBody, WasiHttpView as _};
@@ -25,7 +27,9 @@ use crate::cause;
 use crate::engine::Engine;
 use crate::host::LoadedComponent;
 use crate::instance::{Grants, InstanceState};
+use crate::output::Output;
 use crate::serve::heavy::HeavyRequests;
+use crate::serve::request_log::REQUEST_ID;
 use crate::serve::response::{self, Response};
 
 /// How long a request may wait for an instance.
@@ -63,7 +67,7 @@ struct Instances {
     engine: Arc<Engine>,
     pre: ServicePre<InstanceState>,
     grants: Arc<Grants>,
-    name: String,
+    name: Arc<str>,
     /// The last used one is last, and is used next: the others get old.
     idle: Mutex<Vec<Instance>>,
 }
@@ -91,7 +95,7 @@ impl Pool {
         let pre = ServicePre::new(pre).map_err(|_| {
             anyhow!("the component {name:?} answers no requests: it does not export wasi:http/handler@0.3")
         })?;
-        let instances = Arc::new(Instances { engine, pre, grants, name, idle: Mutex::default() });
+        let instances = Arc::new(Instances { engine, pre, grants, name: name.into(), idle: Mutex::default() });
         let first = threads.block_on(instances.instantiate());
         let first = first.map_err(|error| anyhow!("cannot start the component {:?}: {error:#}", instances.name))?;
         instances.idle().push(first);
@@ -140,7 +144,8 @@ impl Instances {
         _place: Option<Place>,
     ) {
         let path: String = request.uri().path().escape_debug().take(LOGGED_PATH_MAX).collect();
-        let line = format!("{} {path}", request.method());
+        let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+        let line = format!("request {id}: {} {path}", request.method());
         let _busy = self.engine.busy();
         let mut reply = Some(reply);
         let answered = tokio::time::timeout(REQUEST_TIMEOUT, self.try_answer(request, &mut reply)).await;
@@ -149,7 +154,7 @@ impl Instances {
             Ok(Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, cause(&error)),
             Err(_) => (StatusCode::GATEWAY_TIMEOUT, format!("took more than {} s", REQUEST_TIMEOUT.as_secs())),
         };
-        log::error!("{line}: {}: {cause}", self.name);
+        log::error!(component = &*self.name; "{line}: {cause}");
         if let Some(reply) = reply {
             let _ = reply.send(response::error(status));
         }
@@ -186,7 +191,10 @@ impl Instances {
     }
 
     async fn instantiate(&self) -> wasmtime::Result<Instance> {
-        let mut store = InstanceState::new_store(&self.engine, &self.grants, &[]);
+        let output = |level| Output { component: self.name.clone(), level };
+        let mut wasi = WasiCtx::builder();
+        wasi.stdout(output(Level::Info)).stderr(output(Level::Error));
+        let mut store = InstanceState::new_store(&self.engine, &self.grants, &mut wasi);
         let service = self.pre.instantiate_async(&mut store).await?;
         Ok(Instance { store, service, request_count: 0, idle_since: Instant::now() })
     }

@@ -1,0 +1,135 @@
+//! The log line of each request, and the id under which it is logged.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, Response};
+use log::Level;
+use uuid::Uuid;
+
+/// The header with the id of a request.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The longest request id that is accepted from a client, in bytes.
+const REQUEST_ID_SIZE_MAX: usize = 64;
+/// The most of a path that is logged, in characters.
+const PATH_CHARS_MAX: usize = 200;
+/// The logged status of a request whose client left before the response began, as in nginx.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// A request in flight. Dropping it writes its line.
+pub(crate) struct LoggedRequest {
+    start: Instant,
+    id: HeaderValue,
+    method: Method,
+    path: String,
+    client: IpAddr,
+    status: u16,
+}
+
+impl LoggedRequest {
+    /// Begins with the head of a request. Keeps its `X-Request-Id` if that is a plain token, and sets a new one otherwise,
+    /// for the component. The client is the sender, or the one that a trusted proxy names in `client_header`.
+    pub(crate) fn new<B>(request: &mut Request<B>, sender: SocketAddr, client_header: Option<&str>) -> Self {
+        let headers = request.headers_mut();
+        let given = headers.get(&REQUEST_ID).filter(|id| is_plain(id.as_bytes())).cloned();
+        let id = given.unwrap_or_else(|| {
+            let new = Uuid::new_v4().to_string();
+            HeaderValue::try_from(new).unwrap_or(HeaderValue::from_static("unknown"))
+        });
+        headers.insert(REQUEST_ID, id.clone());
+        let client = client_header.and_then(|name| proxied(headers, name)).unwrap_or(sender.ip());
+        Self {
+            start: Instant::now(),
+            id,
+            method: request.method().clone(),
+            path: request.uri().path().chars().take(PATH_CHARS_MAX).collect(),
+            client,
+            status: CLIENT_CLOSED_REQUEST,
+        }
+    }
+
+    /// Ends with `response`, which gets the request's id unless it has one.
+    pub(crate) fn end<B>(mut self, response: &mut Response<B>) {
+        self.status = response.status().as_u16();
+        response.headers_mut().entry(REQUEST_ID).or_insert(self.id.clone());
+    }
+}
+
+impl Drop for LoggedRequest {
+    fn drop(&mut self) {
+        let level = match self.status {
+            503 => Level::Warn,
+            500.. => Level::Error,
+            _ => Level::Info,
+        };
+        log::log!(
+            level,
+            request_id = self.id.to_str().unwrap_or_default(),
+            method = self.method.as_str(),
+            path = self.path.as_str(),
+            status = self.status,
+            ms = (self.start.elapsed().as_secs_f64() * 10_000.0).round() / 10.0,
+            client:% = self.client;
+            "request"
+        );
+    }
+}
+
+fn is_plain(id: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    (1..=REQUEST_ID_SIZE_MAX).contains(&id.len()) && id.iter().all(is_plain)
+}
+
+/// Returns the last address of a list such as `X-Forwarded-For`: the proxy itself has added it.
+fn proxied(headers: &HeaderMap, name: &str) -> Option<IpAddr> {
+    let list = headers.get_all(name).iter().next_back()?;
+    list.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logged(headers: &[(&'static str, &'static str)]) -> (LoggedRequest, Request<()>) {
+        let mut request = Request::new(());
+        for (name, value) in headers {
+            request.headers_mut().append(*name, HeaderValue::from_static(value));
+        }
+        let sender = SocketAddr::from(([127, 0, 0, 1], 1234));
+        let logged = LoggedRequest::new(&mut request, sender, Some("x-forwarded-for"));
+        (logged, request)
+    }
+
+    #[test]
+    fn only_a_plain_id_is_kept() {
+        let (request, _) = logged(&[("x-request-id", "a-1_B.2")]);
+        assert_eq!(request.id, "a-1_B.2");
+        for given in ["", "a b", "a=b", "\"", &"a".repeat(65)] {
+            let given: &'static str = given.to_owned().leak();
+            let (logged, request) = logged(&[("x-request-id", given)]);
+            assert_eq!(logged.id.len(), 36, "{given}");
+            assert_eq!(request.headers()["x-request-id"], logged.id);
+        }
+    }
+
+    #[test]
+    fn the_response_has_the_id() {
+        let (request, _) = logged(&[("x-request-id", "mine")]);
+        let mut response = Response::new(());
+        request.end(&mut response);
+        assert_eq!(response.headers()["x-request-id"], "mine");
+    }
+
+    #[test]
+    fn the_client_is_the_last_of_the_proxys_list() {
+        for (headers, client) in [
+            (vec![], "127.0.0.1"),
+            (vec![("x-forwarded-for", "192.0.2.1, 192.0.2.2")], "192.0.2.2"),
+            (vec![("x-forwarded-for", "192.0.2.1"), ("x-forwarded-for", "2001:db8::1")], "2001:db8::1"),
+            (vec![("x-forwarded-for", "somebody")], "127.0.0.1"),
+        ] {
+            assert_eq!(logged(&headers).0.client.to_string(), client);
+        }
+    }
+}
