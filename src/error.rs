@@ -9,7 +9,7 @@ use crate::pipeline::BODY_BYTES_MAX;
 use crate::reply::{Reply, invalid, problem};
 
 /// The `Retry-After` of an unavailable database.
-const UNAVAILABLE_RETRY_SECS: u16 = 5;
+pub(crate) const UNAVAILABLE_RETRY_SECS: u16 = 5;
 
 /// Why a request fails.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ fn domain_reply(error: &DomainError) -> Reply {
 impl From<DomainError> for Error {
     fn from(error: DomainError) -> Self {
         match &error {
-            DomainError::Internal(cause) if cause.downcast_ref().is_some_and(db::Error::is_unavailable) => {
+            DomainError::Internal(cause) if cause.downcast_ref().and_then(db::Error::unavailable).is_some() => {
                 Self::Unavailable(format!("{cause:#}"))
             }
             _ => Self::Domain(error),

@@ -18,6 +18,8 @@ use crate::reply::{Reply, empty};
 
 /// The health check, which answers even without a valid configuration.
 pub(crate) const HEALTH: &str = "/healthz";
+/// Tells whether requests can be served.
+pub(crate) const READY: &str = "/readyz";
 /// Swagger UI.
 pub(crate) const DOCS: &str = "/docs";
 /// The reference page.
@@ -78,6 +80,7 @@ macro_rules! route {
 static ROUTES: &[Route] = &[
     route!(Public GET "/", health::root, health::describe_root),
     route!(Public GET HEALTH, health::health, health::describe_health),
+    route!(Public GET READY, health::ready, health::describe_ready),
     route!(Public POST "/auth/register", auth::register, auth::describe_register),
     route!(Public POST "/auth/login", auth::login, auth::describe_login),
     route!(Public POST "/auth/refresh", auth::refresh, auth::describe_refresh),

@@ -180,6 +180,8 @@ fn a_database_that_was_removed_or_replaced_is_503_until_it_is_back() {
             expect_unavailable(app.get("/users/me").bearer(&tokens.access).send());
         }
         app.get("/healthz").send().expect_status(200);
+        let ready = app.get("/readyz").send().expect_status(503).json();
+        assert_eq!((&ready["database"], &ready["key_value"]), (&json!("unable to open database file"), &json!("ok")));
     };
     fs::rename(&path, &away).expect("it is there");
     expect_nothing_works();
@@ -191,6 +193,7 @@ fn a_database_that_was_removed_or_replaced_is_503_until_it_is_back() {
     assert_eq!(fs::read(&path).expect("it is there"), fs::read(other.path(DATABASE)).expect("it is there"));
 
     fs::rename(&away, &path).expect("it is there");
+    assert_eq!(app.get("/readyz").send().expect_status(200).json()["database"], "ok");
     app.get("/users/me").bearer(&tokens.access).send().expect_status(200);
     app.login(&account);
     app.register("another@example.com");

@@ -1,15 +1,16 @@
-//! `GET /` and `GET /healthz`.
+//! `GET /`, `GET /healthz` and `GET /readyz`.
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use lanterne_core::config::Config;
-use lanterne_database::Timestamp;
+use lanterne_core::revision;
+use lanterne_database::{self as db, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::VERSION;
 use crate::call::Call;
 use crate::docs::{self, Operation, Tag};
-use crate::error::Error;
+use crate::error::{Error, UNAVAILABLE_RETRY_SECS};
 use crate::reply::{Reply, json};
 use crate::routes;
 
@@ -41,6 +42,26 @@ struct HealthReply {
     version: &'static str,
 }
 
+/// What requests need.
+#[derive(Serialize, ToSchema)]
+struct ReadyReply {
+    /// `ready` or `not ready`.
+    #[schema(examples("ready"))]
+    status: &'static str,
+    /// `ok`, or what is wrong with the database.
+    #[schema(examples("ok"))]
+    database: &'static str,
+    /// `ok`, or `not available`: then attempts are not counted.
+    #[schema(examples("ok"))]
+    key_value: &'static str,
+    /// The newest migration of the database; null if it cannot be read.
+    #[schema(examples("0004"))]
+    revision: Option<String>,
+}
+
+/// What [`ReadyReply`] says about a service that works.
+const OK: &str = "ok";
+
 /// `GET /`
 pub(crate) async fn root(_: &Call<'_>) -> Result<Reply, Error> {
     Ok(json(StatusCode::OK, &RootReply { message: docs::TITLE, version: docs::API_VERSION, docs: routes::DOCS }))
@@ -69,4 +90,41 @@ pub(crate) fn describe_health(_: &Config) -> Operation {
             "For load balancers and monitors. Works without database and configuration: it is about the process alone.",
         )
         .replies::<HealthReply>(StatusCode::OK, "The process is alive.")
+}
+
+/// `GET /readyz`: reads from both stores. The log says more than the reply, which anybody can read.
+pub(crate) async fn ready(call: &Call<'_>) -> Result<Reply, Error> {
+    let (database, revision) = match newest_revision(call).await {
+        Ok(Some(revision)) => (OK, Some(format!("{revision:04}"))),
+        Ok(None) => ("no migration is applied", None),
+        Err(error) => {
+            call.host.log(&format!("GET {}: {error}", routes::READY));
+            (error.unavailable().unwrap_or("not available"), None)
+        }
+    };
+    // Reads a value and keeps it. A store that fails has logged it.
+    let is_readable = call.host.counters().update("readyz", &mut |_| None).is_ok();
+    let key_value = if is_readable { OK } else { "not available" };
+    if (database, key_value) == (OK, OK) {
+        return Ok(json(StatusCode::OK, &ReadyReply { status: "ready", database, key_value, revision }));
+    }
+    let body = ReadyReply { status: "not ready", database, key_value, revision };
+    let mut reply = json(StatusCode::SERVICE_UNAVAILABLE, &body);
+    reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(UNAVAILABLE_RETRY_SECS));
+    Ok(reply)
+}
+
+async fn newest_revision(call: &Call<'_>) -> Result<Option<i64>, db::Error> {
+    revision::newest(call.host.connect().await?.as_ref()).await
+}
+
+pub(crate) fn describe_ready(_: &Config) -> Operation {
+    Operation::new("ready", Tag::Health, "Check readiness")
+        .about(
+            "For load balancers and monitors. Reads from the database and from the key-value store; whether the database can \
+             be written to shows only when a request does it.",
+        )
+        .replies::<ReadyReply>(StatusCode::OK, "Requests can be served.")
+        .replies::<ReadyReply>(StatusCode::SERVICE_UNAVAILABLE, "Something is not available; the log says why.")
+        .fails("The configuration is invalid", Error::NotConfigured)
 }

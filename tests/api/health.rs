@@ -1,4 +1,4 @@
-//! `GET /healthz` and `GET /`.
+//! `GET /healthz`, `GET /readyz` and `GET /`.
 
 use serde_json::json;
 
@@ -20,6 +20,27 @@ fn health_ignores_query_body_and_credentials() {
     let app = TestApp::start();
     let reply = app.get("/healthz?verbose=1").header("authorization", "Bearer nonsense").header("accept", "text/html");
     reply.send().expect_status(200);
+}
+
+#[test]
+fn readiness_says_what_is_wrong() {
+    let app = TestApp::start();
+    let expect = |status: u16, database: &str, key_value: &str, revision: Option<&str>| {
+        let word = if status == 200 { "ready" } else { "not ready" };
+        let body = json!({"status": word, "database": database, "key_value": key_value, "revision": revision});
+        let reply = app.get("/readyz").send();
+        assert_eq!(reply.header("retry-after"), (status == 503).then_some("5"), "{reply}");
+        reply.expect(status, &body);
+    };
+    expect(503, "no migration is applied", "ok", None);
+    app.db().execute("CREATE TABLE schema_migrations (revision INTEGER)", []);
+    app.db().execute("INSERT INTO schema_migrations VALUES (3), (12)", []);
+    expect(200, "ok", "ok", Some("0012"));
+    app.break_counters();
+    expect(503, "ok", "not available", Some("0012"));
+    app.db().execute("ALTER TABLE schema_migrations RENAME COLUMN revision TO number", []);
+    expect(503, "not available", "not available", None);
+    assert!(app.log().contains("GET /readyz: database: no such column: revision"), "{}", app.log());
 }
 
 #[test]

@@ -146,6 +146,7 @@ fn replies_without_login_match_the_document() {
     for path in ["/", "/healthz"] {
         document.expect("GET", path, &app.get(path).send().expect_status(200));
     }
+    document.expect("GET", "/readyz", &app.get("/readyz").send().expect_status(503));
 
     let register = |email: &str, status| {
         document.expect("POST", "/auth/register", &app.try_register(email).expect_status(status));

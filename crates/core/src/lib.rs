@@ -1,7 +1,7 @@
 //! The domain: accounts, sessions, tokens, passwords and their SQL, without HTTP and without a host.
 //!
 //! [`accounts`] holds the actions; below it stand the rules ([`password`], [`token`], [`throttle`], [`email`]) and the tables
-//! ([`users`], [`sessions`], [`audit`]). Nothing here knows HTTP, opens a database or reads the environment.
+//! ([`users`], [`sessions`], [`audit`], [`revision`]). Nothing here knows HTTP, opens a database or reads the environment.
 
 #[cfg(feature = "tokens")]
 pub mod accounts;
@@ -16,6 +16,7 @@ pub mod throttle;
 pub mod token;
 
 pub mod audit;
+pub mod revision;
 pub mod sessions;
 pub mod users;
 

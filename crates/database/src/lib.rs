@@ -35,10 +35,12 @@ impl Error {
         matches!(self, Self::Host(message) if message.contains("FOREIGN KEY constraint failed"))
     }
 
-    /// Returns whether the database is locked, full, read-only, damaged or missing, which the host reports as text only.
+    /// Returns SQLite's message, without names of files, if the database is locked, full, read-only, damaged or missing. The
+    /// host reports this as text only.
     #[must_use]
-    pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Host(message) if UNAVAILABLE.iter().any(|text| message.contains(text)))
+    pub fn unavailable(&self) -> Option<&'static str> {
+        let Self::Host(message) = self else { return None };
+        UNAVAILABLE.into_iter().find(|text| message.contains(text))
     }
 }
 
