@@ -176,3 +176,23 @@ fn prune_returns_free_space_while_the_server_runs() {
     assert!(pages() < full / 2, "{} of {full} pages", pages());
     app.login(&account);
 }
+
+#[test]
+#[cfg_attr(spin_host, ignore = "Spin has no such flag")]
+fn a_server_prunes_at_the_start_and_leaves_what_is_needed() {
+    let app = TestApp::start();
+    let (_, first) = app.logged_in("user@example.com");
+    let second = app.refresh(&first.refresh);
+    app.logged_in("gone@example.com");
+    let age = "UPDATE sessions SET expires_at = '2020-01-01 00:00:00.000000' WHERE user_id = 2";
+    assert_eq!(app.db().execute(age, []), 1);
+    let project = app.into_project().flag("--prune-every").flag("1h");
+    let app = TestApp::of(project);
+    while app.db().value("SELECT count(*) FROM sessions WHERE user_id = 2", []) != 0 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    app.refresh(&second.refresh);
+    assert_eq!(app.db().value("SELECT count(*) FROM sessions WHERE user_id = 1", []), 3);
+    let log = app.into_log();
+    assert!(log.contains("Deleted 1 sessions that expired more than 30 days ago component=prune"), "{log}");
+}

@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 use wasmtime::Store;
 use wasmtime::component::Instance;
 use wasmtime_wasi::p2::bindings::Command;
-use wasmtime_wasi::{I32Exit, WasiCtx};
+use wasmtime_wasi::{I32Exit, WasiCtxBuilder};
 
 use crate::cause;
 use crate::engine::Engine;
@@ -14,24 +14,16 @@ use crate::instance::InstanceState;
 /// The interface of `wit/world.wit` through which a command reports its exit status.
 const EXIT_STATUS: &str = "lanterne:backend/exit-status@0.1.0";
 
-/// Runs `command` with `arguments`, the first of which is its name, and returns its exit status. It inherits stdin and, of
-/// the environment, NO_COLOR.
+/// Runs `command` with `arguments`, the first of which is its name, and with the environment and streams of `wasi`.
+/// Returns its exit status.
 pub(crate) async fn run(
     engine: &Engine,
     command: &LoadedComponent,
     arguments: &[String],
-    inherit_output: bool,
+    wasi: &mut WasiCtxBuilder,
 ) -> Result<i32> {
     let name = &command.name;
-    let mut wasi = WasiCtx::builder();
-    wasi.args(arguments).inherit_stdin();
-    if inherit_output {
-        wasi.inherit_stdout().inherit_stderr();
-    }
-    if let Ok(value) = std::env::var("NO_COLOR") {
-        wasi.env("NO_COLOR", value);
-    }
-    let mut store = InstanceState::new_store(engine, &command.grants, &mut wasi);
+    let mut store = InstanceState::new_store(engine, &command.grants, wasi.args(arguments));
     let _busy = engine.busy();
     let instance = command.pre.instantiate_async(&mut store).await?;
     let program = Command::new(&mut store, &instance)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, anyhow, bail};
 use tokio::runtime::Runtime;
 use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime_wasi::WasiCtx;
 
 use crate::cache::ComponentCache;
 use crate::engine::{self, Engine};
@@ -71,7 +72,8 @@ impl Host {
         &self.app
     }
 
-    /// Runs the command component `name` to completion and returns its exit status. It inherits stdin.
+    /// Runs the command component `name` to completion and returns its exit status. It inherits stdin and, of the
+    /// environment, NO_COLOR.
     ///
     /// A component that exports `lanterne:backend/exit-status` chooses its status, as one that calls `exit-with-code`
     /// does; any other failure of `wasi:cli/run` is 1.
@@ -79,10 +81,27 @@ impl Host {
     /// # Errors
     /// There is no such command, it imports what it is not granted, or it traps.
     pub fn run_command<S: AsRef<str>>(&self, name: &str, arguments: &[S]) -> Result<i32> {
+        let (component, arguments) = self.load_command(name, arguments)?;
+        let mut wasi = WasiCtx::builder();
+        wasi.inherit_stdin();
+        if self.config.inherit_output {
+            wasi.inherit_stdout().inherit_stderr();
+        }
+        if let Ok(value) = std::env::var("NO_COLOR") {
+            wasi.env("NO_COLOR", value);
+        }
+        self.threads.block_on(command::run(&self.engine, &component, &arguments, &mut wasi))
+    }
+
+    /// Loads the command component `name`, and puts its name before its arguments.
+    pub(crate) fn load_command<S: AsRef<str>>(
+        &self,
+        name: &str,
+        arguments: &[S],
+    ) -> Result<(LoadedComponent, Vec<String>)> {
         let component = self.load(self.app.command(name)?, name, Limits::COMMAND)?;
         let arguments = [name].into_iter().chain(arguments.iter().map(AsRef::as_ref)).map(str::to_owned);
-        let inherit_output = self.config.inherit_output;
-        self.threads.block_on(command::run(&self.engine, &component, &Vec::from_iter(arguments), inherit_output))
+        Ok((component, arguments.collect()))
     }
 
     /// Loads the components that the HTTP triggers of the app's main manifest name.

@@ -17,6 +17,7 @@ mod host;
 mod instance;
 mod interfaces;
 mod output;
+mod schedule;
 mod serve;
 mod storage;
 mod variables;

@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -153,6 +154,11 @@ pub(crate) struct Up {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) client_connections: Option<u32>,
 
+    /// Delete what has expired at the start and then at this interval, such as 30m, 24h or 7d: sessions 30 days
+    /// after their end, the rows of used refresh tokens when those have expired, and throttle counters
+    #[arg(long, value_name = "INTERVAL", value_parser = interval)]
+    pub(crate) prune_every: Option<Duration>,
+
     /// How the log is written to standard error
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: logger::Format,
@@ -161,6 +167,21 @@ pub(crate) struct Up {
     /// [default: info; error with --quiet]
     #[arg(long, value_name = "LEVEL", value_parser = log_level())]
     pub(crate) log_level: Option<LevelFilter>,
+}
+
+/// Parses a number of minutes, hours or days.
+fn interval(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).unwrap_or_default();
+    let unit_secs = match unit {
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        _ => 0,
+    };
+    match number.parse::<u32>() {
+        Ok(number @ 1..) if unit_secs > 0 => Ok(Duration::from_secs(u64::from(number) * unit_secs)),
+        _ => Err("must be a number of minutes, hours or days, as in 30m, 24h or 7d".into()),
+    }
 }
 
 fn log_level() -> impl TypedValueParser<Value = LevelFilter> {
@@ -260,5 +281,19 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_lowercase(), value.to_owned())),
         _ => Err("must be KEY=VALUE".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_has_a_number_and_a_unit() {
+        assert_eq!(interval("90m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(interval("24h"), interval("1d"));
+        for wrong in ["", "h", "24", "0h", "-1h", "1.5h", "24 h", "1w", "24é"] {
+            assert!(interval(wrong).is_err(), "{wrong}");
+        }
     }
 }

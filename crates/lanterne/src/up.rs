@@ -21,6 +21,8 @@ use crate::variables;
 
 /// The variable that is generated if it is not set.
 const SECRET: &str = "secret_key";
+/// How long an expired session is kept, in days.
+const PRUNED_SESSION_DAYS: u32 = 30;
 
 /// Runs the command and returns the exit status.
 pub(crate) fn run(up: &Up) -> Result<i32> {
@@ -61,6 +63,9 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
 
     let _marker = database_file::mark_in_use(&database);
     let server = host.into_server()?;
+    if let Some(interval) = up.prune_every {
+        server.schedule("prune", &prune_words(config.as_ref()), interval)?;
+    }
     let listener = bind(&up.listen)?;
     let address = listener.local_addr()?;
     let has_docs = config.as_ref().is_some_and(|config| config.docs);
@@ -131,6 +136,16 @@ fn check_config(project: &Project) -> Result<Option<Config>> {
     let values = project.variables.values(&project.app);
     let lookup = |name: &str| values.get(name).or_else(|| declared.get(name)?.default.as_ref()).cloned();
     Config::from_lookup(lookup).map(Some).map_err(|errors| UsageError(errors.to_string()).into())
+}
+
+/// Returns the arguments of the scheduled `prune`. It deletes nothing that is still needed: a used refresh token that comes
+/// back is recognized until it has expired, and the audit log stays.
+fn prune_words(config: Option<&Config>) -> Vec<String> {
+    let mut words = vec!["--throttle".to_owned(), format!("--sessions-days={PRUNED_SESSION_DAYS}")];
+    if let Some(config) = config {
+        words.push(format!("--spent-days={}", config.refresh_ttl.as_secs().div_ceil(24 * 60 * 60)));
+    }
+    words
 }
 
 /// Prints where the server can be reached.

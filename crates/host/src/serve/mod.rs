@@ -31,8 +31,8 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::Host;
 use crate::storage::Limits;
+use crate::{Host, schedule};
 use activity::Activity;
 use capacity::{CONNECTIONS_MAX, Capacity};
 use connections::{Admitted, Connections};
@@ -123,6 +123,16 @@ impl Server {
         }
         let client_ip_header = host.config.client_ip_header.clone();
         Ok(Self { router: Arc::new(Router { routes: Routes::new(routes), client_ip_header }), capacity, host })
+    }
+
+    /// Runs the command component `name` now, and then every `interval` until the server stops. Its output goes to the log.
+    ///
+    /// # Errors
+    /// There is no such command, or it imports what it is not granted.
+    pub fn schedule<S: AsRef<str>>(&self, name: &str, arguments: &[S], interval: Duration) -> Result<()> {
+        let (command, arguments) = self.host.load_command(name, arguments)?;
+        self.host.threads.spawn(schedule::repeat(self.host.engine.clone(), command, arguments, interval));
+        Ok(())
     }
 
     /// Serves until SIGTERM or SIGINT, then waits for requests in flight, until a second signal at most. Returns how many
