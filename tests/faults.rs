@@ -103,6 +103,21 @@ fn writers_that_wait_for_another_process_leave_room_for_others() {
 }
 
 #[test]
+fn a_server_starts_without_room_to_write_and_answers_what_only_reads() {
+    let app = TestApp::start();
+    let (_, tokens) = app.logged_in("user@example.com");
+    let project = app.into_project().migrate_on_start();
+    // As on a full disk, nothing can be appended to the write-ahead log: no file may grow beyond 16 MiB.
+    let db = project.db();
+    db.execute_all("PRAGMA wal_autocheckpoint = 0; CREATE TABLE ballast AS SELECT zeroblob(17000000) AS bytes");
+    let app = TestApp::of(project.limit("-f 32768"));
+    expect_unavailable(app.try_register("another@example.com"));
+    app.get("/users/me").bearer(&tokens.access).send().expect_status(200);
+    app.get("/readyz").send().expect_status(200);
+    drop(db);
+}
+
+#[test]
 fn a_damaged_database_is_503_until_it_is_repaired() {
     let app = TestApp::start();
     let (account, tokens) = app.logged_in("user@example.com");

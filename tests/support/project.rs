@@ -137,7 +137,8 @@ impl Project {
     pub(crate) fn command(&self, host: Host) -> Command {
         let mut command = Command::new("sh");
         let limits: String = self.limits.iter().map(|option| format!("ulimit {option} && ")).collect();
-        command.args(["-c", &format!("{limits}exec \"$0\" \"$@\"")]).arg(host.program());
+        // A write beyond a limit of `-f` fails, instead of killing the program.
+        command.args(["-c", &format!("trap '' XFSZ; {limits}exec \"$0\" \"$@\"")]).arg(host.program());
         command.current_dir(self.folder.path()).env_clear();
         command.envs(KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));

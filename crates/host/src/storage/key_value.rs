@@ -49,7 +49,7 @@ impl Store {
     /// others. Moves a damaged file aside: stores hold only counters and caches.
     ///
     /// # Errors
-    /// The file cannot be opened; a locked one is opened later.
+    /// The file cannot be opened. One that is locked, or for which the disk has no room, is opened later.
     pub(crate) fn open_all(path: &Path, names: &[String], wait: Duration) -> Result<HashMap<String, Self>> {
         let mut opened = open(path, wait).and_then(checked);
         if opened.as_ref().is_err_and(is_damaged) {
@@ -58,7 +58,10 @@ impl Store {
             opened = open(path, wait);
         }
         let connection = match opened {
-            Err(error) if is_busy(&error) => None,
+            Err(error) if is_busy(&error) || has_no_room(&error) => {
+                log::error!("{}: {error}", path.display());
+                None
+            }
             opened => Some(opened?),
         };
         let connection = Arc::new(Mutex::new(connection));
@@ -182,6 +185,11 @@ fn open(path: &Path, wait: Duration) -> rusqlite::Result<rusqlite::Connection> {
     db.pragma_update(None, "synchronous", "NORMAL")?;
     db.execute(CREATE, [])?;
     Ok(db)
+}
+
+/// Whether the disk may be full: the files beside that of the store cannot be written.
+fn has_no_room(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure))
 }
 
 fn is_damaged(error: &rusqlite::Error) -> bool {
