@@ -66,7 +66,9 @@ impl Asset {
 
     fn inflated(&self) -> Bytes {
         let inflate = || {
-            let mut plain = Vec::new();
+            // gzip ends with the length. A vector that grows would take twice the memory, which an instance never returns.
+            let length = self.bytes.last_chunk().map_or(0, |length| u32::from_le_bytes(*length));
+            let mut plain = Vec::with_capacity(length as usize);
             // Checked at build time.
             let _ = GzDecoder::new(self.bytes).read_to_end(&mut plain);
             plain.into()

@@ -31,6 +31,10 @@ use cli::{Cli, Command, Common};
 use console::{Console, UsageError};
 use project::Project;
 
+/// Returns freed memory to the system; glibc's allocator keeps most of it after a peak.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let result = run(Cli::parse());
     log::logger().flush();

@@ -13,8 +13,8 @@ const FILES_RESERVED: usize = 32;
 const FILES_PER_INSTANCE: usize = 4;
 /// Fewer files than this would leave a handful of connections.
 const FILES_MIN: usize = 48;
-/// Address space of the program without instances: code, stacks and heaps of the threads, the compiler.
-const ADDRESS_SPACE_RESERVED: usize = 1 << 30;
+/// Address space of the program without instances: code, heap, stacks, the compiler.
+const ADDRESS_SPACE_RESERVED: usize = 2 << 30;
 
 /// How many instances and connections there may be at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,13 +69,13 @@ mod tests {
         assert_eq!(of(4096, usize::MAX), Capacity { instances: INSTANCES_MAX, connections: CONNECTIONS_MAX });
         assert_eq!(of(1024, usize::MAX), Capacity { instances: INSTANCES_MAX, connections: 736 });
         assert_eq!(of(64, usize::MAX), Capacity { instances: 4, connections: 16 });
-        assert_eq!(of(4096, 2 << 30).instances, 16);
+        assert_eq!(of(4096, 3 << 30).instances, 16);
     }
 
     #[test]
     fn limits_that_are_too_low_are_refused() {
         let refused = |files, address_space| Capacity::of(files, address_space).unwrap_err().to_string();
         assert!(refused(32, usize::MAX).contains("ulimit -n"));
-        assert!(refused(4096, 1 << 30).contains("ulimit -v"));
+        assert!(refused(4096, 2 << 30).contains("ulimit -v"));
     }
 }
