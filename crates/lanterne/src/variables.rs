@@ -24,7 +24,11 @@ impl Variables {
             let declared = Vec::from_iter(declared).join(", ");
             bail!(UsageError(format!("--variable {name}: {file} declares no such variable; it has {declared}")));
         }
-        Ok(Self { flags: flags.iter().cloned().collect(), dotenv: dotenv::read(&app.dir)? })
+        let dotenv = dotenv::read(&app.dir)?;
+        for name in declared {
+            check_unambiguous(&dotenv, name)?;
+        }
+        Ok(Self { flags: flags.iter().cloned().collect(), dotenv })
     }
 
     /// Returns the values of the declared variables that are set.
@@ -62,6 +66,19 @@ impl Variables {
     }
 }
 
+/// Refuses a `.env` that sets a variable by both names to different values: whoever adds a second line, such as a new secret,
+/// expects it to count.
+fn check_unambiguous(dotenv: &BTreeMap<String, String>, name: &str) -> Result<()> {
+    let names = environment_names(name);
+    let filled = names.iter().filter(|name| dotenv.get(*name).is_some_and(|value| !value.is_empty()));
+    let values: BTreeSet<_> = filled.map(|name| &dotenv[name]).collect();
+    if values.len() > 1 {
+        let [prefixed, plain] = names;
+        bail!(UsageError(format!(".env sets {prefixed} and {plain} to different values: remove one of these lines")));
+    }
+    Ok(())
+}
+
 fn declared(app: &App) -> impl Iterator<Item = &str> {
     app.manifests().flat_map(|manifest| manifest.variables.keys()).map(String::as_str)
 }
@@ -75,6 +92,20 @@ pub(crate) fn environment_names(name: &str) -> [String; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_names_with_different_values_are_refused() {
+        let check = |prefixed: &str, plain: &str| {
+            let lines = [("SPIN_VARIABLE_SECRET_KEY", prefixed), ("SECRET_KEY", plain)];
+            let dotenv = lines.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            check_unambiguous(&dotenv, "secret_key").map_err(|error| error.to_string())
+        };
+        let complaint = check("a", "b").unwrap_err();
+        assert!(complaint.contains("SPIN_VARIABLE_SECRET_KEY and SECRET_KEY"), "{complaint}");
+        for (prefixed, plain) in [("a", "a"), ("a", ""), ("", "b"), ("", "")] {
+            assert_eq!(check(prefixed, plain), Ok(()));
+        }
+    }
 
     #[test]
     fn an_empty_line_of_dotenv_does_not_hide_a_filled_one() {
