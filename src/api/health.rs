@@ -59,7 +59,7 @@ struct ReadyReply {
     revision: Option<String>,
 }
 
-/// What [`ReadyReply`] says about a service that works.
+/// The value of a working service in [`ReadyReply`].
 const OK: &str = "ok";
 
 /// `GET /`
@@ -102,7 +102,7 @@ pub(crate) async fn ready(call: &Call<'_>) -> Result<Reply, Error> {
             (error.unavailable().unwrap_or("not available"), None)
         }
     };
-    // Reads a value and keeps it. A store that fails has logged it.
+    // Reads a value without changing it. The store logs its own failures.
     let is_readable = call.host.counters().update("readyz", &mut |_| None).is_ok();
     let key_value = if is_readable { OK } else { "not available" };
     if (database, key_value) == (OK, OK) {

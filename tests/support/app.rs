@@ -45,7 +45,7 @@ impl TestApp {
         Self::try_logging_to(project, Stdio::piped())
     }
 
-    /// Starts a server in `project`, whose standard error is `log`.
+    /// Starts a server in `project` with its standard error redirected to `log`.
     #[track_caller]
     pub(crate) fn logging_to(project: Project, log: impl Into<Stdio>) -> Self {
         Self::try_logging_to(project, log.into()).unwrap_or_else(|finished| panic!("it did not start: {finished:#?}"))

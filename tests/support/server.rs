@@ -35,7 +35,7 @@ struct Output {
 }
 
 impl Server {
-    /// Starts a server in `project`, whose standard error is `log`, and waits until it listens.
+    /// Starts a server in `project` with its standard error redirected to `log`, and waits until it listens.
     ///
     /// # Errors
     /// The server exited instead; its output.

@@ -1,7 +1,7 @@
 //! The cipher Blowfish (Schneier, 1993) with bcrypt's key schedule, in lanes.
 //!
-//! The words of all lanes lie side by side in each cell, so that one base address serves all look-ups. With two lanes this
-//! is the fastest layout in WebAssembly.
+//! The words of all lanes lie side by side in each cell, so that one base address serves all look-ups. With two lanes
+//! this is the fastest layout in WebAssembly.
 
 use std::{array, mem};
 
@@ -11,20 +11,20 @@ use zeroize::Zeroize as _;
 pub(crate) const SUBKEYS: usize = 18;
 const BOXES: usize = 4;
 
-/// The fraction of pi, from which the subkeys and boxes start.
+/// The initial subkeys and boxes: the fractional digits of pi.
 pub(crate) const PI: &[u8; 4 * (SUBKEYS + BOXES * 256)] = include_bytes!("pi.bin");
 
 /// The halves of a block, for each lane.
 pub(crate) type Block<const LANES: usize> = [[u32; LANES]; 2];
 
-/// A keyed cipher for each lane.
+/// One cipher state per lane.
 pub(crate) struct Blowfish<const LANES: usize> {
     subkeys: [[u32; LANES]; SUBKEYS],
     boxes: [[[u32; LANES]; 256]; BOXES],
 }
 
 impl<const LANES: usize> Blowfish<LANES> {
-    /// Returns the cipher without a key.
+    /// Returns the initial state, before any key is applied.
     pub(crate) fn new() -> Self {
         let mut words = PI.as_chunks().0.iter().map(|bytes| [u32::from_be_bytes(*bytes); LANES]);
         let mut next = || words.next().expect("pi.bin has a word for each cell");
@@ -47,8 +47,8 @@ impl<const LANES: usize> Blowfish<LANES> {
         });
     }
 
-    /// Adds `key` to the subkeys, then replaces all subkeys and boxes, block by block: each is the block before, mixed and
-    /// encrypted with what has been replaced so far.
+    /// Adds `key` to the subkeys, then replaces all subkeys and boxes, block by block: each is the block before, mixed
+    /// and encrypted with what has been replaced so far.
     #[inline(always)]
     fn replace(&mut self, key: &[[u32; LANES]; SUBKEYS], mut mix: impl FnMut(Block<LANES>) -> Block<LANES>) {
         for (subkey, key) in self.subkeys.iter_mut().zip(key) {
@@ -83,15 +83,15 @@ impl<const LANES: usize> Blowfish<LANES> {
         [xor(right, self.subkeys[17]), xor(left, self.subkeys[16])]
     }
 
-    /// The function F: combines a look-up in each box by one byte of the word. Shifts, since `to_be_bytes` would compile to
-    /// a swap that every look-up waits for.
+    /// The round function F: combines one look-up per box, each indexed by a byte of `word`. Uses shifts because
+    /// `to_be_bytes` compiles to a byte swap on the critical path.
     #[inline(always)]
     fn substitute(&self, lane: usize, word: u32) -> u32 {
         let cell = |n: usize| self.boxes[n][(word >> (24 - 8 * n)) as usize & 0xff][lane];
         (cell(0).wrapping_add(cell(1)) ^ cell(2)).wrapping_add(cell(3))
     }
 
-    /// Puts ciphers side by side.
+    /// Interleaves the states of single ciphers, one per lane.
     pub(crate) fn join(ciphers: [&Blowfish<1>; LANES]) -> Self {
         Self {
             subkeys: join(ciphers.map(|cipher| &cipher.subkeys)),
@@ -99,20 +99,20 @@ impl<const LANES: usize> Blowfish<LANES> {
         }
     }
 
-    /// Copies the cipher of a lane.
+    /// Copies the state of one lane.
     pub(crate) fn lane(&self, lane: usize) -> Blowfish<1> {
         let one = |cell: [u32; LANES]| [cell[lane]];
         Blowfish { subkeys: self.subkeys.map(one), boxes: self.boxes.map(|cells| cells.map(one)) }
     }
 
-    /// Overwrites all that depends on the key.
+    /// Zeroes the state, from which the password could be attacked.
     pub(crate) fn wipe(&mut self) {
         self.subkeys.zeroize();
         self.boxes.zeroize();
     }
 }
 
-/// Puts the cells of lanes side by side.
+/// Interleaves arrays of cells, one per lane.
 pub(crate) fn join<const LANES: usize, const CELLS: usize>(
     lanes: [&[[u32; 1]; CELLS]; LANES],
 ) -> [[u32; LANES]; CELLS] {

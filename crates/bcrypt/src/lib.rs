@@ -1,8 +1,8 @@
 //! bcrypt (Provos and Mazières, "A Future-Adaptable Password Scheme", 1999), round by round and in lanes.
 //!
-//! The time of bcrypt is spent waiting for table look-ups, each of which depends on the one before. Two hashes computed in
-//! the same loop, one in each lane, wait together and take little longer than one. A caller runs single rounds, so that it
-//! can yield between them, and change the hashes that run side by side.
+//! The time of bcrypt is spent waiting for table look-ups, each of which depends on the one before. Two hashes computed
+//! in the same loop, one in each lane, wait together and take little longer than one. A caller runs single rounds, so
+//! that it can yield between them, and change the hashes that run side by side.
 
 mod blowfish;
 
@@ -12,7 +12,7 @@ use zeroize::Zeroize as _;
 
 use self::blowfish::{Blowfish, SUBKEYS};
 
-/// The bytes of a password that count, with its terminating NUL. What follows is ignored.
+/// The number of password bytes that bcrypt uses, including the terminating NUL. The rest is ignored.
 pub const PASSWORD_BYTES_MAX: usize = 72;
 
 /// Hashes in progress, one in each lane. Wiped when dropped.
@@ -61,7 +61,7 @@ impl Hash {
 }
 
 impl<const LANES: usize> Hashes<LANES> {
-    /// Puts hashes side by side.
+    /// Combines hashes in progress, one per lane.
     #[must_use]
     pub fn join(hashes: [&Hash; LANES]) -> Self {
         Self {
@@ -72,7 +72,7 @@ impl<const LANES: usize> Hashes<LANES> {
         }
     }
 
-    /// Takes the hash out of a lane.
+    /// Extracts the hash of one lane.
     #[must_use]
     pub fn lane(&self, lane: usize) -> Hash {
         Hash {
@@ -83,7 +83,7 @@ impl<const LANES: usize> Hashes<LANES> {
         }
     }
 
-    /// The rounds until the first of the hashes is finished.
+    /// Returns the number of rounds until the first hash is finished.
     #[must_use]
     pub fn rounds_left(&self) -> u32 {
         self.rounds_left.iter().copied().min().unwrap_or(0)

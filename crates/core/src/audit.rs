@@ -12,13 +12,14 @@ use crate::conditions::Conditions;
 /// The most characters of `details` that are stored.
 const DETAILS_CHARS_MAX: usize = 1000;
 
-/// How many rows the same refusal gets within [`REPEATED_WITHIN`] before further ones are counted in the newest row.
+/// The number of identical refusals within [`REPEATED_WITHIN`] that get rows of their own; later ones are counted in
+/// the newest.
 const REPEATED_ROWS: i64 = 10;
-/// Long enough for [`REPEATED_ROWS`] at one row a minute: an endless repetition keeps to that.
+/// Long enough for [`REPEATED_ROWS`] at one row a minute, so that endless repetition stays at that rate.
 const REPEATED_WITHIN: Duration = Duration::from_secs(10 * 60);
-/// How long a row counts further refusals.
+/// The maximum age of a row in which further refusals are counted.
 const REPEATED_ROW_AGE_MAX: Duration = Duration::from_secs(60);
-/// How many rows of the action are searched for the same refusal.
+/// The number of recent rows of the action that are searched for an identical refusal.
 const RECENT_ROWS: i64 = 100;
 
 /// Declares [`Action`] with the columns `action` and `resource` of each variant.
@@ -161,8 +162,8 @@ pub async fn insert(db: &dyn Connection, entry: &Entry, client: &Client, now: Ti
     .await
 }
 
-/// Inserts the row of a refusal, or counts it in the newest row of the same one: the same action, account, resource, reason
-/// and address. A client that repeats itself gets [`REPEATED_ROWS`] rows of its own, then one a minute.
+/// Inserts the row of a refusal, or counts it in the newest row of the same one: the same action, account, resource,
+/// reason and address. A client that repeats itself gets [`REPEATED_ROWS`] rows of its own, then one a minute.
 pub async fn insert_refusal(db: &dyn Connection, entry: &Entry, client: &Client, now: Timestamp) -> Result<(), Error> {
     let counted = db
         .query(

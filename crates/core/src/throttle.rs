@@ -5,9 +5,10 @@
 //! and the account. The first two pause further attempts, and every failure after a pause doubles it. The third never
 //! blocks an account: a network that has failed there itself waits longer, the owner's network does not.
 //!
-//! Registrations and refreshes are no guesses, but they write: [`admit`] limits how many of them a network sends in a minute.
+//! Registrations and refreshes are not guesses, but they write: [`admit`] limits their rate per network.
 //!
-//! Counters are stored under keyed hashes, which reveal neither e-mail nor IP addresses, in shards that forget expired ones.
+//! Counters are stored under keyed hashes, which reveal neither e-mail nor IP addresses, in shards that forget expired
+//! ones.
 
 mod counter;
 mod shard;
@@ -91,8 +92,8 @@ impl<'a> Attempt<'a> {
         Self { counted: None }
     }
 
-    /// Takes the attempt back and forgets the account's failures: the password was right. The network keeps its failures at
-    /// other accounts.
+    /// Takes the attempt back and forgets the account's failures: the password was right. The network keeps its
+    /// failures at other accounts.
     // A counter that cannot be changed now expires later; the store has logged it.
     pub fn succeeded(self) {
         let Some(Counted { counters, pair, address, account, address_paused_until, .. }) = self.counted else { return };

@@ -14,7 +14,7 @@ use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 pub(crate) const MEMORY_SIZE_MAX: usize = 256 << 20;
 /// The most instances of a component that answer requests at the same time.
 pub(crate) const INSTANCES_MAX: usize = 64;
-/// What an instance takes of a limited address space: its memory, which may grow, and the stack of its thread of execution.
+/// The address space reserved per instance, in bytes, when it is limited: linear memory, which may grow, and the stack.
 pub(crate) const INSTANCE_ADDRESS_SPACE: usize = 64 << 20;
 /// Twice as many, since instances that are being dropped still occupy a slot.
 const POOL_SIZE: u32 = 2 * INSTANCES_MAX as u32;
@@ -102,8 +102,8 @@ fn config() -> Config {
     config
 }
 
-/// For a process whose address space is limited: no memory reserves the 4 GiB that make bounds checks unnecessary, and there
-/// is no pool. Instances start and run more slowly.
+/// The configuration for a process with limited address space: no pool, and no 4 GiB reservation per memory. Instances
+/// start and run more slowly, because memory accesses need explicit bounds checks.
 fn compact_config() -> Config {
     let mut config = config();
     config

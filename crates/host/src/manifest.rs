@@ -95,7 +95,7 @@ struct Tools {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HostSettings {
-    /// The requests that compute for long, such as `POST /login`.
+    /// Requests that need much processor time, such as `POST /login`.
     #[serde(default)]
     heavy_requests: Vec<String>,
 }
@@ -150,7 +150,7 @@ impl App {
 }
 
 impl Component {
-    /// Returns the requests that compute for long.
+    /// Returns the requests that need much processor time.
     pub(crate) fn heavy_requests(&self) -> Result<HeavyRequests> {
         HeavyRequests::parse(&self.tool.lanterne.heavy_requests)
     }

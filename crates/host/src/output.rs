@@ -1,4 +1,4 @@
-//! What a component that answers requests prints: each line becomes a record of the log.
+//! The standard output and error of components that serve requests: each line becomes a log record.
 
 use std::io;
 use std::mem::take;
@@ -10,7 +10,7 @@ use log::Level;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 
-/// Longer lines are split, so that a component cannot fill the memory with one, in bytes.
+/// The maximum length of a line, in bytes. Longer lines are split, which bounds the buffer.
 const LINE_SIZE_MAX: usize = 4096;
 
 /// The standard output or standard error of a component.
@@ -32,10 +32,10 @@ impl StdoutStream for Output {
     }
 }
 
-/// A stream that is split into lines. Writing to it never waits and never fails.
+/// Splits a stream into lines. Writes never block and never fail.
 struct Lines {
     output: Output,
-    /// The line that has not ended yet.
+    /// The incomplete last line.
     line: Vec<u8>,
 }
 

@@ -1,4 +1,4 @@
-//! Commands that run at intervals while a server answers requests.
+//! Commands that run periodically while a server is running.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::engine::Engine;
 use crate::host::LoadedComponent;
 use crate::output::Output;
 
-/// Runs `command` at once and then every `interval`, until it is cancelled. What it prints, and its failure, go to the log.
+/// Runs `command` immediately and then every `interval`, until cancelled. Logs its output and its failures.
 pub(crate) async fn repeat(engine: Arc<Engine>, command: LoadedComponent, arguments: Vec<String>, interval: Duration) {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

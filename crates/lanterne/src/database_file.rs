@@ -10,7 +10,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags};
 use tempfile::NamedTempFile;
 
-/// How the names of copies begin that have no name of their own yet.
+/// The prefix of temporary copies.
 const COPY_PREFIX: &str = ".lanterne-copy-";
 /// How long to wait for a writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,8 +47,8 @@ pub(crate) fn copy(from: &Connection, from_path: &Path, directory: &Path) -> Res
     }
 }
 
-/// Removes the copies that killed runs have left in `directory`, unless another run is active there. Keep the returned lock
-/// while a copy exists.
+/// Removes the copies that killed runs have left in `directory`, unless another run is active there. Keep the returned
+/// lock while a copy exists.
 pub(crate) fn remove_abandoned_copies(directory: &Path) -> Option<fs::File> {
     // Active runs share a lock on the directory, which the system releases when they end. Not every filesystem has such
     // locks; without one nothing is removed.
@@ -149,7 +149,7 @@ pub(crate) fn mark_in_use(path: &Path) -> Option<Connection> {
     Some(db)
 }
 
-/// Whether another program keeps others from writing. Does not create the database.
+/// Returns whether another program holds the write lock. Does not create the database.
 pub(crate) fn is_locked(path: &Path) -> bool {
     let Ok(db) = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE) else { return false };
     // A running server writes for milliseconds at a time.

@@ -29,7 +29,7 @@ impl AuditedAction {
         Ok(audit::insert(context.db, &self.entry(details), context.client, context.now).await?)
     }
 
-    /// Writes the row of a refusal, or counts it in that of the same one.
+    /// Writes the row of a refusal, or increments the count of an identical recent one.
     pub(super) async fn refuse(&self, context: &AppContext<'_>, error: &Error) -> Result<(), Error> {
         let reason = error.to_string();
         let reason = reason.trim_end_matches('.');

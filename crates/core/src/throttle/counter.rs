@@ -12,7 +12,7 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// How many attempts are allowed in which time.
+/// A limit: a number of attempts within a time window.
 pub struct AttemptLimit {
     /// The name of its counters in the key-value store.
     pub(super) name: &'static str,
@@ -101,7 +101,8 @@ impl Counter {
         Ok(self.paused_until)
     }
 
-    /// Counts an attempt that is no guess, unless the limit is reached: then the rest of the window is a pause.
+    /// Counts an attempt that is not a password guess. Once the limit is reached, pauses for the rest of the window
+    /// instead.
     pub(super) fn admit(&mut self, limit: &AttemptLimit, now: i64) -> Result<(), Pause> {
         if self.count >= limit.attempts {
             return Err(self.refuse(self.window_ends_at - now));
@@ -130,8 +131,8 @@ fn pause(count: u32, limit: u32) -> i64 {
     (millis(PAUSE_MIN) << excess.min(10)).min(millis(PAUSE_MAX))
 }
 
-/// The pause for a network after a failure at an account that many networks guess at, in milliseconds: one second, doubled
-/// by each failure of its own there.
+/// The pause for a network after a failure at an account that many networks guess at, in milliseconds: one second,
+/// doubled by each failure of its own there.
 pub(super) fn pause_at_guessed_account(own_failures: u32) -> i64 {
     (SECOND << own_failures.min(10)).min(millis(GUESSED_ACCOUNT_PAUSE_MAX))
 }

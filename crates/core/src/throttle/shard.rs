@@ -1,8 +1,8 @@
 //! Counters that are stored together, as one value of the key-value store.
 //!
 //! A key-value store can find expired entries only by listing all of its keys. Within a shard they are at hand: whoever
-//! changes a counter removes the expired ones beside it. So the store holds a fixed number of keys and little more than the
-//! counters that count, however many addresses an attack comes from, and without any housekeeping.
+//! changes a counter removes the expired ones beside it. So the store holds a fixed number of keys and little more than
+//! the counters that count, however many addresses an attack comes from, and without any housekeeping.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ const COUNTERS_MAX: usize = 512;
 pub(super) struct Place {
     /// The key of the shard in the key-value store.
     pub(super) shard: String,
-    /// The key of the counter in the shard.
+    /// The key of the counter within the shard.
     name: String,
 }
 
@@ -40,7 +40,7 @@ impl Place {
 pub(super) struct Shard(BTreeMap<String, Counter>);
 
 impl Shard {
-    /// Parses a stored shard; what cannot be read counts nothing.
+    /// Parses a stored shard. An unreadable one is treated as empty.
     pub(super) fn parse(stored: Option<&[u8]>) -> Self {
         stored.and_then(|stored| serde_json::from_slice(stored).ok()).unwrap_or_default()
     }

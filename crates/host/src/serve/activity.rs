@@ -1,11 +1,11 @@
-//! What a connection is doing, and since when its client has not moved.
+//! The state of a connection, and when its client last made progress.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::Notify;
 
-/// What a connection waits for. Only in [`Phase::Working`] it is not the client.
+/// What a connection is waiting for: the client, except in [`Phase::Working`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// The next request.
@@ -14,7 +14,7 @@ pub(crate) enum Phase {
     Receiving,
     /// The response of the component.
     Working,
-    /// The client, which has not taken the whole response.
+    /// The client to read the rest of the response.
     Sending,
 }
 
@@ -24,11 +24,11 @@ pub(crate) struct Activity {
     cut: Notify,
 }
 
-/// A moment of an [`Activity`].
+/// A snapshot of an [`Activity`].
 #[derive(Clone, Copy)]
 pub(crate) struct State {
     pub(crate) phase: Phase,
-    /// When the client last sent or took something, or the phase began.
+    /// When the client last sent or read bytes, or the phase began.
     pub(crate) since: Instant,
     /// The bytes in memory for the response being sent.
     pub(crate) response_size: usize,
@@ -44,17 +44,17 @@ impl Activity {
         *self.lock()
     }
 
-    /// The client has sent a part of a request.
+    /// Records that the client sent part of a request.
     pub(crate) fn received(&self) {
         self.progress(Phase::Receiving);
     }
 
-    /// The client, or the system for it, has taken a part of a response.
+    /// Records that the socket accepted part of a response.
     pub(crate) fn sent(&self) {
         self.progress(Phase::Sending);
     }
 
-    /// The client, or the system for it, has taken the whole response.
+    /// Records that the socket accepted the whole response.
     pub(crate) fn flushed(&self) {
         let mut state = self.lock();
         if state.phase == Phase::Sending {
@@ -62,22 +62,22 @@ impl Activity {
         }
     }
 
-    /// The head of a request is complete.
+    /// Records that the head of a request is complete.
     pub(crate) fn begin_request(&self) {
         self.enter(Phase::Receiving, 0);
     }
 
-    /// The request is complete.
+    /// Records that the request is complete.
     pub(crate) fn begin_work(&self) {
         self.enter(Phase::Working, 0);
     }
 
-    /// The response is complete, and has `size` bytes.
+    /// Records that a response of `size` bytes is ready to be sent.
     pub(crate) fn begin_response(&self, size: usize) {
         self.enter(Phase::Sending, size);
     }
 
-    /// Makes the connection end at once.
+    /// Closes the connection immediately.
     pub(crate) fn cut(&self) {
         self.cut.notify_one();
     }
@@ -91,7 +91,7 @@ impl Activity {
         *self.lock() = State { phase, since: Instant::now(), response_size };
     }
 
-    /// Notes that the client moved; an idle connection is then in `phase`.
+    /// Records progress by the client. An idle connection enters `phase`.
     fn progress(&self, phase: Phase) {
         let mut state = self.lock();
         state.since = Instant::now();

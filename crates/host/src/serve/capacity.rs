@@ -1,22 +1,22 @@
-//! How much work the limits of the process allow: see `ulimit -n` and `ulimit -v`.
+//! The number of instances and connections that the resource limits of the process allow (`ulimit -n`, `ulimit -v`).
 
 use anyhow::{Result, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::engine::{INSTANCE_ADDRESS_SPACE, INSTANCES_MAX};
 
-/// The most connections at the same time.
+/// The maximum number of concurrent connections.
 pub(crate) const CONNECTIONS_MAX: usize = 1024;
 /// Files that are open whatever the load: the standard streams, the listener, tokio's, the key-value store, the cache.
 const FILES_RESERVED: usize = 32;
 /// Files of an instance: its database, the write-ahead log, and as many until a former instance has closed its own.
 const FILES_PER_INSTANCE: usize = 4;
-/// Fewer files than this would leave a handful of connections.
+/// The least number of open files: fewer would leave only a handful of connections.
 const FILES_MIN: usize = 48;
 /// Address space of the program without instances: code, heap, stacks, the compiler.
 const ADDRESS_SPACE_RESERVED: usize = 2 << 30;
 
-/// How many instances and connections there may be at the same time.
+/// The maximum number of concurrent instances and connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Capacity {
     pub(crate) instances: usize,

@@ -1,8 +1,8 @@
-//! The open connections: how many there may be, and which is closed for another.
+//! The open connections: their limits, and which one is closed to make room.
 //!
-//! A client that keeps the server waiting costs a connection, and memory if it does not read its response. When there is no
-//! more of either, the connection that has kept the server waiting longest is closed. One whose request is being worked on
-//! never is. While others wait for room, responses end their connections.
+//! A client that keeps the server waiting holds a connection, and memory while it does not read its response. When
+//! either runs out, the connection that has waited for its client longest is closed, but never one whose request is
+//! being processed. While clients wait to be admitted, every response closes its connection.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -14,14 +14,14 @@ use tokio::sync::Notify;
 
 use crate::serve::activity::{Activity, Phase};
 
-/// The most bytes of all responses that clients have not taken.
+/// The maximum total size of unread responses, in bytes.
 const RESPONSES_SIZE_MAX: usize = 128 << 20;
-/// Smaller responses are not added up: all connections together cannot have many bytes of them.
+/// Responses below this size are not counted: even one per connection is little in total.
 const RESPONSE_SIZE_COUNTED: usize = 32 << 10;
-/// How long a connection may wait for its client before it can be closed for another. A busy client sends its next request
-/// sooner.
+/// How long a connection must have waited for its client before it can be closed to make room. A busy client sends its
+/// next request sooner.
 const IDLE_MIN: Duration = Duration::from_millis(100);
-/// How often a client that waits for room looks for such a connection.
+/// How often a waiting client looks for such a connection.
 const ADMISSION_CHECK: Duration = Duration::from_millis(20);
 
 /// The open connections of a server.
@@ -47,7 +47,7 @@ pub(crate) struct Admitted {
 }
 
 impl Connections {
-    /// Allows `limit` connections, of these `client_limit` to one client.
+    /// Allows `limit` connections in total and `client_limit` per client.
     pub(crate) fn new(limit: usize, client_limit: Option<usize>) -> Arc<Self> {
         Arc::new(Self {
             limit,
@@ -59,8 +59,9 @@ impl Connections {
         })
     }
 
-    /// Admits a connection of `client`, for which another may be closed: one of the same client if that has too many. Waits
-    /// while all others are in use; `None` if all of the client's are.
+    /// Admits a connection of `client`. At the limit, closes the idlest connection, or the client's own idlest at the
+    /// client's limit. Waits while every connection is in use. Returns `None` if the client is at its limit and uses
+    /// all of its own.
     pub(crate) async fn admit(self: &Arc<Self>, client: IpAddr) -> Option<Admitted> {
         let network = network(client);
         loop {
@@ -86,13 +87,13 @@ impl Connections {
         }
     }
 
-    /// Whether a client waits for room.
+    /// Returns whether a client is waiting to be admitted.
     pub(crate) fn is_crowded(&self) -> bool {
         self.is_crowded.load(Ordering::Relaxed)
     }
 
-    /// Begins a response of `size` bytes. While all responses have too many, the connection whose client has taken nothing
-    /// for longest is closed.
+    /// Begins a response of `size` bytes. If unread responses exceed their limit, closes the connections that have made
+    /// no progress for longest.
     pub(crate) fn begin_response(&self, activity: &Activity, size: usize) {
         activity.begin_response(size);
         if size < RESPONSE_SIZE_COUNTED {
@@ -112,12 +113,13 @@ impl Connections {
         }
     }
 
-    /// Closes connections whose clients have taken nothing of a response for `limit`.
+    /// Closes connections whose clients have read nothing of a response for `limit`.
     pub(crate) fn cut_unread(&self, limit: Duration) {
         self.cut(|phase, waited| phase == Phase::Sending && waited >= limit);
     }
 
-    /// Closes connections that have waited for their clients for `limit`; returns how many of them had a request in flight.
+    /// Closes connections that have waited for their clients for `limit`; returns how many of them had a request in
+    /// flight.
     pub(crate) fn cut_idle(&self, limit: Duration) -> usize {
         self.cut(|phase, waited| phase != Phase::Working && waited >= limit)
     }
@@ -127,7 +129,7 @@ impl Connections {
         self.lock().values().filter(|open| open.activity.state().phase != Phase::Idle).count()
     }
 
-    /// Closes connections by their phase and the time since the client moved.
+    /// Closes the connections to which `applies`, given the phase and the time since the last progress.
     fn cut(&self, applies: impl Fn(Phase, Duration) -> bool) -> usize {
         let now = Instant::now();
         let mut in_flight = 0;

@@ -1,10 +1,10 @@
-//! The requests that compute for long.
+//! Requests that need much processor time.
 
 use anyhow::{Context as _, Result};
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-/// The requests that a manifest calls heavy.
+/// The requests that the manifest lists as heavy.
 #[derive(Default)]
 pub(crate) struct HeavyRequests(Vec<(Method, String)>);
 
@@ -25,7 +25,7 @@ impl HeavyRequests {
         Ok(Self(parsed.collect::<Result<_>>()?))
     }
 
-    /// Whether a request is one of them. Paths are compared decoded, since components may decode them.
+    /// Returns whether a request is listed. Compares decoded paths, because components may decode them.
     pub(crate) fn contain(&self, method: &Method, path: &str) -> bool {
         let path = percent_decode_str(path).decode_utf8_lossy();
         self.0.iter().any(|(heavy_method, heavy_path)| heavy_method == method && *heavy_path == path)

@@ -46,11 +46,11 @@ use routes::{Route, Routes};
 
 /// How long a client may take to send the head of a request, and how long it may keep an idle connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a client may take nothing of a response.
+/// How long a client may read nothing of a response.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a client may keep a stopping server waiting: it may have been about to send or to read.
+/// How long a stopping server waits for a client that makes no progress.
 const UNREAD_TIMEOUT_STOPPING: Duration = Duration::from_secs(1);
-/// How often both are checked.
+/// How often unread responses are checked.
 const UNREAD_CHECK: Duration = Duration::from_secs(1);
 const UNREAD_CHECK_STOPPING: Duration = Duration::from_millis(50);
 /// The most of a request that is buffered before a component takes it, head included, in bytes.
@@ -67,7 +67,7 @@ pub struct Server {
     capacity: Capacity,
 }
 
-/// What a server grants its clients.
+/// The settings of a server.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerConfig {
     /// The most connections of one client: an IPv4 address, or an IPv6 /64 network. `None` is unlimited, for a server
@@ -82,7 +82,7 @@ impl ServerConfig {
     pub const CLIENT_CONNECTIONS_MAX: usize = CONNECTIONS_MAX / 2;
 }
 
-/// What a running server reports.
+/// A change of state that a running server reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// It accepts connections.
@@ -98,7 +98,8 @@ struct Router {
 }
 
 impl Server {
-    /// Checks that the limits of this process allow a server, as creating one does. Raises a low soft limit of open files.
+    /// Checks that the limits of this process allow a server, as creating one does. Raises a low soft limit of open
+    /// files.
     ///
     /// # Errors
     /// A limit is too low.
@@ -125,7 +126,8 @@ impl Server {
         Ok(Self { router: Arc::new(Router { routes: Routes::new(routes), client_ip_header }), capacity, host })
     }
 
-    /// Runs the command component `name` now, and then every `interval` until the server stops. Its output goes to the log.
+    /// Runs the command component `name` now, and then every `interval` until the server stops. Its output goes to the
+    /// log.
     ///
     /// # Errors
     /// There is no such command, or it imports what it is not granted.
@@ -135,8 +137,8 @@ impl Server {
         Ok(())
     }
 
-    /// Serves until SIGTERM or SIGINT, then waits for requests in flight, until a second signal at most. Returns how many
-    /// requests were cut off.
+    /// Serves until SIGTERM or SIGINT, then waits for requests in flight until they end, the timeout expires or a second
+    /// signal arrives. Returns the number of requests that were cut off.
     ///
     /// # Errors
     /// The system refuses a thread, a signal handler or the listener.
@@ -196,7 +198,7 @@ async fn accept(
     loop {
         match listener.accept().await {
             Ok((stream, client)) => {
-                // Without room, the connection is closed again.
+                // A connection that is not admitted is closed here.
                 if let Some(admitted) = connections.admit(client.ip()).await {
                     serve_connection(router.clone(), stream, client, graceful, connections.clone(), admitted);
                 }
@@ -270,7 +272,7 @@ fn serve_connection(
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         tokio::select! {
-            // An error here is the client's, which is no longer reachable.
+            // The client caused the error and is no longer reachable.
             ended = connection => if let Err(error) = ended {
                 log::debug!(client:% = client; "connection: {error}");
             },

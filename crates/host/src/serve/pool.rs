@@ -1,8 +1,9 @@
 //! The instances that answer requests: reused, limited in number, and with one request at a time each, so that a trap
 //! fails only one request. Throughput does not suffer.
 //!
-//! A request first waits for a place. Heavy requests, those that the manifest lists because they compute for long, also
-//! need one of a few places of their own: however many there are, the other requests find an instance and a processor.
+//! The number of requests in instances is bounded. Heavy requests, which the manifest lists because they need much
+//! processor time, have a second, smaller bound, so that any number of them leaves instances and processor time for
+//! other requests.
 
 use std::num::NonZero;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -34,16 +35,16 @@ use crate::serve::response::{self, Response};
 
 /// How long a request may wait for an instance.
 const PLACE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a component may work on a request, before and after its response. The most expensive password hash takes less
-/// than ten seconds of a processor, and a heavy request shares that with one other.
+/// How long a component may work on a request, before and after its response. The most expensive password hash needs
+/// less than ten seconds of processor time, and at most two heavy requests share a processor.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-/// Heavy requests per processor: with one, it would be idle while that waits for the database.
+/// Heavy requests per processor. With only one, the processor would be idle while it waits for the database.
 const HEAVY_PER_PROCESSOR: usize = 2;
 /// The largest response of a component, in bytes.
 const RESPONSE_SIZE_MAX: usize = 8 << 20;
 /// How long an idle instance is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often idle instances are looked for.
+/// How often idle instances are checked.
 const IDLE_CHECK: Duration = Duration::from_secs(5);
 /// How many requests an instance answers before a new one with fresh memory takes its place.
 const REUSE_MAX: usize = 1000;
@@ -68,7 +69,7 @@ struct Instances {
     pre: ServicePre<InstanceState>,
     grants: Arc<Grants>,
     name: Arc<str>,
-    /// The last used one is last, and is used next: the others get old.
+    /// A stack: the most recently used instance is reused first, so that the others can expire.
     idle: Mutex<Vec<Instance>>,
 }
 
@@ -112,8 +113,8 @@ impl Pool {
 
     /// Answers `request` with an instance. A failure is logged and becomes an error response.
     ///
-    /// If this is cancelled, because the client has gone, a heavy request ends at once. Others are completed: a client may
-    /// close the connection as soon as it has sent, for example, a logout.
+    /// If this is cancelled, because the client has gone, a heavy request ends at once. Others are completed: a client
+    /// may close the connection as soon as it has sent, for example, a logout.
     pub(crate) async fn answer(&self, request: http::Request<WasiBody>) -> Response {
         let is_heavy = self.heavy_requests.contain(request.method(), request.uri().path());
         let Ok(place) = tokio::time::timeout(PLACE_TIMEOUT, self.place(is_heavy)).await else {
@@ -221,7 +222,8 @@ async fn answer(
     Ok(Response::from_parts(head, body.to_wasmtime_result()?.to_bytes().into()))
 }
 
-/// Ends instances that were idle for long, until the server ends. Their memory returns to the system.
+/// Drops instances that have been idle for [`IDLE_TIMEOUT`], which returns their memory to the system, until the pool
+/// is dropped.
 async fn end_idle(instances: Weak<Instances>) {
     loop {
         tokio::time::sleep(IDLE_CHECK).await;

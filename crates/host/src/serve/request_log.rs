@@ -12,7 +12,7 @@ use uuid::Uuid;
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest request id that is accepted from a client, in bytes.
 const REQUEST_ID_SIZE_MAX: usize = 64;
-/// The most of a path that is logged, in characters.
+/// The maximum length of a logged path, in characters.
 const PATH_CHARS_MAX: usize = 200;
 /// The logged status of a request whose client left before the response began, as in nginx.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -28,8 +28,9 @@ pub(crate) struct LoggedRequest {
 }
 
 impl LoggedRequest {
-    /// Begins with the head of a request. Keeps its `X-Request-Id` if that is a plain token, and sets a new one otherwise,
-    /// for the component. The client is the sender, or the one that a trusted proxy names in `client_header`.
+    /// Starts from the head of a request. Keeps its `X-Request-Id` if that is a plain token, and sets a new one
+    /// otherwise, for the component. The client is the sender, or the one that a trusted proxy names in
+    /// `client_header`.
     pub(crate) fn new<B>(request: &mut Request<B>, sender: SocketAddr, client_header: Option<&str>) -> Self {
         let headers = request.headers_mut();
         let given = headers.get(&REQUEST_ID).filter(|id| is_plain(id.as_bytes())).cloned();
@@ -49,7 +50,7 @@ impl LoggedRequest {
         }
     }
 
-    /// Ends with `response`, which gets the request's id unless it has one.
+    /// Records the status of `response`, and adds the request's id to it unless it has one.
     pub(crate) fn end<B>(mut self, response: &mut Response<B>) {
         self.status = response.status().as_u16();
         response.headers_mut().entry(REQUEST_ID).or_insert(self.id.clone());

@@ -1,11 +1,11 @@
-//! Responses, which are complete before they are sent, and those that the host itself sends.
+//! Responses, which are buffered before they are sent, and the responses of the host itself.
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use http_body_util::Full;
 
-/// A complete response.
+/// A buffered response.
 pub(crate) type Response = http::Response<Full<Bytes>>;
 
 /// Returns an error in FastAPI's format: `{"detail":"Not Found"}`.

@@ -1,6 +1,6 @@
-//! The queue of those who want to write to a database.
+//! A fair queue for the write lock of a database.
 //!
-//! SQLite allows one writer; others poll in its busy handler. Writers of this process therefore queue for a fair lock
+//! SQLite allows one writer at a time; its busy handler makes the others poll. Writers of this process therefore queue
 //! before they call SQLite: with 16 clients this is three to four times faster. The busy timeout still covers writers in
 //! other processes.
 
@@ -16,12 +16,12 @@ use tokio::time::timeout_at;
 use crate::engine::INSTANCES_MAX;
 use crate::storage::{LOCKED, sqlite_failure};
 
-/// After this time without progress, another process is taken to hold the lock.
+/// After this time without progress, the lock is assumed to be held by another process.
 const STALL: Duration = Duration::from_millis(250);
-/// The most writers that wait for another process. The other instances remain for requests that do not write.
+/// The maximum number of writers that wait for another process. The other instances remain free for readers.
 const STALLED_MAX: usize = INSTANCES_MAX / 2;
 
-/// Admits one writer at a time.
+/// The queue of one database.
 #[derive(Default)]
 pub(crate) struct WriteQueue {
     lock: Arc<Mutex<()>>,
@@ -65,7 +65,7 @@ impl WriteQueue {
 /// A place in the queue, until it is dropped.
 struct Place<'a> {
     length: &'a AtomicUsize,
-    /// From 1 on.
+    /// The position, counted from 1.
     number: usize,
 }
 

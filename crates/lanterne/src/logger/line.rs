@@ -1,4 +1,4 @@
-//! How a record becomes a line.
+//! The formats of log lines.
 
 use std::fmt::Write as _;
 
@@ -7,10 +7,10 @@ use lanterne_database::Timestamp;
 use log::kv::{Error, Key, Value, VisitSource};
 use log::{Level, Record};
 
-/// The most of a message that is logged, in characters.
+/// The maximum length of a logged message, in characters.
 const MESSAGE_CHARS_MAX: usize = 2000;
 
-/// The format of a line.
+/// The format of log lines.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Format {
     /// `2026-01-31T12:00:00.000000Z INFO  request method=GET status=200`
@@ -66,7 +66,7 @@ impl<'kvs> VisitSource<'kvs> for Fields<'_> {
     }
 }
 
-/// Formats a value for text; in quotes if it could be taken for several.
+/// Formats a value as text, quoted if it contains a separator.
 fn text(value: &Value<'_>) -> String {
     let text = value.to_string();
     let is_plain =

@@ -1,4 +1,4 @@
-//! A bounded queue of lines, and the thread that writes them.
+//! A bounded queue of lines and its writer thread.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -7,10 +7,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// The most lines that wait, beside as many that the thread has taken and not written yet.
+/// The maximum number of queued lines, not counting as many that the thread has taken but not written yet.
 const LINES_MAX: usize = 2048;
 
-/// Lines on their way to a writer that may be slow or fail.
+/// A queue in front of a writer that may block or fail.
 pub(super) struct Queue(Arc<Shared>);
 
 #[derive(Default)]
@@ -23,7 +23,7 @@ struct Shared {
 struct State {
     waiting: VecDeque<String>,
     is_writing: bool,
-    /// Lines that were not written, and not reported either.
+    /// The number of lost lines that have not been reported yet.
     dropped: u64,
 }
 
