@@ -4,10 +4,14 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::process::Child;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{Database, Host, Project, TestApp};
+
+/// How long to wait for a notification, so that a missing one fails the test instead of blocking it.
+const NOTIFIED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Sends the first bytes of a request.
 fn begin(app: &TestApp, bytes: &str) -> TcpStream {
@@ -66,6 +70,7 @@ fn the_service_manager_is_told_of_start_and_stop() {
     let project = Project::migrated();
     let path = project.path("notify");
     let socket = UnixDatagram::bind(&path).expect("a socket");
+    socket.set_read_timeout(Some(NOTIFIED_WITHIN)).expect("a time above zero");
     let app = TestApp::of(project.environment("NOTIFY_SOCKET", path.to_str().expect("it is UTF-8")));
     let received = || {
         let mut buffer = [0; 64];
