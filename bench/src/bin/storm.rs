@@ -1,5 +1,5 @@
 //! Measures the latency of requests while other clients log in:
-//! `cargo run --release -p lanterne-bench -- [URL [SECONDS]]`.
+//! `cargo run --release -p lanterne-bench --bin storm -- [URL [SECONDS]]`.
 //!
 //! Start a server with `cargo lanterne up --seed`. Two clients then send requests in a closed loop: `GET /healthz`,
 //! `GET /users/me`, which reads session and account, and `GET /healthz` again while four other clients log in. If password
