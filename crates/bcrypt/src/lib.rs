@@ -1,22 +1,24 @@
 //! bcrypt (Provos and Mazières, "A Future-Adaptable Password Scheme", 1999), round by round and in lanes.
 //!
 //! The time of bcrypt is spent waiting for table look-ups, each of which depends on the one before. Two hashes computed
-//! in the same loop, one in each lane, wait together and take little longer than one. A caller runs single rounds, so
-//! that it can yield between them, and change the hashes that run side by side.
+//! in the same loop, one in each lane, wait together and take little longer than one. [`digest`] pairs the hashes of
+//! concurrent tasks, and yields after every round.
 
 mod blowfish;
+mod lanes;
 
 use std::array;
 
 use zeroize::Zeroize as _;
 
 use self::blowfish::{Blowfish, SUBKEYS};
+pub use self::lanes::digest;
 
 /// The number of password bytes that bcrypt uses, including the terminating NUL. The rest is ignored.
 pub const PASSWORD_BYTES_MAX: usize = 72;
 
 /// Hashes in progress, one in each lane. Wiped when dropped.
-pub struct Hashes<const LANES: usize> {
+struct Hashes<const LANES: usize> {
     cipher: Blowfish<LANES>,
     passwords: [[u32; LANES]; SUBKEYS],
     salts: [[u32; LANES]; SUBKEYS],
@@ -24,15 +26,11 @@ pub struct Hashes<const LANES: usize> {
 }
 
 /// One hash in progress.
-pub type Hash = Hashes<1>;
+type Hash = Hashes<1>;
 
 impl Hash {
     /// Starts a hash of `2^cost` rounds of the first [`PASSWORD_BYTES_MAX`] bytes of `password` and a NUL.
-    ///
-    /// # Panics
-    /// `cost` is over 31.
-    #[must_use]
-    pub fn new(password: &[u8], salt: &[u8; 16], cost: u32) -> Self {
+    fn new(password: &[u8], salt: &[u8; 16], cost: u32) -> Self {
         let bytes = password.iter().chain(&[0]).take(PASSWORD_BYTES_MAX);
         let passwords = words(bytes.copied().cycle());
         let salts = words(salt.iter().copied().cycle());
@@ -42,11 +40,7 @@ impl Hash {
     }
 
     /// Returns the digest, after all rounds.
-    ///
-    /// # Panics
-    /// There are rounds left.
-    #[must_use]
-    pub fn digest(self) -> [u8; 23] {
+    fn digest(self) -> [u8; 23] {
         assert_eq!(self.rounds_left, [0], "digest of an unfinished hash");
         let mut digest = [0; 24];
         let plain = words::<6>(b"OrpheanBeholderScryDoubt".iter().copied());
@@ -62,8 +56,7 @@ impl Hash {
 
 impl<const LANES: usize> Hashes<LANES> {
     /// Combines hashes in progress, one per lane.
-    #[must_use]
-    pub fn join(hashes: [&Hash; LANES]) -> Self {
+    fn join(hashes: [&Hash; LANES]) -> Self {
         Self {
             cipher: Blowfish::join(hashes.map(|hash| &hash.cipher)),
             passwords: blowfish::join(hashes.map(|hash| &hash.passwords)),
@@ -73,8 +66,7 @@ impl<const LANES: usize> Hashes<LANES> {
     }
 
     /// Extracts the hash of one lane.
-    #[must_use]
-    pub fn lane(&self, lane: usize) -> Hash {
+    fn lane(&self, lane: usize) -> Hash {
         Hash {
             cipher: self.cipher.lane(lane),
             passwords: self.passwords.map(|word| [word[lane]]),
@@ -84,8 +76,7 @@ impl<const LANES: usize> Hashes<LANES> {
     }
 
     /// Returns the number of rounds until the first hash is finished.
-    #[must_use]
-    pub fn rounds_left(&self) -> u32 {
+    fn rounds_left(&self) -> u32 {
         self.rounds_left.iter().copied().min().unwrap_or(0)
     }
 
@@ -100,20 +91,14 @@ impl<const LANES: usize> Hashes<LANES> {
 // Not generic, so that they are compiled in this crate, which is optimized in tests too.
 impl Hash {
     /// Runs one round.
-    ///
-    /// # Panics
-    /// It is finished.
-    pub fn round(&mut self) {
+    fn round(&mut self) {
         self.advance();
     }
 }
 
 impl Hashes<2> {
     /// Runs one round of both hashes.
-    ///
-    /// # Panics
-    /// One of them is finished.
-    pub fn round(&mut self) {
+    fn round(&mut self) {
         self.advance();
     }
 }

@@ -3,10 +3,10 @@ use std::{array, thread};
 use super::{Hash, Hashes};
 
 /// A pseudorandom number generator (Steele et al., SplitMix64).
-struct Numbers(u64);
+pub(crate) struct Numbers(pub(crate) u64);
 
 impl Numbers {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -19,7 +19,7 @@ impl Numbers {
 }
 
 /// A random hash, and its digest by the crate `bcrypt`.
-fn random(numbers: &mut Numbers) -> (Hash, [u8; 23]) {
+pub(crate) fn random(numbers: &mut Numbers) -> (Hash, [u8; 23]) {
     let length = numbers.next() as usize % 80;
     let password = numbers.bytes(length);
     let salt = numbers.bytes(16).try_into().expect("16 bytes");

@@ -8,8 +8,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bcrypt::{BASE_64, HashParts, Version};
-use futures_lite::future::yield_now;
-use lanterne_bcrypt::{Hash, PASSWORD_BYTES_MAX};
+use lanterne_bcrypt::PASSWORD_BYTES_MAX;
 use sha2::{Digest as _, Sha384};
 use subtle::ConstantTimeEq as _;
 
@@ -133,18 +132,8 @@ fn prehash(password: &str) -> String {
 
 /// Returns `$2b$<cost>$<salt><digest>` of the first 72 bytes of `input`.
 async fn bcrypt_text(input: &[u8], salt: [u8; 16], cost: u32) -> String {
-    let digest = bcrypt_digest(input, salt, cost).await;
+    let digest = lanterne_bcrypt::digest(input, &salt, cost).await;
     format!("$2b${cost:02}${}{}", BASE_64.encode(salt), BASE_64.encode(digest))
-}
-
-/// Computes bcrypt, yielding after every round.
-async fn bcrypt_digest(input: &[u8], salt: [u8; 16], cost: u32) -> [u8; 23] {
-    let mut hash = Hash::new(input, &salt, cost);
-    while hash.rounds_left() > 0 {
-        hash.round();
-        yield_now().await;
-    }
-    hash.digest()
 }
 
 #[cfg(test)]

@@ -8,11 +8,13 @@ mod capacity;
 mod connections;
 mod framing;
 mod heavy;
+mod instances;
 mod pool;
 mod request;
 mod request_log;
 mod response;
 mod routes;
+mod shared;
 
 use std::collections::HashMap;
 use std::convert::Infallible;

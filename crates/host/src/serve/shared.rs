@@ -1,0 +1,200 @@
+//! Instances that answer several heavy requests at a time, so that a component can compute their hashes side by side.
+//!
+//! Requests are spread over one instance per processor first. A trap fails all requests of the instance. wasmtime cannot
+//! cancel one of several calls, only drop the whole store (bytecodealliance/wasmtime#11833): an instance with an abandoned
+//! request takes no further ones, and is dropped as soon as it has answered the others.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::StatusCode;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use wasmtime::component::{Accessor, AccessorTask};
+use wasmtime_wasi_http::WasiBody;
+use wasmtime_wasi_http::p3::bindings::Service;
+
+use crate::cause;
+use crate::instance::InstanceState;
+use crate::serve::instances::{self, Instance, Instances, REUSE_MAX};
+use crate::serve::pool::{self, Job, Place, REQUEST_TIMEOUT};
+use crate::serve::response::{self, Response};
+
+/// The instances of one component that are answering heavy requests.
+pub(super) struct SharedInstances {
+    instances: Arc<Instances>,
+    threads: Handle,
+    /// How many instances take requests.
+    open_max: usize,
+    running: Mutex<Running>,
+}
+
+#[derive(Default)]
+struct Running {
+    last_id: u64,
+    instances: BTreeMap<u64, RunningInstance>,
+}
+
+struct RunningInstance {
+    /// `None` once nothing is to be answered any more, which ends the instance.
+    requests: Option<UnboundedSender<SharedRequest>>,
+    in_flight: BTreeMap<u64, InFlight>,
+    request_count: usize,
+}
+
+struct InFlight {
+    /// Names the request in the log.
+    line: String,
+    is_abandoned: bool,
+    /// Abandoned requests hold it as well, because they still use the processor.
+    _place: Place,
+}
+
+/// A request for an instance.
+struct SharedRequest {
+    id: u64,
+    request: http::Request<WasiBody>,
+    reply: oneshot::Sender<Response>,
+}
+
+impl SharedInstances {
+    /// Shares up to `open_max` of `instances`.
+    pub(super) fn new(instances: Arc<Instances>, threads: Handle, open_max: usize) -> Self {
+        Self { instances, threads, open_max, running: Mutex::default() }
+    }
+
+    /// Passes a request to the instance with the fewest, or to one of its own if there are not enough instances.
+    pub(super) fn answer(self: &Arc<Self>, job: Job) {
+        let mut running = self.running();
+        running.last_id += 1;
+        let id = running.last_id;
+        let open = || running.instances.iter().filter(|(_, instance)| instance.is_open());
+        let instance_id = match open().min_by_key(|(_, instance)| instance.in_flight.len()) {
+            Some((instance_id, _)) if open().count() >= self.open_max => *instance_id,
+            _ => {
+                let (requests, receiver) = mpsc::unbounded_channel();
+                self.threads.spawn(self.clone().run(id, receiver));
+                running.instances.insert(id, RunningInstance::new(requests));
+                id
+            }
+        };
+        let Some(instance) = running.instances.get_mut(&instance_id) else { return };
+        let Job { request, reply, place } = job;
+        instance.request_count += 1;
+        instance.in_flight.insert(id, InFlight { line: pool::line(&request), is_abandoned: false, _place: place });
+        if let Some(requests) = &instance.requests {
+            // An error means that the instance has just failed: the request fails with the others.
+            let _ = requests.send(SharedRequest { id, request, reply });
+        }
+    }
+
+    /// Runs an instance until it has no more requests. Keeps it if it can be reused.
+    async fn run(self: Arc<Self>, id: u64, requests: UnboundedReceiver<SharedRequest>) {
+        let _busy = self.instances.busy();
+        let result = self.try_run(id, requests).await;
+        let Some(ended) = self.running().instances.remove(&id) else { return };
+        match result {
+            Ok(Some(mut instance)) if ended.in_flight.is_empty() => {
+                instance.request_count += ended.request_count;
+                self.instances.give_back(instance);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                for InFlight { line, .. } in ended.in_flight.values() {
+                    log::error!(component = &*self.instances.name; "{line}: {}", cause(&error));
+                }
+            }
+        }
+    }
+
+    /// Answers requests until there are no more. Returns the instance, unless it continues to work after its responses.
+    async fn try_run(
+        self: &Arc<Self>,
+        id: u64,
+        mut requests: UnboundedReceiver<SharedRequest>,
+    ) -> wasmtime::Result<Option<Instance>> {
+        let mut instance = self.instances.take().await?;
+        let service = &instance.service;
+        let answer = async |accessor: &Accessor<_>| -> wasmtime::Result<bool> {
+            while let Some(request) = requests.recv().await {
+                let (service, shared) = (service.clone(), self.clone());
+                accessor.spawn(Answer { instance_id: id, request, service, shared })?;
+            }
+            let idle = std::future::poll_fn(|cx| accessor.poll_no_interesting_tasks(cx));
+            Ok(!self.has_abandoned(id) && timeout(REQUEST_TIMEOUT, idle).await.is_ok())
+        };
+        let is_idle = instance.store.run_concurrent(answer).await??;
+        Ok(is_idle.then_some(instance))
+    }
+
+    /// Records that a request has been answered or abandoned. Ends an instance that has no others.
+    fn end(&self, instance_id: u64, id: u64, is_answered: bool) {
+        let mut running = self.running();
+        let Some(instance) = running.instances.get_mut(&instance_id) else { return };
+        if is_answered {
+            instance.in_flight.remove(&id);
+        } else if let Some(request) = instance.in_flight.get_mut(&id) {
+            request.is_abandoned = true;
+        }
+        if instance.in_flight.values().all(|request| request.is_abandoned) {
+            instance.requests = None;
+        }
+    }
+
+    fn has_abandoned(&self, instance_id: u64) -> bool {
+        self.running().instances.get(&instance_id).is_none_or(|instance| !instance.in_flight.is_empty())
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl RunningInstance {
+    fn new(requests: UnboundedSender<SharedRequest>) -> Self {
+        Self { requests: Some(requests), in_flight: BTreeMap::new(), request_count: 0 }
+    }
+
+    /// Returns whether it takes further requests.
+    fn is_open(&self) -> bool {
+        self.requests.is_some()
+            && self.request_count < REUSE_MAX
+            && !self.in_flight.values().any(|request| request.is_abandoned)
+    }
+}
+
+/// Answers one request beside others.
+struct Answer {
+    instance_id: u64,
+    request: SharedRequest,
+    service: Arc<Service>,
+    shared: Arc<SharedInstances>,
+}
+
+impl AccessorTask<InstanceState> for Answer {
+    async fn run(self, accessor: &Accessor<InstanceState>) -> wasmtime::Result<()> {
+        let SharedRequest { id, request, mut reply } = self.request;
+        let line = pool::line(&request);
+        let answer = timeout(REQUEST_TIMEOUT, instances::answer(accessor, &self.service, request));
+        let answered = tokio::select! {
+            answered = answer => Some(answered),
+            () = reply.closed() => None,
+        };
+        let is_answered = match answered {
+            Some(Ok(response)) => {
+                let _ = reply.send(response?);
+                true
+            }
+            Some(Err(_)) => {
+                log::error!(component = &*self.shared.instances.name; "{line}: {}", pool::timeout_cause());
+                let _ = reply.send(response::error(StatusCode::GATEWAY_TIMEOUT));
+                false
+            }
+            None => false,
+        };
+        self.shared.end(self.instance_id, id, is_answered);
+        Ok(())
+    }
+}
