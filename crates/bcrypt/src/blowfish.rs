@@ -24,6 +24,9 @@ pub(crate) struct Blowfish<const LANES: usize> {
 }
 
 impl<const LANES: usize> Blowfish<LANES> {
+    /// Zeroes.
+    pub(crate) const EMPTY: Self = Self { subkeys: [[0; LANES]; SUBKEYS], boxes: [[[0; LANES]; 256]; BOXES] };
+
     /// Returns the initial state, before any key is applied.
     pub(crate) fn new() -> Self {
         let mut words = PI.as_chunks().0.iter().map(|bytes| [u32::from_be_bytes(*bytes); LANES]);
@@ -33,6 +36,7 @@ impl<const LANES: usize> Blowfish<LANES> {
     }
 
     /// Changes all subkeys and boxes by `key`.
+    #[inline(always)]
     pub(crate) fn expand(&mut self, key: &[[u32; LANES]; SUBKEYS]) {
         self.replace(key, |block| block);
     }
@@ -68,19 +72,20 @@ impl<const LANES: usize> Blowfish<LANES> {
     }
 
     /// Encrypts a block of each lane.
+    ///
+    /// Each round adds the next subkey to the half that it has just used, so that the next round need not wait for that.
     #[inline(always)]
-    pub(crate) fn encrypt(&self, [mut left, mut right]: Block<LANES>) -> Block<LANES> {
-        for round in (0..16).step_by(2) {
+    pub(crate) fn encrypt(&self, block: Block<LANES>) -> Block<LANES> {
+        let mut left = xor(block[0], self.subkeys[0]);
+        let mut right = xor(block[1], self.subkeys[1]);
+        for round in 2..SUBKEYS {
             for lane in 0..LANES {
-                left[lane] ^= self.subkeys[round][lane];
-                right[lane] ^= self.substitute(lane, left[lane]);
-            }
-            for lane in 0..LANES {
-                right[lane] ^= self.subkeys[round + 1][lane];
-                left[lane] ^= self.substitute(lane, right[lane]);
+                let next = right[lane] ^ self.substitute(lane, left[lane]);
+                right[lane] = left[lane] ^ self.subkeys[round][lane];
+                left[lane] = next;
             }
         }
-        [xor(right, self.subkeys[17]), xor(left, self.subkeys[16])]
+        [right, left]
     }
 
     /// The round function F: combines one look-up per box, each indexed by a byte of `word`. Uses shifts because

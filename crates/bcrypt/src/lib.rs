@@ -55,6 +55,14 @@ impl Hash {
 }
 
 impl<const LANES: usize> Hashes<LANES> {
+    /// No hashes.
+    const EMPTY: Self = Self {
+        cipher: Blowfish::EMPTY,
+        passwords: [[0; LANES]; SUBKEYS],
+        salts: [[0; LANES]; SUBKEYS],
+        rounds_left: [0; LANES],
+    };
+
     /// Combines hashes in progress, one per lane.
     fn join(hashes: [&Hash; LANES]) -> Self {
         Self {
@@ -80,26 +88,16 @@ impl<const LANES: usize> Hashes<LANES> {
         self.rounds_left.iter().copied().min().unwrap_or(0)
     }
 
-    /// Runs one round of every hash.
-    fn advance(&mut self) {
-        self.rounds_left = self.rounds_left.map(|left| left.checked_sub(1).expect("no hash is finished"));
-        self.cipher.expand(&self.passwords);
-        self.cipher.expand(&self.salts);
-    }
-}
-
-// Not generic, so that they are compiled in this crate, which is optimized in tests too.
-impl Hash {
-    /// Runs one round.
-    fn round(&mut self) {
-        self.advance();
-    }
-}
-
-impl Hashes<2> {
-    /// Runs one round of both hashes.
-    fn round(&mut self) {
-        self.advance();
+    /// Runs up to `rounds` rounds of every hash. Returns whether one is finished.
+    #[inline(always)]
+    fn run(&mut self, rounds: usize) -> bool {
+        let rounds = self.rounds_left().min(rounds as u32);
+        for _ in 0..rounds {
+            self.cipher.expand(&self.passwords);
+            self.cipher.expand(&self.salts);
+        }
+        self.rounds_left = self.rounds_left.map(|left| left - rounds);
+        self.rounds_left() == 0
     }
 }
 

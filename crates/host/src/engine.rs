@@ -1,8 +1,9 @@
 //! The wasmtime engine, and the epoch clock that makes computing components yield.
 
+use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::{self, Thread};
+use std::thread::{self, Thread, available_parallelism};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -21,12 +22,12 @@ const POOL_SIZE: u32 = 2 * INSTANCES_MAX as u32;
 /// Core modules in one component: the program, and small adapters around it.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
 
-/// The epoch interval while any component is busy: a computing component yields this often.
+/// The epoch interval while components wait for a thread: a computing component yields this often.
 const TICK: Duration = Duration::from_millis(1);
-/// The epoch interval otherwise, which saves a thousand wake-ups per second. The clock never stops: a component may
-/// continue after its response.
+/// The epoch interval otherwise: a yield costs some ten microseconds. The clock never stops: a component may continue
+/// after its response, and requests have a time limit.
 const IDLE_TICK: Duration = Duration::from_millis(100);
-/// How long the clock stays fast after the last work: waking it costs more than a few ticks.
+/// How long the clock checks every [`TICK`] after the last work: waking it costs more than a few checks.
 const FAST_FOR: Duration = Duration::from_secs(1);
 
 /// A configured engine and its clock, which stops when the engine is dropped.
@@ -42,7 +43,7 @@ struct Clock {
     is_slow: AtomicBool,
 }
 
-/// Keeps the clock fast.
+/// Counts a component as busy.
 pub(crate) struct Busy<'a>(&'a Clock);
 
 impl Engine {
@@ -63,7 +64,7 @@ impl Engine {
         &self.wasmtime
     }
 
-    /// Keeps the clock fast until the guard is dropped. Hold it while a component runs.
+    /// Counts a component as busy until the guard is dropped. Hold it while a component runs.
     pub(crate) fn busy(&self) -> Busy<'_> {
         self.clock.busy_count.fetch_add(1, Ordering::SeqCst);
         if self.clock.is_slow.load(Ordering::SeqCst) {
@@ -81,11 +82,16 @@ impl Drop for Busy<'_> {
 
 impl Clock {
     fn run(&self, engine: &wasmtime::EngineWeak) {
-        let mut last_busy = Instant::now();
+        let threads = available_parallelism().map_or(1, NonZero::get);
+        let (mut last_busy, mut last_tick) = (Instant::now(), Instant::now());
         while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
+            let busy_count = self.busy_count.load(Ordering::SeqCst);
+            if busy_count > threads || last_tick.elapsed() >= IDLE_TICK {
+                engine.increment_epoch();
+                last_tick = Instant::now();
+            }
             drop(engine);
-            if self.busy_count.load(Ordering::SeqCst) > 0 {
+            if busy_count > 0 {
                 last_busy = Instant::now();
             }
             let is_slow = last_busy.elapsed() > FAST_FOR;

@@ -3,10 +3,10 @@ use std::task::Waker;
 use super::*;
 use crate::tests::{Numbers, random};
 
-/// A digest in progress in `lanes`, and the expected result.
-fn start(lanes: &Rc<RefCell<Lanes>>, numbers: &mut Numbers) -> (Pin<Box<Digest>>, [u8; 23]) {
+/// A digest in progress, and the expected result.
+fn start(numbers: &mut Numbers) -> (Pin<Box<Digest>>, [u8; 23]) {
     let (hash, expected) = random(numbers);
-    (Box::pin(Digest::new(lanes.clone(), hash)), expected)
+    (Box::pin(Digest::new(hash)), expected)
 }
 
 fn poll(digest: &mut Pin<Box<Digest>>) -> Poll<[u8; 23]> {
@@ -15,13 +15,12 @@ fn poll(digest: &mut Pin<Box<Digest>>) -> Poll<[u8; 23]> {
 
 #[test]
 fn tasks_that_come_and_go_agree_with_the_crate() {
-    let lanes = Rc::default();
     let numbers = &mut Numbers(7);
     let (mut tasks, mut started, mut finished) = (Vec::new(), 0, 0);
     while started < 60 || !tasks.is_empty() {
         match numbers.next() % 64 {
             0 if started < 60 => {
-                tasks.push(start(&lanes, numbers));
+                tasks.push(start(numbers));
                 started += 1;
             }
             // Cancelled, in a lane or waiting for one.
@@ -39,8 +38,7 @@ fn tasks_that_come_and_go_agree_with_the_crate() {
         }
     }
     assert!(finished > 20, "{finished}");
-    let lanes = lanes.borrow();
-    assert!(matches!(lanes.running, Running::Nothing) && lanes.waiting.is_empty() && lanes.finished.is_empty());
+    LANES.with_borrow(|lanes| assert_eq!((lanes.tasks(), lanes.finished.len()), (0, 0)));
 }
 
 /// Polls all digests in turn; returns the number of the turn in which each was ready.
@@ -61,23 +59,21 @@ fn turns(mut digests: Vec<Pin<Box<Digest>>>) -> Vec<usize> {
 
 #[test]
 fn hashes_share_the_rounds_in_the_order_in_which_they_came() {
-    let lanes = Rc::<RefCell<Lanes>>::default();
-    let digest = || Box::pin(Digest::new(lanes.clone(), Hash::new(b"password", &[7; 16], 5)));
-    // Each poll is a round: 32 for one hash.
-    assert_eq!(turns(vec![digest()]), [32]);
-    // Two tasks run two rounds of both hashes in each turn.
-    assert_eq!(turns(vec![digest(), digest()]), [16, 16]);
-    // The third and fourth get the lanes after a third of that time, and have four tasks' rounds until then.
-    assert_eq!(turns(vec![digest(), digest(), digest(), digest()]), [8, 8, 24, 24]);
+    let digest = || Box::pin(Digest::new(Hash::new(b"password", &[7; 16], 6)));
+    // 64 rounds, eight in each turn.
+    assert_eq!(turns(vec![digest()]), [8]);
+    // Of both hashes.
+    assert_eq!(turns(vec![digest(), digest()]), [8, 8]);
+    // The others follow when the first two are finished.
+    assert_eq!(turns(vec![digest(), digest(), digest(), digest()]), [8, 8, 16, 16]);
 }
 
 #[test]
 fn a_cancelled_hash_frees_its_lane() {
-    let lanes = Rc::<RefCell<Lanes>>::default();
-    let digest = || Box::pin(Digest::new(lanes.clone(), Hash::new(b"password", &[7; 16], 5)));
+    let digest = || Box::pin(Digest::new(Hash::new(b"password", &[7; 16], 5)));
     let (mut first, second, mut third) = (digest(), digest(), digest());
     assert!(poll(&mut first).is_pending());
     drop(second);
     assert!(poll(&mut third).is_pending());
-    assert!(matches!(lanes.borrow().running, Running::Two([1, 3], _)));
+    LANES.with_borrow(|lanes| assert!(matches!(lanes.running, Running::Two([1, 3]))));
 }

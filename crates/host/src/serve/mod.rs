@@ -10,6 +10,7 @@ mod framing;
 mod heavy;
 mod instances;
 mod pool;
+mod repoll;
 mod request;
 mod request_log;
 mod response;

@@ -22,6 +22,7 @@ use crate::engine::Engine;
 use crate::host::LoadedComponent;
 use crate::serve::heavy::HeavyRequests;
 use crate::serve::instances::{self, Instances};
+use crate::serve::repoll::repoll;
 use crate::serve::request_log::REQUEST_ID;
 use crate::serve::response::{self, Response};
 use crate::serve::shared::SharedInstances;
@@ -146,7 +147,7 @@ async fn try_answer_alone(
         std::future::poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
         Ok(())
     };
-    instance.store.run_concurrent(answer).await??;
+    repoll(instance.store.run_concurrent(answer)).await??;
     instance.request_count += 1;
     instances.give_back(instance);
     Ok(())

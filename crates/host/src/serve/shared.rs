@@ -20,6 +20,7 @@ use crate::cause;
 use crate::instance::InstanceState;
 use crate::serve::instances::{self, Instance, Instances, REUSE_MAX};
 use crate::serve::pool::{self, Job, Place, REQUEST_TIMEOUT};
+use crate::serve::repoll::repoll;
 use crate::serve::response::{self, Response};
 
 /// The instances of one component that are answering heavy requests.
@@ -125,7 +126,7 @@ impl SharedInstances {
             let idle = std::future::poll_fn(|cx| accessor.poll_no_interesting_tasks(cx));
             Ok(!self.has_abandoned(id) && timeout(REQUEST_TIMEOUT, idle).await.is_ok())
         };
-        let is_idle = instance.store.run_concurrent(answer).await??;
+        let is_idle = repoll(instance.store.run_concurrent(answer)).await??;
         Ok(is_idle.then_some(instance))
     }
 
