@@ -37,6 +37,7 @@ impl ApiClient {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
+            .proxy(None)
             .max_idle_connections_per_host(1)
             .timeout_global(Some(REPLY_TIMEOUT));
         Self { agent: config.build().new_agent(), url: format!("http://{server}"), address: None }
