@@ -30,8 +30,6 @@ const IDLE_MAX: Duration = Duration::from_millis(200);
 const STORM_TIME: Duration = Duration::from_secs(4);
 /// Refusals that are audited one by one, and one for each minute that begins meanwhile.
 const REFUSALS_MAX: usize = 12;
-/// Nobody else may need processors.
-const NOBODY: Crew = Crew { registering: 0, logging_in: 0, refreshing: 0, group_size: 0 };
 const REFRESHING: Crew = Crew { registering: 0, logging_in: 0, refreshing: 2, group_size: 2 };
 
 fn register_at_once(release: &Release) -> Result<Option<Outcome>> {
@@ -55,7 +53,8 @@ fn register_at_once(release: &Release) -> Result<Option<Outcome>> {
 
 fn log_in_and_disconnect(release: &Release) -> Result<Option<Outcome>> {
     let mut scene = Scene::start(release, Settings { bcrypt_cost: 14, ..Settings::default() })?;
-    let writers = scene.write(NOBODY);
+    // Writers would need processor time after the logins have ended.
+    let writers = scene.write(Crew::default());
     let witness = scene.watch()?;
     let address = scene.address()?;
     let clients = (0..LOGINS).map(|_| send_login(address)).collect::<Result<Vec<_>>>()?;

@@ -25,7 +25,7 @@ pub(crate) const FAULTS: &[Fault] = &[
 ];
 
 const CREW: Crew = Crew { registering: 1, logging_in: 0, refreshing: 2, group_size: 2 };
-/// The maximum number of connections of a server, and twice the maximum from one address.
+/// The maximum number of connections of a server, of which one address can have half.
 const CONNECTIONS_MAX: usize = 1024;
 /// The addresses that clients connect from: 127.0.0.2 and following.
 const ADDRESSES: usize = 4;
@@ -39,8 +39,8 @@ const ROWS: usize = 50;
 const ROW_SIZE: usize = 10 << 10;
 /// What a server with few clients has open.
 const DESCRIPTORS_MAX: usize = 200;
-/// The limit of unread responses, and as much again for the program, its instances and what they are working on.
-const RESIDENT_MAX: u64 = 2 * (128 << 20) + (256 << 20);
+/// The limit of unread responses (128 MiB), and three times as much for the program and 64 instances.
+const RESIDENT_MAX: u64 = 512 << 20;
 
 /// Connects from the address of client `number`, with the smallest buffer for what the client does not read.
 fn connect_from(number: usize, server: SocketAddr) -> Result<TcpStream> {
@@ -65,7 +65,7 @@ fn connect_unread(server: SocketAddr, request: &str) -> Result<Vec<TcpStream>> {
     (0..CONNECTIONS_MAX).map(connect).collect()
 }
 
-/// Ends a fault, and notes the most memory that the server used.
+/// Ends a fault, and notes how much memory the server used at most.
 fn finish(mut scene: Scene<'_>, writers: Writers, healthz_p99: Option<Duration>) -> Result<Outcome> {
     let back_after = scene.time_to_write(Instant::now())?;
     let peak = scene.process()?.resident_peak_bytes()?;
