@@ -90,3 +90,39 @@ fn token_id(token: &str) -> Result<String> {
     let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims)?)?;
     Ok(claims["jti"].as_str().context("a token has an id")?.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(id: &str) -> String {
+        format!("x.{}.x", URL_SAFE_NO_PAD.encode(format!(r#"{{"jti":"{id}"}}"#)))
+    }
+
+    #[test]
+    fn lost_writes_and_double_refreshes_are_found() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let sql = "CREATE TABLE users (id, email);
+                   CREATE TABLE sessions (id, chain_id, refresh_token_jti, is_valid);
+                   INSERT INTO users VALUES (1, 'kept@example.com');
+                   INSERT INTO sessions VALUES (1, NULL, 'first', 0), (2, 1, 'second', 1)";
+        let db = Connection::open(file.path()).unwrap();
+        db.execute_batch(sql).unwrap();
+        let ledger = Ledger::default();
+        let verify = || {
+            let verdict = ledger.verify(file.path()).unwrap();
+            (verdict.acknowledged, verdict.lost, verdict.double_refreshes)
+        };
+        ledger.add_account(1, "kept@example.com".to_owned());
+        ledger.add_login(&token("first")).unwrap();
+        ledger.add_refresh(&token("first"), &token("second")).unwrap();
+        assert_eq!(verify(), (3, 0, 0));
+        ledger.add_account(2, "lost@example.com".to_owned());
+        ledger.add_refresh(&token("second"), &token("lost")).unwrap();
+        assert_eq!(verify(), (5, 2, 0));
+        db.execute("INSERT INTO sessions VALUES (3, 1, 'not acknowledged', 1)", []).unwrap();
+        assert_eq!(verify(), (5, 2, 1));
+        ledger.add_refresh(&token("first"), &token("not acknowledged")).unwrap();
+        assert_eq!(verify(), (6, 2, 1));
+    }
+}
