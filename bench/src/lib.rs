@@ -1,4 +1,8 @@
-//! What the programs of this package share: a server as a child process, and a client.
+//! What the programs of this package share: the release build as a child process, and clients.
 
+pub mod api;
 pub mod client;
+pub mod pace;
+pub mod process;
+pub mod release;
 pub mod server;

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -15,7 +15,10 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 /// A running server. Dropping it stops it.
 pub struct Server {
     child: Child,
+    /// The address it listens on.
     pub address: SocketAddr,
+    /// Returns the last line of standard output.
+    output: Option<JoinHandle<Option<String>>>,
 }
 
 impl Server {
@@ -31,8 +34,8 @@ impl Server {
             bail!("{command:?} does not listen: {}", child.wait()?);
         };
         // Drained, so that the server never waits for a reader.
-        thread::spawn(move || lines.for_each(drop));
-        Ok(Self { child, address: url.trim().parse()? })
+        let output = Some(thread::spawn(move || lines.last()));
+        Ok(Self { child, address: url.trim().parse()?, output })
     }
 
     /// The process id.
@@ -72,6 +75,11 @@ impl Server {
         }
         let _ = self.kill();
         None
+    }
+
+    /// Waits for the end of standard output, and returns its last line.
+    pub fn last_line(&mut self) -> Option<String> {
+        self.output.take()?.join().ok().flatten()
     }
 }
 

@@ -1,0 +1,119 @@
+//! Faults of files that are there when the server starts.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use bench::release::Release;
+use rusqlite::Connection;
+
+use crate::Fault;
+use crate::scene::{Outcome, Scene, Settings};
+use crate::storage::{CREW, FAULT_TIME, play};
+
+pub(crate) const FAULTS: &[Fault] = &[
+    Fault { name: "database read-only at the start, for 3 s", play: make_read_only },
+    Fault { name: "a page of the database damaged at the start, for 3 s", play: damage_page },
+    Fault { name: "key-value file damaged at the start", play: damage_key_value },
+    Fault { name: "compiled components damaged at the start", play: damage_cache },
+];
+
+/// The byte of a database's header with its write version: SQLite opens a file of an unknown version for reading only.
+/// This binds root as well, unlike a mode.
+const WRITE_VERSION: u64 = 18;
+const UNKNOWN_VERSION: u8 = 9;
+const NO_MIGRATE: &[&str] = &["--no-migrate"];
+
+/// Starts a server, lets clients write, and stops it.
+fn written(release: &Release, settings: Settings) -> Result<Scene<'_>> {
+    let mut scene = Scene::start(release, settings)?;
+    scene.write(CREW).finish()?;
+    scene.stop()?;
+    scene.set_flags(NO_MIGRATE);
+    Ok(scene)
+}
+
+fn open(file: &Path) -> Result<File> {
+    Ok(File::options().read(true).write(true).open(file)?)
+}
+
+fn make_read_only(release: &Release) -> Result<Option<Outcome>> {
+    let mut scene = written(release, Settings::default())?;
+    let database = open(&scene.database())?;
+    let mut version = [0];
+    database.read_exact_at(&mut version, WRITE_VERSION)?;
+    database.write_all_at(&[UNKNOWN_VERSION], WRITE_VERSION)?;
+    scene.restart()?;
+    let end = |_: &mut Scene<'_>, ()| Ok(database.write_all_at(&version, WRITE_VERSION)?);
+    refusing(play(scene, (CREW, FAULT_TIME, 200), |_| Ok(()), end)?)
+}
+
+/// Damages the first page of the index of e-mail addresses, which registrations and logins need.
+fn damage_page(release: &Release) -> Result<Option<Outcome>> {
+    let mut scene = written(release, Settings::default())?;
+    let sql = "SELECT (rootpage - 1) * page_size, page_size FROM sqlite_master, pragma_page_size
+               WHERE name = 'ix_users_email'";
+    let place = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, u16>(1)?));
+    let (offset, size) = Connection::open(scene.database())?.query_row(sql, [], place)?;
+    let (offset, size) = (u64::try_from(offset)?, usize::from(size));
+    let file = open(&scene.database())?;
+    let (mut page, damage) = (vec![0; size], vec![b'x'; size]);
+    file.read_exact_at(&mut page, offset)?;
+    file.write_all_at(&damage, offset)?;
+    scene.restart()?;
+    let end = |_: &mut Scene<'_>, ()| {
+        let mut current = vec![0; size];
+        file.read_exact_at(&mut current, offset)?;
+        ensure!(current == damage, "the server wrote the damaged page");
+        Ok(file.write_all_at(&page, offset)?)
+    };
+    refusing(play(scene, (CREW, FAULT_TIME, 200), |_| Ok(()), end)?)
+}
+
+/// Expects that writes were refused.
+fn refusing(outcome: Option<Outcome>) -> Result<Option<Outcome>> {
+    Ok(outcome.map(|mut outcome| {
+        outcome.expect(outcome.slowest_refusal.is_some(), || "no write was refused".to_owned());
+        outcome
+    }))
+}
+
+fn damage_key_value(release: &Release) -> Result<Option<Outcome>> {
+    let scene = written(release, Settings { has_throttle: true, ..Settings::default() })?;
+    let file = open(&scene.key_value())?;
+    file.write_all_at(&[b'x'; 100], 0)?;
+    let mut outcome = restart(scene)?;
+    let is_aside = outcome.1;
+    outcome.0.expect(is_aside, || "the damaged file was not moved aside".to_owned());
+    Ok(Some(outcome.0))
+}
+
+fn damage_cache(release: &Release) -> Result<Option<Outcome>> {
+    let cache = tempfile::TempDir::new()?;
+    let settings = Settings { cache: Some(cache.path().to_owned()), ..Settings::default() };
+    let scene = written(release, settings)?;
+    for entry in fs::read_dir(cache.path())? {
+        let file = open(&entry?.path())?;
+        file.write_all_at(&[0; 64 << 10], file.metadata()?.len() / 2)?;
+    }
+    Ok(Some(restart(scene)?.0))
+}
+
+/// Starts the server on damaged files. The fault ends when it listens.
+fn restart(mut scene: Scene<'_>) -> Result<(Outcome, bool)> {
+    let start = Instant::now();
+    scene.restart()?;
+    let started = start.elapsed();
+    let back_after = scene.time_to_write(Instant::now())?;
+    let witness = scene.watch()?;
+    let writers = scene.write(CREW);
+    thread::sleep(FAULT_TIME);
+    let healthz_p99 = witness.finish()?;
+    let is_aside = scene.path("state/sqlite_key_value.db.damaged-1").exists();
+    let mut outcome = scene.finish(writers, Some(healthz_p99), back_after)?;
+    outcome.notes.insert(0, format!("started in {:.1} s", started.as_secs_f32()));
+    Ok((outcome, is_aside))
+}
