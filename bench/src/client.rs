@@ -19,8 +19,11 @@ pub struct Client {
 
 /// A whole response.
 pub struct Reply {
+    /// The status code.
     pub status: StatusCode,
+    /// The headers.
     pub headers: HeaderMap,
+    /// The body.
     pub body: Bytes,
 }
 

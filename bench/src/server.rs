@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 /// A running server. Dropping it stops it.
 pub struct Server {
     child: Child,
+    /// The address it listens on.
     pub address: SocketAddr,
 }
 
@@ -33,6 +34,23 @@ impl Server {
         // Drained, so that the server never waits for a reader.
         thread::spawn(move || lines.for_each(drop));
         Ok(Self { child, address: url.trim().parse()? })
+    }
+
+    /// Starts `command`, a server that will listen on `address`, without waiting for it.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn spawn(command: &mut Command, address: SocketAddr) -> Result<Self> {
+        let child = command.spawn().with_context(|| format!("{command:?}"))?;
+        Ok(Self { child, address })
+    }
+
+    /// Returns the exit status if the server has exited.
+    ///
+    /// # Errors
+    /// The system cannot tell.
+    pub fn exit_status(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
     }
 
     /// The process id.
