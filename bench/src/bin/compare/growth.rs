@@ -15,12 +15,12 @@ use crate::{accounts, usage};
 const RATE: f64 = 100.0;
 
 const WORKS: [Work; 6] = [
-    work("GET /users/me", Request::Me, 8, Method::Light),
-    work("POST /auth/refresh", Request::Refresh, 8, Method::Light),
-    work("POST /auth/login, 8 clients", Request::Login, 8, Method::Heavy),
-    work("GET /admin/users", Request::List, 8, Method::Light),
-    work("GET /admin/users?q=user-77, 1 client", Request::Search, 1, Method::Heavy),
-    work("GET /admin/users?q=user-77, 8 clients", Request::Search, 8, Method::Heavy),
+    work("`GET /users/me`", Request::Me, 8, Method::Light),
+    work("`POST /auth/refresh`", Request::Refresh, 8, Method::Light),
+    work("`POST /auth/login`, 8 clients", Request::Login, 8, Method::Heavy),
+    work("`GET /admin/users`", Request::List, 8, Method::Light),
+    work("`GET /admin/users?q=user-77`, 1 client", Request::Search, 1, Method::Heavy),
+    work("`GET /admin/users?q=user-77`, 8 clients", Request::Search, 8, Method::Heavy),
 ];
 
 const fn work(title: &'static str, request: Request, clients: usize, method: Method) -> Work {
@@ -52,7 +52,7 @@ async fn measure(size: u32, time: Duration) -> Result<()> {
     let searches = load::closed(address, &mut target.admins, Request::Search, time);
     let reads = load::constant(address, &mut target.users, Request::Me, RATE, time);
     let (searches, reads) = tokio::try_join!(searches, reads)?;
-    let title = format!("GET /users/me, {} administrators search", target.admins.len());
+    let title = format!("`GET /users/me` while {} administrators search", target.admins.len());
     print_row(size, &title, &Measurement::of(reads.throughput(), None, 0.0, &[reads, searches]));
     eprintln!("{size} accounts: {} MiB resident", usage::tree_usage(running.server.id())?.resident >> 20);
     running.server.stop();

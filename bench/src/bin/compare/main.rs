@@ -77,6 +77,10 @@ async fn main() -> Result<()> {
             peers.push(peer);
         }
     }
+    for &peer in &peers {
+        // The first start after a build fills caches. A server that cannot start is found before the measurements.
+        peer.start(cli.fastapi_workers).await?;
+    }
     let mut rounds = Vec::new();
     for number in 1..=cli.rounds {
         let mut runs = BTreeMap::new();

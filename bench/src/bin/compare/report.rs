@@ -7,10 +7,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::peer::{self, Peer};
-use crate::work::{LATENCY_LOAD, Measurement, Method, STORM_CLIENTS, Work};
+use crate::work::{LATENCY_LOAD, LATENCY_RATE_MAX, Measurement, Method, STORM_CLIENTS, Work};
 
 /// A load generator that is busier than this may be what limits the throughput.
-const GENERATOR_MAX: f64 = 0.9;
+const GENERATOR_MAX: f64 = 0.75;
 /// The server that others are compared with.
 const BASELINE: Peer = Peer::Fastapi;
 
@@ -85,8 +85,7 @@ fn rows(results: &Results, is_included: impl Fn(Method) -> bool) -> String {
         for (number, &peer) in results.peers.iter().enumerate() {
             let of =
                 |figure: fn(&Measurement) -> Option<f64>| move |run: &Run| run.measurements.get(index).and_then(figure);
-            let title = if number == 0 { format!("`{}`", work.title.replace(", ", "`, ")) } else { String::new() };
-            let title = if title.contains("`, ") { title.trim_end_matches('`').to_owned() } else { title };
+            let title = if number == 0 { work.title } else { "" };
             let is_limited = results.median(peer, of(|m| Some(m.generator))).is_some_and(|busy| busy > GENERATOR_MAX);
             let errors = results.rounds.iter().filter_map(|runs| runs.get(&peer)?.measurements.get(index));
             let errors: u64 = errors.map(|measurement| measurement.errors).sum();
@@ -128,7 +127,7 @@ fn cell(results: &Results, peer: Peer, figure: impl Fn(&Run) -> Option<f64>, bet
 /// Formats with three significant digits, and no fraction from 100 on.
 pub(crate) fn number(value: f64) -> String {
     let digits =
-        if value >= 100.0 || value == 0.0 { 0 } else { (2.0 - value.log10().floor()).clamp(0.0, 3.0) as usize };
+        if value >= 100.0 || value == 0.0 { 0 } else { (2.0 - value.log10().floor()).clamp(0.0, 4.0) as usize };
     let text = format!("{value:.digits$}");
     let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
     let mut grouped = String::new();
@@ -151,21 +150,23 @@ fn notes(results: &Results) -> String {
         "
 - In parentheses: how many times better than FastAPI, the median of the ratios that the rounds have. The servers take turns
   within a round, each with a new database of {} accounts in WAL mode with `synchronous = FULL`, and bcrypt of cost 12.
-- FastAPI is `bench/peers/fastapi`: {workers}, with SQLAlchemy, synchronous handlers, and a thread for each. Native Rust is
+- FastAPI is `bench/peers/fastapi`: {workers}, with SQLAlchemy and synchronous handlers in threads. Native Rust is
   `bench/peers/native`: axum, rusqlite and the crate `bcrypt`. It has neither a log nor the security features of the API, and
   shows what those and WebAssembly cost. `lanterne` and FastAPI log every request. The throttle is off, since all requests
   come from one address.
-- Requests that do not hash: requests/s and CPU time are those of 8 clients in a closed loop. Latencies are those at {} % of
-  that throughput at a constant rate, counted from the time when a request was due, so that a stall counts for all requests
-  that it delays. Requests that hash: all figures are those of the closed loop.
-- While others log in: latencies at a constant rate of 100 `GET /healthz` or 50 `POST /auth/refresh` per second, the same for all
-  servers. So p99.9 is the slowest request or the one before.
+- Requests that do not hash: requests/s and CPU time are those of 8 clients in a closed loop. Latencies are those at a
+  constant rate, {} % of that throughput but at most {} requests/s, and count from the time when a request was due, so that
+  a stall counts for all requests that it delays. So a faster server is measured at a higher rate. Requests that hash: all
+  figures are those of the closed loop; with few of them, p99 is the slowest.
+- While others log in: latencies at a constant rate of 100 `GET /healthz` or 50 `POST /auth/refresh` per second, the same for
+  all servers. With so few requests, p99.9 is the slowest.
 - CPU time is that of the server's processes in user mode and in the kernel. The load generator runs on the same machine and
   uses one thread. \\*: it was busy for more than {} % of the time, so the server could do more.
 - The start includes the creation of the tables. `lanterne` has its compiled component in the cache, as after the first start.
 ",
         crate::USERS,
         LATENCY_LOAD * 100.0,
+        number(LATENCY_RATE_MAX),
         GENERATOR_MAX * 100.0
     )
 }

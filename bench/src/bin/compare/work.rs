@@ -13,6 +13,9 @@ use crate::user::{Request, User};
 
 /// The share of the throughput at which latencies are measured.
 pub(crate) const LATENCY_LOAD: f64 = 0.6;
+/// The highest rate at which latencies are measured, in requests per second. At a higher one the load generator itself is
+/// late, and its delays would count as the server's.
+pub(crate) const LATENCY_RATE_MAX: f64 = 5000.0;
 /// How long clients send requests before the measurement.
 const WARM_UP: Duration = Duration::from_millis(500);
 /// The number of clients that log in during a storm.
@@ -21,7 +24,8 @@ pub(crate) const STORM_CLIENTS: usize = 16;
 /// How a request is measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Method {
-    /// Throughput and processor time in a closed loop, then latency at [`LATENCY_LOAD`] of that throughput.
+    /// Throughput and processor time in a closed loop, then latency at [`LATENCY_LOAD`] of that throughput, or
+    /// [`LATENCY_RATE_MAX`].
     Light,
     /// All in a closed loop: these requests take so long that their clients are never late.
     Heavy,
@@ -33,7 +37,7 @@ pub(crate) enum Method {
 pub(crate) struct Work {
     /// The name on the command line.
     pub(crate) name: &'static str,
-    /// The name in results.
+    /// The name in results, as Markdown.
     pub(crate) title: &'static str,
     pub(crate) request: Request,
     pub(crate) clients: usize,
@@ -42,16 +46,16 @@ pub(crate) struct Work {
 
 /// What the comparison measures.
 pub(crate) const WORKS: [Work; 10] = [
-    work("healthz", "GET /healthz", Request::Healthz, 8, Method::Light),
-    work("me", "GET /users/me", Request::Me, 8, Method::Light),
-    work("refresh", "POST /auth/refresh", Request::Refresh, 8, Method::Light),
-    work("list", "GET /admin/users", Request::List, 8, Method::Light),
-    work("register", "POST /auth/register", Request::Register, 8, Method::Heavy),
-    work("login", "POST /auth/login, 1 client", Request::Login, 1, Method::Heavy),
-    work("login-8", "POST /auth/login, 8 clients", Request::Login, 8, Method::Heavy),
-    work("login-16", "POST /auth/login, 16 clients", Request::Login, 16, Method::Heavy),
-    work("storm-healthz", "GET /healthz", Request::Healthz, 8, Method::Storm(100.0)),
-    work("storm-refresh", "POST /auth/refresh", Request::Refresh, 8, Method::Storm(50.0)),
+    work("healthz", "`GET /healthz`", Request::Healthz, 8, Method::Light),
+    work("me", "`GET /users/me`", Request::Me, 8, Method::Light),
+    work("refresh", "`POST /auth/refresh`", Request::Refresh, 8, Method::Light),
+    work("list", "`GET /admin/users`", Request::List, 8, Method::Light),
+    work("register", "`POST /auth/register`", Request::Register, 8, Method::Heavy),
+    work("login", "`POST /auth/login`, 1 client", Request::Login, 1, Method::Heavy),
+    work("login-8", "`POST /auth/login`, 8 clients", Request::Login, 8, Method::Heavy),
+    work("login-16", "`POST /auth/login`, 16 clients", Request::Login, 16, Method::Heavy),
+    work("storm-healthz", "`GET /healthz`", Request::Healthz, 8, Method::Storm(100.0)),
+    work("storm-refresh", "`POST /auth/refresh`", Request::Refresh, 8, Method::Storm(50.0)),
 ];
 
 /// The figures of one server and one work.
@@ -65,7 +69,7 @@ pub(crate) struct Measurement {
     pub(crate) p999: f64,
     /// Milliseconds of processor time per request; `None` in a storm, whose requests differ.
     pub(crate) cpu: Option<f64>,
-    /// The share of one processor that the load generator used.
+    /// The share of one processor that the load generator used in the closed loop.
     pub(crate) generator: f64,
     pub(crate) errors: u64,
 }
@@ -101,7 +105,7 @@ impl Target<'_> {
     async fn light(&mut self, work: &Work, time: Duration) -> Result<Measurement> {
         self.closed(work, WARM_UP).await?;
         let (closed, cpu, generator) = self.closed(work, time).await?;
-        let rate = (closed.throughput() * LATENCY_LOAD).max(1.0);
+        let rate = (closed.throughput() * LATENCY_LOAD).clamp(1.0, LATENCY_RATE_MAX);
         let address = self.address();
         let constant = load::constant(address, self.clients(work.request), work.request, rate, time).await?;
         let throughput = closed.throughput();
