@@ -13,7 +13,7 @@ use crate::report::{Results, number};
 use crate::work::{Measurement, Method, STORM_CLIENTS};
 
 const WIDTH: u32 = 880;
-const ROW: i32 = 34;
+const ROW: i32 = 38;
 /// The distance of the first row from the top.
 const TOP: i32 = 112;
 /// The distance of the axis from the last row, and of the lower edge from the axis.
@@ -91,7 +91,7 @@ fn draw(area: &Area<'_>, results: &Results, theme: &Theme, height: i32) -> Resul
     panel(area, results, theme, height, THROUGHPUT, "requests per second", |m, method| {
         (!matches!(method, Method::Storm(_))).then_some(m.throughput)
     })?;
-    panel(area, results, theme, height, LATENCY, "p99 latency, ms (left is better)", |m, _| Some(m.p99))?;
+    panel(area, results, theme, height, LATENCY, "p99 latency, ms (less is better)", |m, _| Some(m.p99))?;
     for (index, work) in results.works.iter().enumerate() {
         let title = work.title.replace('`', "");
         let y = row(index);
@@ -129,11 +129,9 @@ fn panel(
     for index in rows {
         let points = results.peers.iter().filter_map(|&peer| Some((peer, axis.position(value(peer, index)?))));
         let points: Vec<(Peer, i32)> = points.collect();
-        let (Some(least), Some(most)) = (points.iter().map(|(_, x)| *x).min(), points.iter().map(|(_, x)| *x).max())
-        else {
-            continue;
-        };
         let y = row(index);
+        let least = points.iter().map(|(_, x)| *x).min().unwrap_or_default();
+        let most = points.iter().map(|(_, x)| *x).max().unwrap_or_default();
         line(area, [(least, y), (most, y)], theme.faint, 1)?;
         // `lanterne` last, so that it is not covered.
         for &(peer, x) in points.iter().filter(|(peer, _)| *peer != Peer::Lanterne) {
@@ -142,14 +140,20 @@ fn panel(
         if let Some(&(peer, x)) = points.iter().find(|(peer, _)| *peer == Peer::Lanterne) {
             dot(area, (x, y), peer, theme)?;
         }
-        // Two labels per row: the better server may be on either side.
+        // Each label is above its point, and extends away from the other one.
         let at = |peer| points.iter().find(|(other, _)| *other == peer).map(|(_, x)| *x);
         let is_right = at(Peer::Lanterne) >= at(Peer::Fastapi);
         let labels = [(Peer::Lanterne, theme.lanterne, is_right), (Peer::Fastapi, theme.fastapi, !is_right)];
         for (peer, color, is_right) in labels {
-            let Some(value) = value(peer, index) else { continue };
-            let (x, side) = if is_right { (most + 12, HPos::Left) } else { (least - 12, HPos::Right) };
-            text(area, &number(value), (x, y), LABEL_SIZE, color, side)?;
+            let (Some(value), Some(x)) = (value(peer, index), at(peer)) else { continue };
+            let (x, side) = if is_right { (x - DOT + 2, HPos::Left) } else { (x + DOT - 2, HPos::Right) };
+            let gap = if at(Peer::Lanterne).zip(at(Peer::Fastapi)).is_some_and(|(a, b)| (a - b).abs() < 4 * DOT) {
+                DOT
+            } else {
+                0
+            };
+            let x = if is_right { x + gap } else { x - gap };
+            text(area, &number(value), (x, y - 13), LABEL_SIZE - 1, color, side)?;
         }
     }
     Ok(())
