@@ -53,7 +53,7 @@ pub(crate) fn markdown(results: &Results) -> String {
     // Writing to a string cannot fail, here and below.
     let _ = write!(
         text,
-        "`cargo run --release -p lanterne-bench`: medians of {count} rounds of {seconds} s per row, on {}.\n\n",
+        "`cargo run --release -p lanterne-bench`: medians of {count} round(s) of {seconds} s per row, on {}.\n\n",
         machine()
     );
     let _ = write!(
@@ -150,8 +150,8 @@ fn notes(results: &Results) -> String {
         "
 - In parentheses: how many times better than FastAPI, the median of the ratios that the rounds have. The servers take turns
   within a round, each with a new database of {} accounts in WAL mode with `synchronous = FULL`, and bcrypt of cost 12.
-- FastAPI is `bench/peers/fastapi`: {workers}, with SQLAlchemy and synchronous handlers in threads. Native Rust is
-  `bench/peers/native`: axum, rusqlite and the crate `bcrypt`. It has neither a log nor the security features of the API, and
+- FastAPI is `bench/peers/fastapi`: {workers}, with SQLAlchemy and
+  synchronous handlers in threads. Native Rust is `bench/peers/native`: axum, rusqlite and the crate `bcrypt`. It has neither a log nor the security features of the API, and
   shows what those and WebAssembly cost. `lanterne` and FastAPI log every request. The throttle is off, since all requests
   come from one address.
 - Requests that do not hash: requests/s and CPU time are those of 8 clients in a closed loop. Latencies are those at a
