@@ -1,6 +1,7 @@
 """A FastAPI server with the routes that the benchmark uses, written as FastAPI's documentation writes them.
 
-Its tables, tokens, replies and audit rows are those of the API. It has no throttle and no reuse detection. Run it with
+Its replies and audit rows are those of the API, its tables those of the Python server that the API replaces. It has no
+throttle, no chains of sessions and no reuse detection. Run it with
 `DATABASE_URL=sqlite:////absolute/path SECRET_KEY=... uvicorn app:app`.
 """
 

@@ -17,8 +17,8 @@ const CLIENTS: usize = 8;
 /// How long the first statement waits for the server's migrations.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Inserts an administrator and `count` other accounts, each with one session whose tokens nobody has. The tables are the
-/// same in all servers.
+/// Inserts an administrator and `count` other accounts, each with one session whose tokens nobody has. All servers have
+/// these columns.
 pub(crate) fn insert(database: &Path, count: u32) -> Result<()> {
     let mut db = Connection::open(database)?;
     db.busy_timeout(BUSY_TIMEOUT)?;
