@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,23 @@ impl Server {
         // Drained, so that the server never waits for a reader.
         let output = Some(thread::spawn(move || lines.last()));
         Ok(Self { child, address: url.trim().parse()?, output })
+    }
+
+    /// Starts `command`, a server that will listen on `address`, without waiting for it.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn spawn(command: &mut Command, address: SocketAddr) -> Result<Self> {
+        let child = command.spawn().with_context(|| format!("{command:?}"))?;
+        Ok(Self { child, address, output: None })
+    }
+
+    /// Returns the exit status if the server has exited.
+    ///
+    /// # Errors
+    /// The system cannot tell.
+    pub fn exit_status(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
     }
 
     /// The process id.
