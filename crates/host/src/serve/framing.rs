@@ -6,7 +6,7 @@
 //! response to its predecessor, is not inspected: therefore every response to a request with `Transfer-Encoding` closes
 //! the connection.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -72,15 +72,28 @@ impl<S: AsyncRead + Unpin> AsyncRead for InspectedStream<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for InspectedStream<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+    }
+
     /// Starts inspecting the next head. After a `100 Continue` a body follows instead; the response then resets it.
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         self.head = Some(Vec::new());
         self.is_ambiguous.store(false, Ordering::Relaxed);
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
         if written.is_ready() {
             self.activity.sent();
         }
         written
+    }
+
+    /// Otherwise hyper copies every response to a buffer, which keeps its size as long as the connection is open.
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     /// hyper flushes when it has written all it has: a whole response, once that is complete.
