@@ -165,7 +165,7 @@ fn idlest<'a>(open: impl Iterator<Item = &'a Open>) -> Option<&'a Activity> {
 }
 
 /// Returns the network whose connections count together: an IPv4 address, or an IPv6 /64 (RFC 6177).
-fn network(client: IpAddr) -> IpAddr {
+pub(super) fn network(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
         address => address,

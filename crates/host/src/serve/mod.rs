@@ -9,6 +9,7 @@ mod connections;
 mod framing;
 mod heavy;
 mod instances;
+mod places;
 mod pool;
 mod repoll;
 mod request;
@@ -19,7 +20,7 @@ mod shared;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,6 +93,14 @@ pub enum Event {
     Listening,
     /// It has received a signal to stop, and accepts no more connections.
     Stopping,
+}
+
+/// The addresses of a request.
+struct Addresses {
+    sender: SocketAddr,
+    /// The sender, or the client that a trusted proxy names.
+    client: IpAddr,
+    server: SocketAddr,
 }
 
 /// The components behind their routes.
@@ -255,7 +264,10 @@ fn serve_connection(
             activity.begin_request();
             let mut response = match is_ambiguous {
                 true => response::error(StatusCode::BAD_REQUEST),
-                false => router.answer(request, client, server, &activity).await,
+                false => {
+                    let origin = Addresses { sender: client, client: logged.client(), server };
+                    router.answer(request, origin, &activity).await
+                }
             };
             logged.end(&mut response);
             let size = response.body().size_hint().lower();
@@ -286,13 +298,7 @@ fn serve_connection(
 
 impl Router {
     /// Answers one request. Cancelled when the client closes the connection.
-    async fn answer(
-        &self,
-        request: Request<Incoming>,
-        client: SocketAddr,
-        server: SocketAddr,
-        activity: &Activity,
-    ) -> Response {
+    async fn answer(&self, request: Request<Incoming>, addresses: Addresses, activity: &Activity) -> Response {
         let path = request.uri().path().to_owned();
         let Some((route, tail)) = self.routes.find(&path) else {
             return response::error(StatusCode::NOT_FOUND);
@@ -303,7 +309,8 @@ impl Router {
             Err(refusal) => return refusal,
         };
         activity.begin_work();
-        let origin = Origin { client, server, route: &route.raw, prefix: route.prefix(), tail };
-        route.target.answer(request::for_component(head, body, &origin)).await
+        let Addresses { sender, client, server } = addresses;
+        let origin = Origin { client: sender, server, route: &route.raw, prefix: route.prefix(), tail };
+        route.target.answer(request::for_component(head, body, &origin), client).await
     }
 }

@@ -3,8 +3,9 @@
 //! An instance answers one request at a time, so that a trap fails only one. Heavy requests, which the manifest lists
 //! because they need much processor time, share instances instead ([`shared`](super::shared)). Both are bounded in number,
 //! heavy requests by a smaller bound of their own, so that any number of them leaves instances and processor time for the
-//! others.
+//! others, and no client gets all places ([`places`](super::places)).
 
+use std::net::IpAddr;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use http::StatusCode;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 use wasmtime::component::Accessor;
 use wasmtime_wasi_http::WasiBody;
 
@@ -22,6 +23,7 @@ use crate::engine::Engine;
 use crate::host::LoadedComponent;
 use crate::serve::heavy::HeavyRequests;
 use crate::serve::instances::{self, Instances};
+use crate::serve::places::{Place, Places};
 use crate::serve::repoll::repoll;
 use crate::serve::request_log::REQUEST_ID;
 use crate::serve::response::{self, Response};
@@ -43,19 +45,17 @@ pub(crate) struct Pool {
     instances: Arc<Instances>,
     shared: Arc<SharedInstances>,
     threads: Handle,
-    places: Arc<Semaphore>,
-    heavy_places: Arc<Semaphore>,
+    places: Arc<Places>,
+    heavy_places: Arc<Places>,
     heavy_requests: HeavyRequests,
 }
-
-/// Permission to use an instance.
-pub(super) type Place = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
 /// A request on its way to an instance.
 pub(super) struct Job {
     pub(super) request: http::Request<WasiBody>,
     pub(super) reply: oneshot::Sender<Response>,
-    pub(super) place: Place,
+    /// A place in an instance and, for a heavy request, one among these.
+    pub(super) places: (Place, Option<Place>),
 }
 
 impl Pool {
@@ -81,23 +81,23 @@ impl Pool {
             shared: Arc::new(SharedInstances::new(instances.clone(), threads.clone(), processors)),
             instances,
             threads: threads.clone(),
-            places: Arc::new(Semaphore::new(instances_max)),
-            heavy_places: Arc::new(Semaphore::new(heavy_max)),
+            places: Places::new(instances_max),
+            heavy_places: Places::new(heavy_max),
             heavy_requests,
         }))
     }
 
-    /// Answers `request` with an instance. A failure is logged and becomes an error response.
+    /// Answers a request of `client` with an instance. A failure is logged and becomes an error response.
     ///
     /// If this is cancelled, because the client has gone, a heavy request is abandoned. Others are completed: a client may
     /// close the connection as soon as it has sent, for example, a logout.
-    pub(crate) async fn answer(&self, request: http::Request<WasiBody>) -> Response {
+    pub(crate) async fn answer(&self, request: http::Request<WasiBody>, client: IpAddr) -> Response {
         let is_heavy = self.heavy_requests.contain(request.method(), request.uri().path());
-        let Ok(Some(place)) = tokio::time::timeout(PLACE_TIMEOUT, self.place(is_heavy)).await else {
+        let Ok(Some(places)) = tokio::time::timeout(PLACE_TIMEOUT, self.places(is_heavy, client)).await else {
             return response::busy();
         };
         let (reply, response) = oneshot::channel();
-        let job = Job { request, reply, place };
+        let job = Job { request, reply, places };
         if is_heavy {
             self.shared.answer(job);
         } else {
@@ -106,15 +106,15 @@ impl Pool {
         response.await.unwrap_or_else(|_| response::error(StatusCode::INTERNAL_SERVER_ERROR))
     }
 
-    async fn place(&self, is_heavy: bool) -> Option<Place> {
-        let heavy = if is_heavy { Some(self.heavy_places.clone().acquire_owned().await.ok()?) } else { None };
-        Some((self.places.clone().acquire_owned().await.ok()?, heavy))
+    async fn places(&self, is_heavy: bool, client: IpAddr) -> Option<(Place, Option<Place>)> {
+        let heavy = if is_heavy { Some(self.heavy_places.take(client).await?) } else { None };
+        Some((self.places.take(client).await?, heavy))
     }
 }
 
 /// Answers a request with an instance of its own, which is kept if it did not fail.
 async fn answer_alone(instances: Arc<Instances>, job: Job) {
-    let Job { request, reply, place: _place } = job;
+    let Job { request, reply, places: _places } = job;
     let line = line(&request);
     let _busy = instances.busy();
     let mut reply = Some(reply);

@@ -50,6 +50,11 @@ impl LoggedRequest {
         }
     }
 
+    /// Returns the address of the client.
+    pub(crate) fn client(&self) -> IpAddr {
+        self.client
+    }
+
     /// Records the status of `response`, and adds the request's id to it unless it has one.
     pub(crate) fn end<B>(mut self, response: &mut Response<B>) {
         self.status = response.status().as_u16();

@@ -19,7 +19,8 @@ use wasmtime_wasi_http::p3::bindings::Service;
 use crate::cause;
 use crate::instance::InstanceState;
 use crate::serve::instances::{self, Instance, Instances, REUSE_MAX};
-use crate::serve::pool::{self, Job, Place, REQUEST_TIMEOUT};
+use crate::serve::places::Place;
+use crate::serve::pool::{self, Job, REQUEST_TIMEOUT};
 use crate::serve::repoll::repoll;
 use crate::serve::response::{self, Response};
 
@@ -50,7 +51,7 @@ struct InFlight {
     line: String,
     is_abandoned: bool,
     /// Abandoned requests hold it as well, because they still use the processor.
-    _place: Place,
+    _places: (Place, Option<Place>),
 }
 
 /// A request for an instance.
@@ -82,9 +83,9 @@ impl SharedInstances {
             }
         };
         let Some(instance) = running.instances.get_mut(&instance_id) else { return };
-        let Job { request, reply, place } = job;
+        let Job { request, reply, places } = job;
         instance.request_count += 1;
-        instance.in_flight.insert(id, InFlight { line: pool::line(&request), is_abandoned: false, _place: place });
+        instance.in_flight.insert(id, InFlight { line: pool::line(&request), is_abandoned: false, _places: places });
         if let Some(requests) = &instance.requests {
             // An error means that the instance has just failed: the request fails with the others.
             let _ = requests.send(SharedRequest { id, request, reply });

@@ -9,6 +9,8 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use crate::interfaces::bindings::spin::sqlite::sqlite::{RowResult, Value};
 use crate::storage::{Database, Limits, RESULT_SIZE_MAX, failure, is_busy, is_lasting};
 
+/// How long a writer waits for another process before the lock counts as held: longer than most transactions.
+const BRIEF_WAIT: Duration = Duration::from_millis(20);
 /// Instructions of SQLite's virtual machine between two checks of the time limit.
 const STEPS_PER_CLOCK_CHECK: i32 = 50_000;
 
@@ -71,16 +73,24 @@ impl Connection {
         if is_write && state.write_guard.is_none() {
             state.write_guard = Some(self.database.write_queue.lock(deadline).await?);
         }
-        if !state.may_block(is_write, &statement) {
-            let was_autocommit = state.is_autocommit();
-            let outcome = state.run(&statement, &parameters);
-            // A statement that returned no row and did not end its transaction has had no effect.
-            let is_repeatable = outcome.rows.is_empty() && state.is_autocommit() == was_autocommit;
-            if !(is_repeatable && outcome.error.as_ref().is_some_and(is_busy)) {
-                return Ok(outcome);
-            }
+        let may_block = state.may_block(is_write, &statement);
+        if !may_block && let Some(outcome) = state.try_run(&statement, &parameters) {
+            return Ok(outcome);
         }
-        let (_, outcome) = run_blocking(state, deadline, move |state| state.run(&statement, &parameters)).await?;
+        let write_queue = self.database.write_queue.clone();
+        let run = move |state: &mut ConnectionState| -> rusqlite::Result<Outcome> {
+            if may_block {
+                state.set_busy_timeout(deadline.min(Instant::now() + BRIEF_WAIT))?;
+                if let Some(outcome) = state.try_run(&statement, &parameters) {
+                    return Ok(outcome);
+                }
+                write_queue.note_stall();
+                state.set_busy_timeout(deadline)?;
+            }
+            Ok(state.run(&statement, &parameters))
+        };
+        let (_, outcome) = run_blocking(state, deadline, run).await?;
+        let outcome = outcome?;
         if outcome.error.is_none() {
             self.database.write_queue.note_progress();
         }
@@ -105,9 +115,9 @@ async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce(&mut ConnectionState) -> T + Send + 'static,
 ) -> rusqlite::Result<(OwnedMutexGuard<ConnectionState>, T)> {
     let work = move || {
-        state.sqlite()?.busy_timeout(deadline.saturating_duration_since(Instant::now()))?;
+        state.set_busy_timeout(deadline)?;
         let result = work(&mut state);
-        state.sqlite()?.busy_timeout(Duration::ZERO)?;
+        state.set_busy_timeout(Instant::now())?;
         Ok((state, result))
     };
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(failure("the statement was abandoned")))
@@ -116,6 +126,11 @@ async fn run_blocking<T: Send + 'static>(
 impl ConnectionState {
     fn sqlite(&mut self) -> rusqlite::Result<&mut rusqlite::Connection> {
         self.sqlite.as_mut().map_err(|reason| failure(reason.clone()))
+    }
+
+    /// Lets SQLite wait for other processes until `deadline`.
+    fn set_busy_timeout(&mut self, deadline: Instant) -> rusqlite::Result<()> {
+        self.sqlite()?.busy_timeout(deadline.saturating_duration_since(Instant::now()))
     }
 
     fn is_autocommit(&self) -> bool {
@@ -138,17 +153,39 @@ impl ConnectionState {
             && first_word.is_some_and(|word| ends.iter().any(|end| word.eq_ignore_ascii_case(end)))
     }
 
-    fn run(&mut self, statement: &str, parameters: &[Value]) -> Outcome {
-        let mut outcome = Outcome::default();
-        outcome.error = self.fill(&mut outcome, statement, parameters).err();
-        // Without an open transaction, the next writer can continue.
-        if self.is_autocommit() {
-            self.write_guard = None;
+    /// Runs a statement. Returns `None` if another process had a lock, and the statement can be repeated.
+    fn try_run(&mut self, statement: &str, parameters: &[Value]) -> Option<Outcome> {
+        let was_autocommit = self.is_autocommit();
+        let outcome = self.fill(statement, parameters);
+        // A statement that returned no row and did not end its transaction has had no effect.
+        let is_repeatable = outcome.rows.is_empty() && self.is_autocommit() == was_autocommit;
+        if is_repeatable && outcome.error.as_ref().is_some_and(is_busy) {
+            return None;
         }
+        self.release_write_lock();
+        Some(outcome)
+    }
+
+    fn run(&mut self, statement: &str, parameters: &[Value]) -> Outcome {
+        let outcome = self.fill(statement, parameters);
+        self.release_write_lock();
         outcome
     }
 
-    fn fill(&mut self, outcome: &mut Outcome, statement: &str, parameters: &[Value]) -> rusqlite::Result<()> {
+    /// Lets the next writer continue, unless a transaction is open.
+    fn release_write_lock(&mut self) {
+        if self.is_autocommit() {
+            self.write_guard = None;
+        }
+    }
+
+    fn fill(&mut self, statement: &str, parameters: &[Value]) -> Outcome {
+        let mut outcome = Outcome::default();
+        outcome.error = self.try_fill(&mut outcome, statement, parameters).err();
+        outcome
+    }
+
+    fn try_fill(&mut self, outcome: &mut Outcome, statement: &str, parameters: &[Value]) -> rusqlite::Result<()> {
         let deadline = self.limits.run.map(|limit| Instant::now() + limit);
         let is_late = deadline.map(|deadline| move || Instant::now() > deadline);
         let sqlite = self.sqlite()?;

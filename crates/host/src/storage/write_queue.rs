@@ -4,20 +4,17 @@
 //! before they call SQLite: with 16 clients this is three to four times faster. The busy timeout still covers writers in
 //! other processes.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rusqlite::ffi::SQLITE_BUSY;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 use tokio::time::timeout_at;
 
 use crate::engine::INSTANCES_MAX;
 use crate::storage::{LOCKED, sqlite_failure};
 
-/// After this time without progress, the lock is assumed to be held by another process.
-const STALL: Duration = Duration::from_millis(250);
 /// The maximum number of writers that wait for another process. The other instances remain free for readers.
 const STALLED_MAX: usize = INSTANCES_MAX / 2;
 
@@ -26,8 +23,9 @@ const STALLED_MAX: usize = INSTANCES_MAX / 2;
 pub(crate) struct WriteQueue {
     lock: Arc<Mutex<()>>,
     length: AtomicUsize,
-    progress: AtomicUsize,
+    /// Whether the first of the queue waits for another process.
     is_stalled: AtomicBool,
+    stalled: Notify,
 }
 
 impl WriteQueue {
@@ -37,28 +35,39 @@ impl WriteQueue {
     /// `SQLITE_BUSY` at `deadline`, or earlier if too many wait for another process.
     pub(crate) async fn lock(&self, deadline: Instant) -> rusqlite::Result<OwnedMutexGuard<()>> {
         let place = Place::new(&self.length);
-        let mut turn = pin!(self.lock.clone().lock_owned());
-        let is_excess = || place.number > STALLED_MAX && self.is_stalled.load(Ordering::Relaxed);
-        while !is_excess() {
-            let progress = self.progress.load(Ordering::Relaxed);
-            let pause = deadline.min(Instant::now() + STALL);
-            if let Ok(guard) = timeout_at(pause.into(), &mut turn).await {
-                return Ok(guard);
+        let turn = timeout_at(deadline.into(), self.lock.clone().lock_owned());
+        let guard = if place.number <= STALLED_MAX {
+            turn.await.ok()
+        } else {
+            tokio::select! {
+                biased;
+                () = self.stall() => None,
+                guard = turn => guard.ok(),
             }
-            if Instant::now() >= deadline {
-                break;
+        };
+        guard.ok_or_else(|| sqlite_failure(SQLITE_BUSY, LOCKED))
+    }
+
+    /// Waits until another process has the lock.
+    async fn stall(&self) {
+        loop {
+            let stalled = self.stalled.notified();
+            if self.is_stalled.load(Ordering::SeqCst) {
+                return;
             }
-            if self.progress.load(Ordering::Relaxed) == progress {
-                self.is_stalled.store(true, Ordering::Relaxed);
-            }
+            stalled.await;
         }
-        Err(sqlite_failure(SQLITE_BUSY, LOCKED))
+    }
+
+    /// Records that another process has SQLite's lock.
+    pub(crate) fn note_stall(&self) {
+        self.is_stalled.store(true, Ordering::SeqCst);
+        self.stalled.notify_waiters();
     }
 
     /// Records that SQLite granted its lock.
     pub(crate) fn note_progress(&self) {
-        self.progress.fetch_add(1, Ordering::Relaxed);
-        self.is_stalled.store(false, Ordering::Relaxed);
+        self.is_stalled.store(false, Ordering::SeqCst);
     }
 }
 
