@@ -44,7 +44,7 @@ struct Clock {
 }
 
 /// Counts a component as busy.
-pub(crate) struct Busy<'a>(&'a Clock);
+pub(crate) struct Busy(Arc<Clock>);
 
 impl Engine {
     pub(crate) fn new() -> Result<Self> {
@@ -64,17 +64,18 @@ impl Engine {
         &self.wasmtime
     }
 
-    /// Counts a component as busy until the guard is dropped. Hold it while a component runs.
-    pub(crate) fn busy(&self) -> Busy<'_> {
+    /// Counts a component as busy until the guard is dropped. Take it before the component waits for a thread: waiting
+    /// is what makes the clock tick.
+    pub(crate) fn busy(&self) -> Busy {
         self.clock.busy_count.fetch_add(1, Ordering::SeqCst);
         if self.clock.is_slow.load(Ordering::SeqCst) {
             self.clock_thread.unpark();
         }
-        Busy(&self.clock)
+        Busy(self.clock.clone())
     }
 }
 
-impl Drop for Busy<'_> {
+impl Drop for Busy {
     fn drop(&mut self) {
         self.0.busy_count.fetch_sub(1, Ordering::SeqCst);
     }

@@ -81,8 +81,8 @@ impl Instances {
         }
     }
 
-    /// Makes running components yield, until the guard is dropped.
-    pub(super) fn busy(&self) -> Busy<'_> {
+    /// Counts an instance as busy: see [`Engine::busy`].
+    pub(super) fn busy(&self) -> Busy {
         self.engine.busy()
     }
 

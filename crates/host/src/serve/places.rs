@@ -29,9 +29,9 @@ struct ClientPlace {
 }
 
 impl Places {
-    /// Creates `count` places, of which one client can have three quarters.
-    pub(super) fn new(count: usize) -> Arc<Self> {
-        let client_limit = (count * 3 / 4).max(1);
+    /// Creates `count` places, of which one client can have `client_limit`, but at least one.
+    pub(super) fn new(count: usize, client_limit: usize) -> Arc<Self> {
+        let client_limit = client_limit.max(1);
         Arc::new(Self { all: Arc::new(Semaphore::new(count)), client_limit, clients: Mutex::default() })
     }
 
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn no_client_has_all_places() {
-        let places = Places::new(4);
+        let places = Places::new(4, 3);
         let mut taken: Vec<_> = (0..3).map(|_| take(&places, BUSY).expect("a place")).collect();
         assert!(take(&places, BUSY).is_none());
         let other = take(&places, OTHER).expect("the last place");
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn networks_are_clients() {
-        let places = Places::new(2);
+        let places = Places::new(2, 1);
         let _place = take(&places, "2001:db8::1".parse().unwrap()).expect("a place");
         assert!(take(&places, "2001:db8::2".parse().unwrap()).is_none());
         assert!(take(&places, "2001:db8:0:1::1".parse().unwrap()).is_some());

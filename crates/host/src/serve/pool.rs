@@ -19,7 +19,7 @@ use wasmtime::component::Accessor;
 use wasmtime_wasi_http::WasiBody;
 
 use crate::cause;
-use crate::engine::Engine;
+use crate::engine::{Busy, Engine};
 use crate::host::LoadedComponent;
 use crate::serve::heavy::HeavyRequests;
 use crate::serve::instances::{self, Instances};
@@ -37,6 +37,9 @@ pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// Heavy requests per processor: two compute hashes side by side, a third takes the place of one that waits for the
 /// database.
 const HEAVY_PER_PROCESSOR: usize = 3;
+/// The share of the instances that one client can use, as a fraction. Running instances share the processors, so a
+/// larger share would delay the requests of others.
+const CLIENT_SHARE: (usize, usize) = (3, 8);
 /// The most of a request's path that is logged, in characters.
 const LOGGED_PATH_MAX: usize = 200;
 
@@ -81,8 +84,8 @@ impl Pool {
             shared: Arc::new(SharedInstances::new(instances.clone(), threads.clone(), processors)),
             instances,
             threads: threads.clone(),
-            places: Places::new(instances_max),
-            heavy_places: Places::new(heavy_max),
+            places: Places::new(instances_max, instances_max * CLIENT_SHARE.0 / CLIENT_SHARE.1),
+            heavy_places: Places::new(heavy_max, heavy_max - 1),
             heavy_requests,
         }))
     }
@@ -101,7 +104,7 @@ impl Pool {
         if is_heavy {
             self.shared.answer(job);
         } else {
-            self.threads.spawn(answer_alone(self.instances.clone(), job));
+            self.threads.spawn(answer_alone(self.instances.clone(), job, self.instances.busy()));
         }
         response.await.unwrap_or_else(|_| response::error(StatusCode::INTERNAL_SERVER_ERROR))
     }
@@ -113,10 +116,9 @@ impl Pool {
 }
 
 /// Answers a request with an instance of its own, which is kept if it did not fail.
-async fn answer_alone(instances: Arc<Instances>, job: Job) {
+async fn answer_alone(instances: Arc<Instances>, job: Job, _busy: Busy) {
     let Job { request, reply, places: _places } = job;
     let line = line(&request);
-    let _busy = instances.busy();
     let mut reply = Some(reply);
     let answered = tokio::time::timeout(REQUEST_TIMEOUT, try_answer_alone(&instances, request, &mut reply)).await;
     let (status, cause) = match answered {

@@ -17,6 +17,7 @@ use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::p3::bindings::Service;
 
 use crate::cause;
+use crate::engine::Busy;
 use crate::instance::InstanceState;
 use crate::serve::instances::{self, Instance, Instances, REUSE_MAX};
 use crate::serve::places::Place;
@@ -77,7 +78,7 @@ impl SharedInstances {
             Some((instance_id, _)) if open().count() >= self.open_max => *instance_id,
             _ => {
                 let (requests, receiver) = mpsc::unbounded_channel();
-                self.threads.spawn(self.clone().run(id, receiver));
+                self.threads.spawn(self.clone().run(id, receiver, self.instances.busy()));
                 running.instances.insert(id, RunningInstance::new(requests));
                 id
             }
@@ -93,8 +94,7 @@ impl SharedInstances {
     }
 
     /// Runs an instance until it has no more requests. Keeps it if it can be reused.
-    async fn run(self: Arc<Self>, id: u64, requests: UnboundedReceiver<SharedRequest>) {
-        let _busy = self.instances.busy();
+    async fn run(self: Arc<Self>, id: u64, requests: UnboundedReceiver<SharedRequest>, _busy: Busy) {
         let result = self.try_run(id, requests).await;
         let Some(ended) = self.running().instances.remove(&id) else { return };
         match result {

@@ -15,8 +15,9 @@ use tokio::time::timeout_at;
 use crate::engine::INSTANCES_MAX;
 use crate::storage::{LOCKED, sqlite_failure};
 
-/// The maximum number of writers that wait for another process. The other instances remain free for readers.
-const STALLED_MAX: usize = INSTANCES_MAX / 2;
+/// The maximum number of writers that wait for another process: fewer than one client's share of the instances, so that
+/// its readers find some free.
+const STALLED_MAX: usize = INSTANCES_MAX / 4;
 
 /// The queue of one database.
 #[derive(Default)]
