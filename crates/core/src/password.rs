@@ -1,7 +1,8 @@
 //! Password hashes: bcrypt that yields to the host between rounds.
 //!
 //! A WebAssembly guest is not preempted on every host: with a blocking hash, four clients logging in delay every other
-//! request by most of a second. The rounds come from `lanterne-bcrypt`, the format from the crate `bcrypt`.
+//! request by most of a second. `lanterne-bcrypt` computes the hashes, in pairs where requests run side by side; the format
+//! comes from the crate `bcrypt`.
 
 use std::fmt;
 

@@ -15,6 +15,7 @@ use anyhow::{Result, anyhow};
 use http::StatusCode;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use wasmtime::component::Accessor;
 use wasmtime_wasi_http::WasiBody;
 
@@ -31,9 +32,11 @@ use crate::serve::shared::SharedInstances;
 
 /// How long a request may wait for an instance.
 const PLACE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a component may work on a request, before and after its response. The most expensive password hash needs
-/// less than ten seconds of processor time, and few heavy requests share a processor.
-pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a component may work on a request before its response. The most expensive password hash needs less than ten
+/// seconds of processor time, and few heavy requests share a processor.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long it may work in all, before and after its response: longer, so that a late request is answered first.
+pub(super) const INSTANCE_TIMEOUT: Duration = Duration::from_secs(65);
 /// Heavy requests per processor: two compute hashes side by side, a third takes the place of one that waits for the
 /// database.
 const HEAVY_PER_PROCESSOR: usize = 3;
@@ -96,17 +99,23 @@ impl Pool {
     /// close the connection as soon as it has sent, for example, a logout.
     pub(crate) async fn answer(&self, request: http::Request<WasiBody>, client: IpAddr) -> Response {
         let is_heavy = self.heavy_requests.contain(request.method(), request.uri().path());
-        let Ok(Some(places)) = tokio::time::timeout(PLACE_TIMEOUT, self.places(is_heavy, client)).await else {
+        let Ok(Some(places)) = timeout(PLACE_TIMEOUT, self.places(is_heavy, client)).await else {
             return response::busy();
         };
         let (reply, response) = oneshot::channel();
         let job = Job { request, reply, places };
-        if is_heavy {
-            self.shared.answer(job);
+        let _in_flight = if is_heavy {
+            Some(self.shared.answer(job))
         } else {
             self.threads.spawn(answer_alone(self.instances.clone(), job, self.instances.busy()));
-        }
-        response.await.unwrap_or_else(|_| response::error(StatusCode::INTERNAL_SERVER_ERROR))
+            None
+        };
+        let status = match timeout(REQUEST_TIMEOUT, response).await {
+            Ok(Ok(response)) => return response,
+            Ok(Err(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+            Err(_) => StatusCode::GATEWAY_TIMEOUT,
+        };
+        response::error(status)
     }
 
     async fn places(&self, is_heavy: bool, client: IpAddr) -> Option<(Place, Option<Place>)> {
@@ -119,32 +128,23 @@ impl Pool {
 async fn answer_alone(instances: Arc<Instances>, job: Job, _busy: Busy) {
     let Job { request, reply, places: _places } = job;
     let line = line(&request);
-    let mut reply = Some(reply);
-    let answered = tokio::time::timeout(REQUEST_TIMEOUT, try_answer_alone(&instances, request, &mut reply)).await;
-    let (status, cause) = match answered {
-        Ok(Ok(())) => return,
-        Ok(Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, cause(&error)),
-        Err(_) => (StatusCode::GATEWAY_TIMEOUT, timeout_cause()),
-    };
-    log::error!(component = &*instances.name; "{line}: {cause}");
-    if let Some(reply) = reply {
-        let _ = reply.send(response::error(status));
+    let answered = timeout(INSTANCE_TIMEOUT, try_answer_alone(&instances, request, reply)).await;
+    if let Ok(Err(error)) = answered {
+        log::error!(component = &*instances.name; "{line}: {}", cause(&error));
     }
 }
 
 async fn try_answer_alone(
     instances: &Instances,
     request: http::Request<WasiBody>,
-    reply: &mut Option<oneshot::Sender<Response>>,
+    reply: oneshot::Sender<Response>,
 ) -> wasmtime::Result<()> {
     let mut instance = instances.take().await?;
     let service = &instance.service;
     let answer = async |accessor: &Accessor<_>| -> wasmtime::Result<()> {
         let response = instances::answer(accessor, service, request).await?;
-        if let Some(reply) = reply.take() {
-            // An error means that the client has gone.
-            let _ = reply.send(response);
-        }
+        // An error means that the client has gone.
+        let _ = reply.send(response);
         // The component may continue after its response.
         std::future::poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
         Ok(())
@@ -160,9 +160,4 @@ pub(super) fn line(request: &http::Request<WasiBody>) -> String {
     let path: String = request.uri().path().escape_debug().take(LOGGED_PATH_MAX).collect();
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
     format!("request {id}: {} {path}", request.method())
-}
-
-/// Says in the log that a request took too long.
-pub(super) fn timeout_cause() -> String {
-    format!("took more than {} s", REQUEST_TIMEOUT.as_secs())
 }

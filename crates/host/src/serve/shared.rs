@@ -7,10 +7,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::StatusCode;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 use wasmtime::component::{Accessor, AccessorTask};
 use wasmtime_wasi_http::WasiBody;
@@ -21,9 +20,9 @@ use crate::engine::Busy;
 use crate::instance::InstanceState;
 use crate::serve::instances::{self, Instance, Instances, REUSE_MAX};
 use crate::serve::places::Place;
-use crate::serve::pool::{self, Job, REQUEST_TIMEOUT};
+use crate::serve::pool::{self, INSTANCE_TIMEOUT, Job};
 use crate::serve::repoll::repoll;
-use crate::serve::response::{self, Response};
+use crate::serve::response::Response;
 
 /// The instances of one component that are answering heavy requests.
 pub(super) struct SharedInstances {
@@ -43,6 +42,8 @@ struct Running {
 struct RunningInstance {
     /// `None` once nothing is to be answered any more, which ends the instance.
     requests: Option<UnboundedSender<SharedRequest>>,
+    /// Drops the instance, although it has requests.
+    stop: Arc<Notify>,
     in_flight: BTreeMap<u64, InFlight>,
     request_count: usize,
 }
@@ -68,8 +69,9 @@ impl SharedInstances {
         Self { instances, threads, open_max, running: Mutex::default() }
     }
 
-    /// Passes a request to the instance with the fewest, or to one of its own if there are not enough instances.
-    pub(super) fn answer(self: &Arc<Self>, job: Job) {
+    /// Passes a request to the instance with the fewest, or to one of its own if there are not enough instances. Dropping
+    /// the result abandons the request, unless it has been answered.
+    pub(super) fn answer(self: &Arc<Self>, job: Job) -> InFlightGuard {
         let mut running = self.running();
         running.last_id += 1;
         let id = running.last_id;
@@ -78,31 +80,31 @@ impl SharedInstances {
             Some((instance_id, _)) if open().count() >= self.open_max => *instance_id,
             _ => {
                 let (requests, receiver) = mpsc::unbounded_channel();
-                self.threads.spawn(self.clone().run(id, receiver, self.instances.busy()));
-                running.instances.insert(id, RunningInstance::new(requests));
+                let stop = Arc::<Notify>::default();
+                self.threads.spawn(self.clone().run(id, receiver, stop.clone(), self.instances.busy()));
+                running.instances.insert(id, RunningInstance::new(requests, stop));
                 id
             }
         };
-        let Some(instance) = running.instances.get_mut(&instance_id) else { return };
-        let Job { request, reply, places } = job;
-        instance.request_count += 1;
-        instance.in_flight.insert(id, InFlight { line: pool::line(&request), is_abandoned: false, _places: places });
-        if let Some(requests) = &instance.requests {
-            // An error means that the instance has just failed: the request fails with the others.
-            let _ = requests.send(SharedRequest { id, request, reply });
+        if let Some(instance) = running.instances.get_mut(&instance_id) {
+            instance.add(id, job);
         }
+        InFlightGuard { shared: self.clone(), instance_id, id }
     }
 
     /// Runs an instance until it has no more requests. Keeps it if it can be reused.
-    async fn run(self: Arc<Self>, id: u64, requests: UnboundedReceiver<SharedRequest>, _busy: Busy) {
-        let result = self.try_run(id, requests).await;
+    async fn run(self: Arc<Self>, id: u64, requests: UnboundedReceiver<SharedRequest>, stop: Arc<Notify>, _busy: Busy) {
+        let result = tokio::select! {
+            result = self.try_run(id, requests) => result,
+            () = stop.notified() => Ok(None),
+        };
         let Some(ended) = self.running().instances.remove(&id) else { return };
         match result {
-            Ok(Some(mut instance)) if ended.in_flight.is_empty() => {
+            Ok(Some(mut instance)) => {
                 instance.request_count += ended.request_count;
                 self.instances.give_back(instance);
             }
-            Ok(_) => {}
+            Ok(None) => {}
             Err(error) => {
                 for InFlight { line, .. } in ended.in_flight.values() {
                     log::error!(component = &*self.instances.name; "{line}: {}", cause(&error));
@@ -125,28 +127,28 @@ impl SharedInstances {
                 accessor.spawn(Answer { instance_id: id, request, service, shared })?;
             }
             let idle = std::future::poll_fn(|cx| accessor.poll_no_interesting_tasks(cx));
-            Ok(!self.has_abandoned(id) && timeout(REQUEST_TIMEOUT, idle).await.is_ok())
+            Ok(timeout(INSTANCE_TIMEOUT, idle).await.is_ok())
         };
         let is_idle = repoll(instance.store.run_concurrent(answer)).await??;
         Ok(is_idle.then_some(instance))
     }
 
-    /// Records that a request has been answered or abandoned. Ends an instance that has no others.
-    fn end(&self, instance_id: u64, id: u64, is_answered: bool) {
-        let mut running = self.running();
-        let Some(instance) = running.instances.get_mut(&instance_id) else { return };
-        if is_answered {
+    /// Records that a request has been answered.
+    fn end(&self, instance_id: u64, id: u64) {
+        if let Some(instance) = self.running().instances.get_mut(&instance_id) {
             instance.in_flight.remove(&id);
-        } else if let Some(request) = instance.in_flight.get_mut(&id) {
-            request.is_abandoned = true;
-        }
-        if instance.in_flight.values().all(|request| request.is_abandoned) {
-            instance.requests = None;
+            instance.end_without_requests();
         }
     }
 
-    fn has_abandoned(&self, instance_id: u64) -> bool {
-        self.running().instances.get(&instance_id).is_none_or(|instance| !instance.in_flight.is_empty())
+    /// Records that nobody waits for the response to a request.
+    fn abandon(&self, instance_id: u64, id: u64) {
+        let mut running = self.running();
+        let Some(instance) = running.instances.get_mut(&instance_id) else { return };
+        if let Some(request) = instance.in_flight.get_mut(&id) {
+            request.is_abandoned = true;
+            instance.end_without_requests();
+        }
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {
@@ -155,8 +157,8 @@ impl SharedInstances {
 }
 
 impl RunningInstance {
-    fn new(requests: UnboundedSender<SharedRequest>) -> Self {
-        Self { requests: Some(requests), in_flight: BTreeMap::new(), request_count: 0 }
+    fn new(requests: UnboundedSender<SharedRequest>, stop: Arc<Notify>) -> Self {
+        Self { requests: Some(requests), stop, in_flight: BTreeMap::new(), request_count: 0 }
     }
 
     /// Returns whether it takes further requests.
@@ -164,6 +166,39 @@ impl RunningInstance {
         self.requests.is_some()
             && self.request_count < REUSE_MAX
             && !self.in_flight.values().any(|request| request.is_abandoned)
+    }
+
+    fn add(&mut self, id: u64, job: Job) {
+        let Job { request, reply, places } = job;
+        self.request_count += 1;
+        self.in_flight.insert(id, InFlight { line: pool::line(&request), is_abandoned: false, _places: places });
+        if let Some(requests) = &self.requests {
+            // An error means that the instance has just failed: the request fails with the others.
+            let _ = requests.send(SharedRequest { id, request, reply });
+        }
+    }
+
+    /// Ends the instance if all requests have been answered, and drops it if the rest has been abandoned.
+    fn end_without_requests(&mut self) {
+        if self.in_flight.values().all(|request| request.is_abandoned) {
+            self.requests = None;
+        }
+        if self.requests.is_none() && !self.in_flight.is_empty() {
+            self.stop.notify_one();
+        }
+    }
+}
+
+/// A request in flight. Dropping it abandons the request, unless it has been answered.
+pub(super) struct InFlightGuard {
+    shared: Arc<SharedInstances>,
+    instance_id: u64,
+    id: u64,
+}
+
+impl Drop for InFlightGuard {
+    fn drop(&mut self) {
+        self.shared.abandon(self.instance_id, self.id);
     }
 }
 
@@ -177,26 +212,10 @@ struct Answer {
 
 impl AccessorTask<InstanceState> for Answer {
     async fn run(self, accessor: &Accessor<InstanceState>) -> wasmtime::Result<()> {
-        let SharedRequest { id, request, mut reply } = self.request;
-        let line = pool::line(&request);
-        let answer = timeout(REQUEST_TIMEOUT, instances::answer(accessor, &self.service, request));
-        let answered = tokio::select! {
-            answered = answer => Some(answered),
-            () = reply.closed() => None,
-        };
-        let is_answered = match answered {
-            Some(Ok(response)) => {
-                let _ = reply.send(response?);
-                true
-            }
-            Some(Err(_)) => {
-                log::error!(component = &*self.shared.instances.name; "{line}: {}", pool::timeout_cause());
-                let _ = reply.send(response::error(StatusCode::GATEWAY_TIMEOUT));
-                false
-            }
-            None => false,
-        };
-        self.shared.end(self.instance_id, id, is_answered);
+        let SharedRequest { id, request, reply } = self.request;
+        let response = instances::answer(accessor, &self.service, request).await?;
+        self.shared.end(self.instance_id, id);
+        let _ = reply.send(response);
         Ok(())
     }
 }
