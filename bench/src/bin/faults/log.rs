@@ -4,14 +4,13 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
-use std::time::Instant;
 
 use anyhow::{Result, anyhow, ensure};
 use bench::release::Release;
 
 use crate::Fault;
 use crate::scene::{Outcome, Scene};
-use crate::storage::CREW;
+use crate::writers::CREW;
 
 pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "log to a full disk", play: log_to_full_disk },
@@ -51,20 +50,18 @@ fn log_to_unread_pipe(release: &Release) -> Result<Option<Outcome>> {
 }
 
 /// Sends requests that are logged until `end`.
-fn play(mut scene: Scene<'_>, end: impl FnOnce()) -> Result<Outcome> {
-    let writers = scene.write(CREW);
-    let witness = scene.watch()?;
-    let address = scene.address()?;
-    let clients: Vec<_> = (0..CLIENTS).map(|_| thread::spawn(move || pipeline(address, REQUESTS / CLIENTS))).collect();
-    for client in clients {
-        client.join().map_err(|_| anyhow!("a client panicked"))??;
-    }
-    let healthz_p99 = witness.finish()?;
-    end();
-    let back_after = scene.time_to_write(Instant::now())?;
-    let mut outcome = scene.finish(writers, Some(healthz_p99), back_after)?;
-    let unanswered = outcome.unanswered;
-    outcome.expect(unanswered == 0, || format!("{unanswered} writes got no reply"));
+fn play(scene: Scene<'_>, end: impl FnOnce()) -> Result<Outcome> {
+    let (mut outcome, ()) = scene.play(CREW, |scene| {
+        let address = scene.address()?;
+        let pipeline = |_| thread::spawn(move || pipeline(address, REQUESTS / CLIENTS));
+        let clients: Vec<_> = (0..CLIENTS).map(pipeline).collect();
+        for client in clients {
+            client.join().map_err(|_| anyhow!("a client panicked"))??;
+        }
+        end();
+        Ok(())
+    })?;
+    outcome.expect_replies();
     Ok(outcome)
 }
 

@@ -12,7 +12,8 @@ use rusqlite::Connection;
 
 use crate::Fault;
 use crate::scene::{Outcome, Scene, Settings};
-use crate::storage::{CREW, FAULT_TIME, play};
+use crate::storage::{PLAN, play};
+use crate::writers::CREW;
 
 pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "database read-only at the start, for 3 s", play: make_read_only },
@@ -48,7 +49,7 @@ fn make_read_only(release: &Release) -> Result<Option<Outcome>> {
     database.write_all_at(&[UNKNOWN_VERSION], WRITE_VERSION)?;
     scene.restart()?;
     let end = |_: &mut Scene<'_>, ()| Ok(database.write_all_at(&version, WRITE_VERSION)?);
-    refusing(play(scene, (CREW, FAULT_TIME, 200), |_| Ok(()), end)?)
+    play(scene, &PLAN, |_| Ok(()), end)
 }
 
 /// Damages the first page of the index of e-mail addresses, which registrations and logins need.
@@ -70,25 +71,16 @@ fn damage_page(release: &Release) -> Result<Option<Outcome>> {
         ensure!(current == damage, "the server wrote the damaged page");
         Ok(file.write_all_at(&page, offset)?)
     };
-    refusing(play(scene, (CREW, FAULT_TIME, 200), |_| Ok(()), end)?)
-}
-
-/// Expects that writes were refused.
-fn refusing(outcome: Option<Outcome>) -> Result<Option<Outcome>> {
-    Ok(outcome.map(|mut outcome| {
-        outcome.expect(outcome.slowest_refusal.is_some(), || "no write was refused".to_owned());
-        outcome
-    }))
+    play(scene, &PLAN, |_| Ok(()), end)
 }
 
 fn damage_key_value(release: &Release) -> Result<Option<Outcome>> {
     let scene = written(release, Settings { has_throttle: true, ..Settings::default() })?;
     let file = open(&scene.key_value())?;
     file.write_all_at(&[b'x'; 100], 0)?;
-    let mut outcome = restart(scene)?;
-    let is_aside = outcome.1;
-    outcome.0.expect(is_aside, || "the damaged file was not moved aside".to_owned());
-    Ok(Some(outcome.0))
+    start_damaged(scene, "the damaged file was not moved aside", |scene| {
+        scene.path("state/sqlite_key_value.db.damaged-1").exists()
+    })
 }
 
 fn damage_cache(release: &Release) -> Result<Option<Outcome>> {
@@ -99,21 +91,27 @@ fn damage_cache(release: &Release) -> Result<Option<Outcome>> {
         let file = open(&entry?.path())?;
         file.write_all_at(&[0; 64 << 10], file.metadata()?.len() / 2)?;
     }
-    Ok(Some(restart(scene)?.0))
+    start_damaged(scene, "the component was not compiled again", |scene| {
+        scene.log().contains("is damaged: compiling again")
+    })
 }
 
-/// Starts the server on damaged files. The fault ends when it listens.
-fn restart(mut scene: Scene<'_>) -> Result<(Outcome, bool)> {
+/// Starts the server on damaged files, which `is_noticed` must see. The fault ends when the server listens.
+fn start_damaged(
+    mut scene: Scene<'_>,
+    not_noticed: &str,
+    is_noticed: impl FnOnce(&Scene<'_>) -> bool,
+) -> Result<Option<Outcome>> {
     let start = Instant::now();
     scene.restart()?;
     let started = start.elapsed();
     let back_after = scene.time_to_write(Instant::now())?;
-    let witness = scene.watch()?;
-    let writers = scene.write(CREW);
-    thread::sleep(FAULT_TIME);
-    let healthz_p99 = witness.finish()?;
-    let is_aside = scene.path("state/sqlite_key_value.db.damaged-1").exists();
-    let mut outcome = scene.finish(writers, Some(healthz_p99), back_after)?;
+    let (mut outcome, is_noticed) = scene.play(CREW, |scene| {
+        thread::sleep(PLAN.time);
+        Ok(is_noticed(scene))
+    })?;
+    outcome.back_after = back_after;
     outcome.notes.insert(0, format!("started in {:.1} s", started.as_secs_f32()));
-    Ok((outcome, is_aside))
+    outcome.expect(is_noticed, || not_noticed.to_owned());
+    Ok(Some(outcome))
 }

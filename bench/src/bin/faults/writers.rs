@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use bench::api::{ApiClient, ApiReply};
+use bench::client::{Client, Reply};
 
 use crate::ledger::Ledger;
 
@@ -25,16 +25,17 @@ pub(crate) struct Shared {
 }
 
 /// The reply to a write.
-#[derive(Clone, Copy)]
 pub(crate) struct Seen {
     /// `None` if there was no reply.
     pub(crate) status: Option<u16>,
     pub(crate) has_retry_after: bool,
+    /// The body of a reply 503.
+    pub(crate) refusal: Option<String>,
     pub(crate) latency: Duration,
 }
 
 /// How many writers there are, and what they do.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct Crew {
     /// Clients that register accounts.
     pub(crate) registering: usize,
@@ -44,7 +45,15 @@ pub(crate) struct Crew {
     pub(crate) refreshing: usize,
     /// Clients in such a group.
     pub(crate) group_size: usize,
+    /// How long they work before the fault begins.
+    pub(crate) warm_up: Duration,
 }
+
+/// No writers.
+pub(crate) const NOBODY: Crew =
+    Crew { registering: 0, logging_in: 0, refreshing: 0, group_size: 0, warm_up: Duration::from_secs(1) };
+/// Writers of each kind.
+pub(crate) const CREW: Crew = Crew { registering: 2, logging_in: 1, refreshing: 4, group_size: 3, ..NOBODY };
 
 /// Running writers.
 pub(crate) struct Writers {
@@ -58,58 +67,55 @@ impl Shared {
         *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
     }
 
-    /// Returns what writers have seen so far.
-    pub(crate) fn seen(&self) -> Vec<Seen> {
-        self.replies().clone()
-    }
-
     /// Registers a new account, records it, and returns its address if that was acknowledged.
-    pub(crate) fn register(&self, client: &ApiClient) -> Option<String> {
+    pub(crate) fn register(&self, client: &mut Client) -> Option<String> {
         let email = format!("user{}@example.com", self.next_account.fetch_add(1, Ordering::Relaxed));
         let reply = self.note(|| client.register(&email))?;
-        let id = reply.body["id"].as_i64().filter(|_| reply.status == 201)?;
+        let id = reply.json()["id"].as_i64().filter(|_| reply.status == 201)?;
         self.ledger.add_account(id, email.clone());
         Some(email)
     }
 
-    fn login(&self, client: &ApiClient, email: &str) -> Result<Option<String>> {
+    fn login(&self, client: &mut Client, email: &str) -> Result<Option<String>> {
         let Some(reply) = self.note(|| client.login(email)).filter(|reply| reply.status == 200) else {
             return Ok(None);
         };
         let token = reply.text("refresh_token")?;
-        self.ledger.add_login(token)?;
-        Ok(Some(token.to_owned()))
+        self.ledger.add_login(&token)?;
+        Ok(Some(token))
     }
 
-    fn refresh(&self, client: &ApiClient, token: &str) -> Result<(u16, Option<String>)> {
+    fn refresh(&self, client: &mut Client, token: &str) -> Result<(u16, Option<String>)> {
         let Some(reply) = self.note(|| client.refresh(token)) else { return Ok((0, None)) };
         if reply.status != 200 {
             return Ok((reply.status, None));
         }
         let next = reply.text("refresh_token")?;
-        self.ledger.add_refresh(token, next)?;
-        Ok((reply.status, Some(next.to_owned())))
+        self.ledger.add_refresh(token, &next)?;
+        Ok((reply.status, Some(next)))
     }
 
     /// Records the reply to a write.
-    fn note(&self, send: impl FnOnce() -> Result<ApiReply>) -> Option<ApiReply> {
+    fn note(&self, send: impl FnOnce() -> Result<Reply>) -> Option<Reply> {
         let start = Instant::now();
         let reply = send().ok();
+        let refused = reply.as_ref().filter(|reply| reply.status == 503);
         self.replies().push(Seen {
             status: reply.as_ref().map(|reply| reply.status),
             has_retry_after: reply.as_ref().is_some_and(|reply| reply.has_retry_after),
+            refusal: refused.map(|reply| String::from_utf8_lossy(&reply.body).into_owned()),
             latency: start.elapsed(),
         });
         reply
     }
 
     /// Connects to where the server is now.
-    fn client(&self) -> ApiClient {
+    fn client(&self) -> Client {
         let server = *self.server.lock().unwrap_or_else(PoisonError::into_inner);
         // Its own address, so that the throttle counts it apart.
         let number = self.next_account.fetch_add(1, Ordering::Relaxed);
         let address = format!("10.0.{}.{}", number / 256 % 256, number % 256);
-        ApiClient::new(server.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))).forwarded_for(address)
+        Client::new(server.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))).forwarded_for(address)
     }
 
     fn replies(&self) -> MutexGuard<'_, Vec<Seen>> {
@@ -147,14 +153,14 @@ impl Writers {
         for thread in self.threads {
             thread.join().map_err(|_| anyhow!("a writer panicked"))??;
         }
-        Ok(self.shared.seen())
+        Ok(std::mem::take(&mut *self.shared.replies()))
     }
 }
 
 fn keep_registering(shared: &Shared) -> Result<()> {
     let mut client = shared.client();
     while !shared.is_over() {
-        if shared.register(&client).is_none() {
+        if shared.register(&mut client).is_none() {
             thread::sleep(PAUSE);
             client = shared.client();
         }
@@ -168,10 +174,10 @@ fn keep_logging_in(shared: &Shared) -> Result<()> {
     while !shared.is_over() {
         let is_acknowledged = match &account {
             None => {
-                account = shared.register(&client);
+                account = shared.register(&mut client);
                 account.is_some()
             }
-            Some(email) => shared.login(&client, email)?.is_some(),
+            Some(email) => shared.login(&mut client, email)?.is_some(),
         };
         if !is_acknowledged {
             thread::sleep(PAUSE);
@@ -183,12 +189,12 @@ fn keep_logging_in(shared: &Shared) -> Result<()> {
 
 /// Lets `group_size` clients present the same token at once, again and again with the token that one of them has got.
 fn keep_refreshing(shared: &Shared, group_size: usize) -> Result<()> {
-    let connect = || -> Vec<ApiClient> { (0..group_size).map(|_| shared.client()).collect() };
+    let connect = || -> Vec<Client> { (0..group_size).map(|_| shared.client()).collect() };
     let mut clients = connect();
     let (mut account, mut token) = (None, None);
     while !shared.is_over() {
         let Some(email) = &account else {
-            account = shared.register(&clients[0]);
+            account = shared.register(&mut clients[0]);
             if account.is_none() {
                 thread::sleep(PAUSE);
                 clients = connect();
@@ -196,7 +202,7 @@ fn keep_refreshing(shared: &Shared, group_size: usize) -> Result<()> {
             continue;
         };
         let Some(current) = token.as_deref() else {
-            token = shared.login(&clients[0], email)?;
+            token = shared.login(&mut clients[0], email)?;
             if token.is_none() {
                 thread::sleep(PAUSE);
                 clients = connect();
@@ -205,7 +211,7 @@ fn keep_refreshing(shared: &Shared, group_size: usize) -> Result<()> {
         };
         let replies = thread::scope(|scope| {
             let send = |client| scope.spawn(move || shared.refresh(client, current));
-            let threads: Vec<_> = clients.iter().map(send).collect();
+            let threads: Vec<_> = clients.iter_mut().map(send).collect();
             let join =
                 |thread: thread::ScopedJoinHandle<'_, _>| thread.join().map_err(|_| anyhow!("a client panicked"))?;
             threads.into_iter().map(join).collect::<Result<Vec<_>>>()
