@@ -74,10 +74,12 @@ fn main() -> Result<()> {
 /// Sends the requests of all kinds for a minute.
 fn play(users: &mut [Vec<User>; KINDS.len()]) -> Result<Vec<Outcome>> {
     thread::scope(|scope| {
-        let play = |(users, (_, request, _, rate))| {
-            scope.spawn(move || load::constant(users, request, rate, SAMPLE_INTERVAL))
-        };
-        let threads: Vec<_> = users.iter_mut().zip(KINDS).map(play).collect();
+        let kinds = users.iter_mut().zip(KINDS);
+        let threads: Vec<_> = kinds
+            .map(|(users, (_, request, _, rate))| {
+                scope.spawn(move || load::constant(users, request, rate, SAMPLE_INTERVAL))
+            })
+            .collect();
         threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a client panicked"))?).collect()
     })
 }

@@ -3,7 +3,6 @@
 
 mod accounts;
 mod growth;
-mod load;
 mod peer;
 mod plot;
 mod report;
