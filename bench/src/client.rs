@@ -79,7 +79,12 @@ impl Client {
     /// # Errors
     /// There is no reply.
     pub fn get(&mut self, path: &str, token: Option<&str>) -> Result<Reply> {
-        self.send("GET", path, &token.map_or_else(String::new, |token| format!("authorization: Bearer {token}\r\n")), "")
+        self.send(
+            "GET",
+            path,
+            &token.map_or_else(String::new, |token| format!("authorization: Bearer {token}\r\n")),
+            "",
+        )
     }
 
     /// Sends `POST path` with a JSON body.

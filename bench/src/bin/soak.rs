@@ -86,7 +86,8 @@ fn play(users: &mut [Vec<User>; KINDS.len()]) -> Result<Vec<Outcome>> {
 
 /// Returns the numbers of a line, without the minute.
 fn measure(process: Process, folder: &Path, outcomes: &[Outcome]) -> Result<Vec<f64>> {
-    let size = |suffix| fs::metadata(folder.join(format!("{DATABASE}{suffix}"))).map_or(0, |file| file.len() >> 10) as f64;
+    let size =
+        |suffix| fs::metadata(folder.join(format!("{DATABASE}{suffix}"))).map_or(0, |file| file.len() >> 10) as f64;
     let memory = process.resident_bytes()? as f64 / f64::from(1 << 20);
     let mut sample = vec![memory, process.descriptors()? as f64, size("-wal"), size("")];
     sample.extend(outcomes.iter().flat_map(|outcome| [0.5, 0.99].map(|share| outcome.quantile(share))));

@@ -84,7 +84,7 @@ pub(crate) fn markdown(results: &Results) -> String {
     text.push_str("| request | server | requests/s | logins/s | of those alone | p50 ms | p99 ms | p99.9 ms |\n");
     text.push_str("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n");
     rows(&mut text, results, true);
-    text.push_str("\n| server | logins/s of the C library's | start to first reply, ms | resident memory after all, MiB |\n");
+    text.push_str("\n| server | logins/s, share of the C library's | start to first reply, ms | resident memory after all, MiB |\n");
     text.push_str("| --- | ---: | ---: | ---: |\n");
     for &peer in &results.peers {
         let share = results.median_round(|round| {
@@ -97,7 +97,11 @@ pub(crate) fn markdown(results: &Results) -> String {
     }
     text.push('\n');
     if let Some(hash) = results.median_round(|round| Some(round.hash?.as_secs_f64() * 1000.0)) {
-        let _ = writeln!(text, "- One bcrypt hash by the C library (Python's `bcrypt`), the best of five: {} ms.", number(hash));
+        let _ = writeln!(
+            text,
+            "- One bcrypt hash by the C library (Python's `bcrypt`), the best of five: {} ms.",
+            number(hash)
+        );
     }
     let me = |round: &Round| results.throughput(round.runs.get(&Peer::Lanterne)?, ME);
     let healthz = |round: &Round| results.throughput(round.runs.get(&BASELINE)?, HEALTHZ);
@@ -210,7 +214,7 @@ fn notes(results: &Results) -> String {
 - Requests that hash: all figures are those of the closed loop.
 - While others log in: with a rate, the latencies at this rate; with clients, a closed loop. \"Of those alone\": the logins
   per second in relation to those of {STORM_CLIENTS} clients without other requests.
-- \"Of the C library's\": the logins per second of 8 clients in relation to the number of processors, divided by the time of
+- \"Share of the C library's\": the logins per second of 8 clients in relation to the number of processors, divided by the time of
   one hash by the C library.
 - With less than 1000 requests per row, p99.9 is the slowest.
 - CPU time is that of the server's processes in user mode and in the kernel. The load generator runs on the same machine.

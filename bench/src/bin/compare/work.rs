@@ -119,8 +119,7 @@ impl Target<'_> {
 
     fn closed(&mut self, work: &Work, time: Duration) -> Result<Measurement> {
         let (server, generator) = (Process(self.server.id()), Process(std::process::id()));
-        let (start, server_before, generator_before) =
-            (Instant::now(), total(server)?, generator.processor_time()?);
+        let (start, server_before, generator_before) = (Instant::now(), total(server)?, generator.processor_time()?);
         let outcome = load::closed(self.clients(work), work.request, time)?;
         let used = (generator.processor_time()? - generator_before).as_secs_f64();
         let cpu = total(server)?.saturating_sub(server_before).as_secs_f64() * 1000.0;

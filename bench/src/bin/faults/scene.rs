@@ -84,9 +84,6 @@ pub(crate) struct Outcome {
 
 impl<'a> Scene<'a> {
     /// Starts a server.
-    ///
-    /// # Errors
-    /// It does not start.
     pub(crate) fn start(release: &'a Release, settings: Settings) -> Result<Self> {
         let mut scene = Self::prepare(release, settings)?;
         scene.restart()?;
@@ -94,9 +91,6 @@ impl<'a> Scene<'a> {
     }
 
     /// Starts a server with its log redirected to `log`.
-    ///
-    /// # Errors
-    /// It does not start.
     pub(crate) fn start_logging_to(release: &'a Release, log: impl Into<Stdio>) -> Result<Self> {
         let mut scene = Self::prepare(release, Settings::default())?;
         scene.restart_logging_to(log)?;
@@ -104,18 +98,12 @@ impl<'a> Scene<'a> {
     }
 
     /// Prepares the folder of a server.
-    ///
-    /// # Errors
-    /// There is no room for it.
     pub(crate) fn prepare(release: &'a Release, settings: Settings) -> Result<Self> {
         let folder = TempDir::new()?;
         Ok(Self { server: None, release, settings, folder, shared: Arc::default(), reader: None })
     }
 
     /// Starts the server, or another one after it was stopped or killed.
-    ///
-    /// # Errors
-    /// It does not start.
     pub(crate) fn restart(&mut self) -> Result<()> {
         let log = File::options().create(true).append(true).open(self.path("log"))?;
         self.restart_logging_to(log)
@@ -169,9 +157,6 @@ impl<'a> Scene<'a> {
     }
 
     /// Returns the access token of an account that only reads.
-    ///
-    /// # Errors
-    /// No server has been started yet.
     pub(crate) fn reader(&self) -> Result<&str> {
         self.reader.as_deref().context("a server has been started")
     }
@@ -189,9 +174,6 @@ impl<'a> Scene<'a> {
     }
 
     /// Stops the server with SIGTERM and returns its last line.
-    ///
-    /// # Errors
-    /// It fails, or does not stop.
     pub(crate) fn stop(&mut self) -> Result<String> {
         let Some(mut server) = self.server.take() else { return Ok(String::new()) };
         let status = server.stop();
@@ -207,14 +189,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Plays `fault`, from its beginning to its end, while clients write and `/healthz` is requested.
-    ///
-    /// # Errors
-    /// The fault cannot be played, or the server fails.
-    pub(crate) fn play<T>(
-        mut self,
-        crew: Crew,
-        fault: impl FnOnce(&mut Self) -> Result<T>,
-    ) -> Result<(Outcome, T)> {
+    pub(crate) fn play<T>(mut self, crew: Crew, fault: impl FnOnce(&mut Self) -> Result<T>) -> Result<(Outcome, T)> {
         let writers = self.write(crew);
         let witness = Witness::start(self.address()?);
         let seen = fault(&mut self)?;
@@ -225,9 +200,6 @@ impl<'a> Scene<'a> {
     }
 
     /// Registers accounts until that succeeds, and returns how long it took from `end`.
-    ///
-    /// # Errors
-    /// It does not succeed in time.
     pub(crate) fn time_to_write(&mut self, end: Instant) -> Result<Duration> {
         let mut client = Client::new(self.address()?);
         while self.shared.register(&mut client).is_none() {
@@ -240,9 +212,6 @@ impl<'a> Scene<'a> {
     }
 
     /// Lets writers finish, stops the server, and checks its database and the replies to the writers.
-    ///
-    /// # Errors
-    /// The database is damaged, or the server fails.
     pub(crate) fn finish(
         mut self,
         writers: Writers,

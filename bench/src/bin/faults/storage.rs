@@ -46,13 +46,9 @@ pub(crate) struct Plan {
     pub(crate) refuses_writes: bool,
 }
 
-pub(crate) const PLAN: Plan =
-    Plan { crew: CREW, time: Duration::from_secs(3), read_status: 200, refuses_writes: true };
+pub(crate) const PLAN: Plan = Plan { crew: CREW, time: Duration::from_secs(3), read_status: 200, refuses_writes: true };
 
 /// Plays a fault from `begin` to `end`.
-///
-/// # Errors
-/// The fault cannot be played, or the server fails.
 pub(crate) fn play<T>(
     scene: Scene<'_>,
     plan: &Plan,

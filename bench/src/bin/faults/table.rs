@@ -83,7 +83,9 @@ impl Table {
             println!("| {} |", line.join(" | "));
         } else {
             let [fault, acknowledged, lost, double, p99, back, memory, notes] = line;
-            println!("{fault:<52} {acknowledged:>19} {lost:>5} {double:>16} {p99:>17} {back:>12} {memory:>10}  {notes}");
+            println!(
+                "{fault:<52} {acknowledged:>19} {lost:>5} {double:>16} {p99:>17} {back:>12} {memory:>10}  {notes}"
+            );
         }
     }
 }

@@ -29,9 +29,6 @@ impl Witness {
     }
 
     /// Ends the requests and returns the 99th percentile of their latencies.
-    ///
-    /// # Errors
-    /// There were too few requests.
     pub(crate) fn finish(self) -> Result<Duration> {
         self.is_over.store(true, Ordering::Relaxed);
         let mut latencies = self.thread.join().map_err(|_| anyhow!("the witness panicked"))?;

@@ -25,6 +25,7 @@ pub(crate) struct Shared {
 }
 
 /// The reply to a write.
+#[derive(Clone)]
 pub(crate) struct Seen {
     /// `None` if there was no reply.
     pub(crate) status: Option<u16>,
@@ -121,10 +122,6 @@ impl Shared {
     fn replies(&self) -> MutexGuard<'_, Vec<Seen>> {
         self.replies.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::Relaxed)
-    }
 }
 
 impl Writers {
@@ -138,94 +135,74 @@ impl Writers {
                 threads.push(thread::spawn(move || work(&shared, crew.group_size)));
             }
         };
-        spawn(crew.registering, |shared, _| keep_registering(shared));
-        spawn(crew.logging_in, |shared, _| keep_logging_in(shared));
+        spawn(crew.registering, keep_registering);
+        spawn(crew.logging_in, keep_logging_in);
         spawn(crew.refreshing, keep_refreshing);
         Self { shared: shared.clone(), threads }
     }
 
     /// Waits until every writer has its reply, and returns what all have seen.
-    ///
-    /// # Errors
-    /// A reply was not understood.
     pub(crate) fn finish(self) -> Result<Vec<Seen>> {
         self.shared.is_over.store(true, Ordering::Relaxed);
         for thread in self.threads {
             thread.join().map_err(|_| anyhow!("a writer panicked"))??;
         }
-        Ok(std::mem::take(&mut *self.shared.replies()))
+        Ok(self.shared.replies().clone())
     }
 }
 
-fn keep_registering(shared: &Shared) -> Result<()> {
-    let mut client = shared.client();
-    while !shared.is_over() {
-        if shared.register(&mut client).is_none() {
-            thread::sleep(PAUSE);
-            client = shared.client();
-        }
-    }
-    Ok(())
-}
-
-fn keep_logging_in(shared: &Shared) -> Result<()> {
-    let mut client = shared.client();
-    let mut account = None;
-    while !shared.is_over() {
-        let is_acknowledged = match &account {
-            None => {
-                account = shared.register(&mut client);
-                account.is_some()
-            }
-            Some(email) => shared.login(&mut client, email)?.is_some(),
-        };
-        if !is_acknowledged {
-            thread::sleep(PAUSE);
-            client = shared.client();
-        }
-    }
-    Ok(())
-}
-
-/// Lets `group_size` clients present the same token at once, again and again with the token that one of them has got.
-fn keep_refreshing(shared: &Shared, group_size: usize) -> Result<()> {
-    let connect = || -> Vec<Client> { (0..group_size).map(|_| shared.client()).collect() };
+/// Lets `count` clients write until all is over. After a step that was not acknowledged they wait, and connect anew.
+fn repeat(shared: &Shared, count: usize, mut step: impl FnMut(&mut [Client]) -> Result<bool>) -> Result<()> {
+    let connect = || -> Vec<Client> { (0..count).map(|_| shared.client()).collect() };
     let mut clients = connect();
-    let (mut account, mut token) = (None, None);
-    while !shared.is_over() {
-        let Some(email) = &account else {
-            account = shared.register(&mut clients[0]);
-            if account.is_none() {
-                thread::sleep(PAUSE);
-                clients = connect();
-            }
-            continue;
-        };
-        let Some(current) = token.as_deref() else {
-            token = shared.login(&mut clients[0], email)?;
-            if token.is_none() {
-                thread::sleep(PAUSE);
-                clients = connect();
-            }
-            continue;
-        };
-        let replies = thread::scope(|scope| {
-            let send = |client| scope.spawn(move || shared.refresh(client, current));
-            let threads: Vec<_> = clients.iter_mut().map(send).collect();
-            let join =
-                |thread: thread::ScopedJoinHandle<'_, _>| thread.join().map_err(|_| anyhow!("a client panicked"))?;
-            threads.into_iter().map(join).collect::<Result<Vec<_>>>()
-        })?;
-        if let Some(next) = replies.iter().find_map(|(_, next)| next.clone()) {
-            token = Some(next);
-        } else {
-            // If it was used, and the reply that said so was lost, the next attempt gets 401.
-            if replies.iter().any(|(status, _)| *status == 401) {
-                token = None;
-            }
+    while !shared.is_over.load(Ordering::Relaxed) {
+        if !step(&mut clients)? {
             thread::sleep(PAUSE);
             clients = connect();
         }
     }
     Ok(())
+}
+
+fn keep_registering(shared: &Shared, _: usize) -> Result<()> {
+    repeat(shared, 1, |clients| Ok(shared.register(&mut clients[0]).is_some()))
+}
+
+fn keep_logging_in(shared: &Shared, _: usize) -> Result<()> {
+    let mut account = None;
+    repeat(shared, 1, |clients| {
+        let Some(email) = &account else {
+            account = shared.register(&mut clients[0]);
+            return Ok(account.is_some());
+        };
+        Ok(shared.login(&mut clients[0], email)?.is_some())
+    })
+}
+
+/// Lets `group_size` clients present the same token at once, again and again with the token that one of them has got.
+fn keep_refreshing(shared: &Shared, group_size: usize) -> Result<()> {
+    let (mut account, mut token) = (None, None);
+    repeat(shared, group_size, |clients| {
+        let Some(email) = &account else {
+            account = shared.register(&mut clients[0]);
+            return Ok(account.is_some());
+        };
+        let Some(current) = token.as_deref() else {
+            token = shared.login(&mut clients[0], email)?;
+            return Ok(token.is_some());
+        };
+        let replies = thread::scope(|scope| {
+            let send = |client| scope.spawn(move || shared.refresh(client, current));
+            let threads: Vec<_> = clients.iter_mut().map(send).collect();
+            let replies = threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a client panicked"))?);
+            replies.collect::<Result<Vec<_>>>()
+        })?;
+        let next = replies.iter().find_map(|(_, next)| next.clone());
+        let is_acknowledged = next.is_some();
+        // If the token was used, and the reply that said so was lost, the next attempt gets 401.
+        if is_acknowledged || replies.iter().any(|(status, _)| *status == 401) {
+            token = next;
+        }
+        Ok(is_acknowledged)
+    })
 }
