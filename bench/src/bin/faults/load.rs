@@ -15,8 +15,8 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_
 use serde_json::json;
 
 use crate::Fault;
-use crate::scene::{Outcome, Scene, Settings};
-use crate::writers::{Crew, NOBODY};
+use crate::fixture::{Fixture, Outcome, Settings};
+use crate::writers::{NO_WRITES, Workload};
 
 pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "1024 clients read nothing for 35 s", play: read_nothing },
@@ -25,7 +25,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "60 clients, ulimit -n 64", play: limit_descriptors },
 ];
 
-const CREW: Crew = Crew { registering: 1, refreshing: 2, group_size: 2, ..NOBODY };
+const WORKLOAD: Workload = Workload { registering: 1, refreshing: 2, group_size: 2, ..NO_WRITES };
 /// The maximum number of connections of a server, of which one address can have half.
 const CONNECTIONS_MAX: usize = 1024;
 /// The addresses that clients connect from: 127.0.0.2 and following.
@@ -75,11 +75,11 @@ fn bound_memory(mut outcome: Outcome) -> Outcome {
 }
 
 fn read_nothing(release: &Release) -> Result<Option<Outcome>> {
-    let (mut outcome, (open, left)) = Scene::start(release, Settings::default())?.play(CREW, |scene| {
-        let _clients = connect_unread(scene.address()?, "GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n")?;
-        let open = scene.process()?.descriptors()?;
+    let (mut outcome, (open, left)) = Fixture::start(release, Settings::default())?.play(WORKLOAD, |fixture| {
+        let _clients = connect_unread(fixture.address()?, "GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n")?;
+        let open = fixture.process()?.descriptors()?;
         thread::sleep(UNREAD_TIME);
-        Ok((open, scene.process()?.descriptors()?))
+        Ok((open, fixture.process()?.descriptors()?))
     })?;
     outcome.notes.push(format!("{open} open files, then {left}"));
     outcome.expect(left < DESCRIPTORS_MAX, || format!("{left} files are open after {UNREAD_TIME:?}"));
@@ -87,17 +87,17 @@ fn read_nothing(release: &Release) -> Result<Option<Outcome>> {
 }
 
 fn read_no_large_replies(release: &Release) -> Result<Option<Outcome>> {
-    let mut scene = Scene::start(release, Settings { flags: &["--seed"], ..Settings::default() })?;
+    let mut fixture = Fixture::start(release, Settings { flags: &["--seed"], ..Settings::default() })?;
     let admin = json!({"email": "admin@lanterne-rouge.com", "password": "admin_password_123"});
-    let token = Client::new(scene.address()?).post("/auth/login", &admin)?.text("access_token")?;
+    let token = Client::new(fixture.address()?).post("/auth/login", &admin)?.text("access_token")?;
     let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
                 INSERT INTO audit_logs (action, resource, details, created_at)
                 SELECT 'measured', 'session', printf('%.*c', ?2, 'x'), '2026-01-01 00:00:00.000000' FROM n";
-    Connection::open(scene.database())?.execute(rows, [ROWS, ROW_SIZE].map(|number| number as i64))?;
+    Connection::open(fixture.database())?.execute(rows, [ROWS, ROW_SIZE].map(|number| number as i64))?;
     let path = format!("/admin/audit-logs?action=measured&limit={ROWS}");
     let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n");
-    let (outcome, ()) = scene.play(CREW, |scene| {
-        let _clients = connect_unread(scene.address()?, &request)?;
+    let (outcome, ()) = fixture.play(WORKLOAD, |fixture| {
+        let _clients = connect_unread(fixture.address()?, &request)?;
         thread::sleep(LOAD_TIME);
         Ok(())
     })?;
@@ -105,16 +105,18 @@ fn read_no_large_replies(release: &Release) -> Result<Option<Outcome>> {
 }
 
 fn stay_idle(release: &Release) -> Result<Option<Outcome>> {
-    let (mut outcome, (status, answered)) = Scene::start(release, Settings::default())?.play(CREW, |scene| {
-        let address = scene.address()?;
-        let clients = (0..CONNECTIONS_MAX + 6).map(|number| connect_from(number, address)).collect::<Result<Vec<_>>>();
-        let _clients = clients.context("the server is to accept all")?;
-        let start = Instant::now();
-        let status = Client::new(address).get("/healthz", None)?.status;
-        let answered = start.elapsed();
-        thread::sleep(LOAD_TIME);
-        Ok((status, answered))
-    })?;
+    let (mut outcome, (status, answered)) =
+        Fixture::start(release, Settings::default())?.play(WORKLOAD, |fixture| {
+            let address = fixture.address()?;
+            let clients =
+                (0..CONNECTIONS_MAX + 6).map(|number| connect_from(number, address)).collect::<Result<Vec<_>>>();
+            let _clients = clients.context("the server is to accept all")?;
+            let start = Instant::now();
+            let status = Client::new(address).get("/healthz", None)?.status;
+            let answered = start.elapsed();
+            thread::sleep(LOAD_TIME);
+            Ok((status, answered))
+        })?;
     outcome.notes.push(format!("a new client got {status} after {:.0} ms", answered.as_secs_f32() * 1e3));
     outcome.expect(status == 200, || format!("a new client got {status}"));
     Ok(Some(bound_memory(outcome)))
@@ -122,10 +124,10 @@ fn stay_idle(release: &Release) -> Result<Option<Outcome>> {
 
 fn limit_descriptors(release: &Release) -> Result<Option<Outcome>> {
     const CLIENTS: usize = 60;
-    let mut scene = Scene::start(release, Settings { prelude: "ulimit -n 64;", ..Settings::default() })?;
+    let mut fixture = Fixture::start(release, Settings { prelude: "ulimit -n 64;", ..Settings::default() })?;
     // These clients wait for connections, and so would the one that measures.
-    let writers = scene.write(CREW);
-    let address = scene.address()?;
+    let writers = fixture.write(WORKLOAD);
+    let address = fixture.address()?;
     let (answered, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let start = Instant::now();
     thread::scope(|scope| {
@@ -139,8 +141,8 @@ fn limit_descriptors(release: &Release) -> Result<Option<Outcome>> {
             });
         }
     });
-    let back_after = scene.time_to_write(Instant::now())?;
-    let mut outcome = scene.finish(writers, None, back_after)?;
+    let back_after = fixture.time_to_write(Instant::now())?;
+    let mut outcome = fixture.finish(writers, None, back_after)?;
     let (answered, failed) = (answered.into_inner(), failed.into_inner());
     outcome.notes.push(format!("{answered} requests answered, {failed} failed"));
     outcome.expect(failed == 0, || format!("{failed} requests failed"));

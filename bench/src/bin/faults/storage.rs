@@ -15,8 +15,8 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use tempfile::TempDir;
 
 use crate::Fault;
-use crate::scene::{Outcome, Scene, Settings};
-use crate::writers::{CREW, Crew, NOBODY};
+use crate::fixture::{Fixture, Outcome, Settings};
+use crate::writers::{NO_WRITES, WORKLOAD, Workload};
 
 pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "database locked for 8 s, 80 clients refresh", play: lock_database },
@@ -38,7 +38,7 @@ const DISK_SIZE: &str = "size=16m";
 
 /// What clients do during a fault, and what replies they get.
 pub(crate) struct Plan {
-    pub(crate) crew: Crew,
+    pub(crate) workload: Workload,
     pub(crate) time: Duration,
     /// The status of `GET /users/me`.
     pub(crate) read_status: u16,
@@ -46,21 +46,22 @@ pub(crate) struct Plan {
     pub(crate) refuses_writes: bool,
 }
 
-pub(crate) const PLAN: Plan = Plan { crew: CREW, time: Duration::from_secs(3), read_status: 200, refuses_writes: true };
+pub(crate) const PLAN: Plan =
+    Plan { workload: WORKLOAD, time: Duration::from_secs(3), read_status: 200, refuses_writes: true };
 
 /// Plays a fault from `begin` to `end`.
 pub(crate) fn play<T>(
-    scene: Scene<'_>,
+    fixture: Fixture<'_>,
     plan: &Plan,
-    begin: impl FnOnce(&mut Scene<'_>) -> Result<T>,
-    end: impl FnOnce(&mut Scene<'_>, T) -> Result<()>,
+    begin: impl FnOnce(&mut Fixture<'_>) -> Result<T>,
+    end: impl FnOnce(&mut Fixture<'_>, T) -> Result<()>,
 ) -> Result<Option<Outcome>> {
-    let (mut outcome, read) = scene.play(plan.crew, |scene| {
-        let fault = begin(scene)?;
+    let (mut outcome, read) = fixture.play(plan.workload, |fixture| {
+        let fault = begin(fixture)?;
         thread::sleep(plan.time / 2);
-        let read = Client::new(scene.address()?).get("/users/me", Some(scene.reader()?))?;
+        let read = Client::new(fixture.address()?).get("/users/me", Some(fixture.reader()?))?;
         thread::sleep(plan.time / 2);
-        end(scene, fault)?;
+        end(fixture, fault)?;
         Ok(read)
     })?;
     outcome.notes.push(format!("reads {}", read.status));
@@ -81,15 +82,16 @@ pub(crate) fn play<T>(
 }
 
 fn lock_database(release: &Release) -> Result<Option<Outcome>> {
-    let crew = Crew { registering: 2, refreshing: 20, group_size: 4, warm_up: LOGIN_TIME, ..NOBODY };
-    let scene = Scene::start(release, Settings::default())?;
-    play(scene, &Plan { crew, time: LOCK_TIME, ..PLAN }, |scene| lock(&scene.database()), unlock)
+    let workload = Workload { registering: 2, refreshing: 20, group_size: 4, warm_up: LOGIN_TIME, ..NO_WRITES };
+    let fixture = Fixture::start(release, Settings::default())?;
+    play(fixture, &Plan { workload, time: LOCK_TIME, ..PLAN }, |fixture| lock(&fixture.database()), unlock)
 }
 
 fn lock_key_value(release: &Release) -> Result<Option<Outcome>> {
-    let plan = Plan { crew: Crew { logging_in: 8, ..NOBODY }, time: LOCK_TIME, refuses_writes: false, ..PLAN };
-    let scene = Scene::start(release, Settings { has_throttle: true, ..Settings::default() })?;
-    play(scene, &plan, |scene| lock(&scene.key_value()), unlock)
+    let plan =
+        Plan { workload: Workload { logging_in: 8, ..NO_WRITES }, time: LOCK_TIME, refuses_writes: false, ..PLAN };
+    let fixture = Fixture::start(release, Settings { has_throttle: true, ..Settings::default() })?;
+    play(fixture, &plan, |fixture| lock(&fixture.key_value()), unlock)
 }
 
 /// Locks a database as another program would.
@@ -99,7 +101,7 @@ fn lock(database: &Path) -> Result<Connection> {
     Ok(other)
 }
 
-fn unlock(_: &mut Scene<'_>, other: Connection) -> Result<()> {
+fn unlock(_: &mut Fixture<'_>, other: Connection) -> Result<()> {
     Ok(other.execute_batch("ROLLBACK")?)
 }
 
@@ -124,58 +126,58 @@ impl Drop for Disk {
 
 fn fill_disk(release: &Release) -> Result<Option<Outcome>> {
     let Some(disk) = Disk::mount()? else { return Ok(None) };
-    let mut scene = Scene::prepare(release, Settings::default())?;
-    std::os::unix::fs::symlink(disk.0.path(), scene.path("state"))?;
-    scene.restart()?;
+    let mut fixture = Fixture::prepare(release, Settings::default())?;
+    std::os::unix::fs::symlink(disk.0.path(), fixture.path("state"))?;
+    fixture.restart()?;
     let ballast = disk.0.path().join("ballast");
-    let begin = |_: &mut Scene<'_>| {
+    let begin = |_: &mut Fixture<'_>| {
         let mut file = File::create(&ballast)?;
         while file.write_all(&[0; 4096]).is_ok() {}
         Ok(())
     };
-    play(scene, &PLAN, begin, |_, ()| Ok(fs::remove_file(&ballast)?))
+    play(fixture, &PLAN, begin, |_, ()| Ok(fs::remove_file(&ballast)?))
 }
 
 fn limit_files(release: &Release) -> Result<Option<Outcome>> {
     // Without the signal, a write beyond the limit fails.
-    let scene = Scene::start(release, Settings { prelude: "trap '' XFSZ;", ..Settings::default() })?;
-    let begin = |scene: &mut Scene<'_>| {
-        let log_size = fs::metadata(scene.path("state/sqlite_db.db-wal"))?.len();
-        limit_file_size(scene, Some(log_size))
+    let fixture = Fixture::start(release, Settings { prelude: "trap '' XFSZ;", ..Settings::default() })?;
+    let begin = |fixture: &mut Fixture<'_>| {
+        let log_size = fs::metadata(fixture.path("state/sqlite_db.db-wal"))?.len();
+        limit_file_size(fixture, Some(log_size))
     };
-    play(scene, &PLAN, begin, |scene, ()| limit_file_size(scene, None))
+    play(fixture, &PLAN, begin, |fixture, ()| limit_file_size(fixture, None))
 }
 
-fn limit_file_size(scene: &mut Scene<'_>, limit: Option<u64>) -> Result<()> {
-    let pid = i32::try_from(scene.process()?.0).ok().and_then(Pid::from_raw).context("a process id")?;
+fn limit_file_size(fixture: &mut Fixture<'_>, limit: Option<u64>) -> Result<()> {
+    let pid = i32::try_from(fixture.process()?.0).ok().and_then(Pid::from_raw).context("a process id")?;
     let maximum = getrlimit(Resource::Fsize).maximum;
     prlimit(Some(pid), Resource::Fsize, Rlimit { current: limit.or(maximum), maximum })?;
     Ok(())
 }
 
 fn remove_database(release: &Release) -> Result<Option<Outcome>> {
-    let scene = Scene::start(release, Settings::default())?;
-    let begin = |scene: &mut Scene<'_>| Ok(fs::rename(scene.database(), scene.path("away.db"))?);
-    let end = |scene: &mut Scene<'_>, ()| {
-        ensure!(!scene.database().exists(), "the server created another database");
-        Ok(fs::rename(scene.path("away.db"), scene.database())?)
+    let fixture = Fixture::start(release, Settings::default())?;
+    let begin = |fixture: &mut Fixture<'_>| Ok(fs::rename(fixture.database(), fixture.path("away.db"))?);
+    let end = |fixture: &mut Fixture<'_>, ()| {
+        ensure!(!fixture.database().exists(), "the server created another database");
+        Ok(fs::rename(fixture.path("away.db"), fixture.database())?)
     };
-    play(scene, &Plan { read_status: 503, ..PLAN }, begin, end)
+    play(fixture, &Plan { read_status: 503, ..PLAN }, begin, end)
 }
 
 fn replace_database(release: &Release) -> Result<Option<Outcome>> {
-    let scene = Scene::start(release, Settings::default())?;
-    let begin = |scene: &mut Scene<'_>| {
-        let other = scene.path("other.db");
-        Connection::open(scene.database())?.execute("VACUUM INTO ?1", [other.to_str()])?;
+    let fixture = Fixture::start(release, Settings::default())?;
+    let begin = |fixture: &mut Fixture<'_>| {
+        let other = fixture.path("other.db");
+        Connection::open(fixture.database())?.execute("VACUUM INTO ?1", [other.to_str()])?;
         let content = fs::read(&other)?;
-        fs::rename(scene.database(), scene.path("away.db"))?;
-        fs::rename(other, scene.database())?;
+        fs::rename(fixture.database(), fixture.path("away.db"))?;
+        fs::rename(other, fixture.database())?;
         Ok(content)
     };
-    let end = |scene: &mut Scene<'_>, content: Vec<u8>| {
-        ensure!(fs::read(scene.database())? == content, "the server wrote to the other database");
-        Ok(fs::rename(scene.path("away.db"), scene.database())?)
+    let end = |fixture: &mut Fixture<'_>, content: Vec<u8>| {
+        ensure!(fs::read(fixture.database())? == content, "the server wrote to the other database");
+        Ok(fs::rename(fixture.path("away.db"), fixture.database())?)
     };
-    play(scene, &Plan { read_status: 503, ..PLAN }, begin, end)
+    play(fixture, &Plan { read_status: 503, ..PLAN }, begin, end)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::scene::Outcome;
+use crate::fixture::Outcome;
 
 const HEALTHZ_P99_MAX: Duration = Duration::from_millis(50);
 const BACK_AFTER_MAX: Duration = Duration::from_secs(5);

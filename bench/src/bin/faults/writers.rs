@@ -37,7 +37,7 @@ pub(crate) struct Seen {
 
 /// How many writers there are, and what they do.
 #[derive(Clone, Copy)]
-pub(crate) struct Crew {
+pub(crate) struct Workload {
     /// Clients that register accounts.
     pub(crate) registering: usize,
     /// Clients that log in to an account of their own.
@@ -51,10 +51,11 @@ pub(crate) struct Crew {
 }
 
 /// No writers.
-pub(crate) const NOBODY: Crew =
-    Crew { registering: 0, logging_in: 0, refreshing: 0, group_size: 0, warm_up: Duration::from_secs(1) };
+pub(crate) const NO_WRITES: Workload =
+    Workload { registering: 0, logging_in: 0, refreshing: 0, group_size: 0, warm_up: Duration::from_secs(1) };
 /// Writers of each kind.
-pub(crate) const CREW: Crew = Crew { registering: 2, logging_in: 1, refreshing: 4, group_size: 3, ..NOBODY };
+pub(crate) const WORKLOAD: Workload =
+    Workload { registering: 2, logging_in: 1, refreshing: 4, group_size: 3, ..NO_WRITES };
 
 /// Running writers.
 pub(crate) struct Writers {
@@ -126,18 +127,18 @@ impl Shared {
 
 impl Writers {
     /// Starts writers.
-    pub(crate) fn start(shared: &Arc<Shared>, crew: Crew) -> Self {
+    pub(crate) fn start(shared: &Arc<Shared>, workload: Workload) -> Self {
         shared.is_over.store(false, Ordering::Relaxed);
         let mut threads = Vec::new();
         let mut spawn = |count: usize, work: fn(&Shared, usize) -> Result<()>| {
             for _ in 0..count {
                 let shared = shared.clone();
-                threads.push(thread::spawn(move || work(&shared, crew.group_size)));
+                threads.push(thread::spawn(move || work(&shared, workload.group_size)));
             }
         };
-        spawn(crew.registering, keep_registering);
-        spawn(crew.logging_in, keep_logging_in);
-        spawn(crew.refreshing, keep_refreshing);
+        spawn(workload.registering, keep_registering);
+        spawn(workload.logging_in, keep_logging_in);
+        spawn(workload.refreshing, keep_refreshing);
         Self { shared: shared.clone(), threads }
     }
 
@@ -151,7 +152,7 @@ impl Writers {
     }
 }
 
-/// Lets `count` clients write until all is over. After a step that was not acknowledged they wait, and connect anew.
+/// Lets `count` clients write until the writers are stopped. After a step that was not acknowledged they wait, and connect anew.
 fn repeat(shared: &Shared, count: usize, mut step: impl FnMut(&mut [Client]) -> Result<bool>) -> Result<()> {
     let connect = || -> Vec<Client> { (0..count).map(|_| shared.client()).collect() };
     let mut clients = connect();
@@ -179,7 +180,7 @@ fn keep_logging_in(shared: &Shared, _: usize) -> Result<()> {
     })
 }
 
-/// Lets `group_size` clients present the same token at once, again and again with the token that one of them has got.
+/// Lets `group_size` clients present the same token at once, repeatedly with the token that one of them has got.
 fn keep_refreshing(shared: &Shared, group_size: usize) -> Result<()> {
     let (mut account, mut token) = (None, None);
     repeat(shared, group_size, |clients| {

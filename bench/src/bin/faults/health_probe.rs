@@ -15,12 +15,12 @@ use bench::pace::{Pace, sleep_until};
 const RATE: f64 = 200.0;
 
 /// A running client.
-pub(crate) struct Witness {
+pub(crate) struct HealthProbe {
     is_over: Arc<AtomicBool>,
     thread: JoinHandle<Vec<Duration>>,
 }
 
-impl Witness {
+impl HealthProbe {
     /// Starts to request.
     pub(crate) fn start(server: SocketAddr) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
@@ -31,7 +31,7 @@ impl Witness {
     /// Ends the requests and returns the 99th percentile of their latencies.
     pub(crate) fn finish(self) -> Result<Duration> {
         self.is_over.store(true, Ordering::Relaxed);
-        let mut latencies = self.thread.join().map_err(|_| anyhow!("the witness panicked"))?;
+        let mut latencies = self.thread.join().map_err(|_| anyhow!("the probe panicked"))?;
         ensure!(latencies.len() >= 100, "only {} requests for /healthz", latencies.len());
         latencies.sort_unstable();
         quantile(&latencies, 0.99).context("there are latencies")

@@ -16,9 +16,9 @@ use bench::release::{ANY_PORT, DATABASE, Release};
 use bench::server::Server;
 use tempfile::TempDir;
 
+use crate::health_probe::HealthProbe;
 use crate::ledger::Verdict;
-use crate::witness::Witness;
-use crate::writers::{Crew, Seen, Shared, Writers};
+use crate::writers::{Seen, Shared, Workload, Writers};
 
 /// How long writers work after a fault has ended.
 const AFTER: Duration = Duration::from_secs(1);
@@ -50,7 +50,7 @@ impl Default for Settings {
 }
 
 /// A server with its folder and the writes that it has acknowledged.
-pub(crate) struct Scene<'a> {
+pub(crate) struct Fixture<'a> {
     // Declared first, so that the server stops before its folder is removed.
     server: Option<Server>,
     release: &'a Release,
@@ -78,23 +78,23 @@ pub(crate) struct Outcome {
     pub(crate) unanswered: usize,
     /// What else was seen.
     pub(crate) notes: Vec<String>,
-    /// Promises that were not kept.
+    /// Expectations that were not met.
     pub(crate) broken: Vec<String>,
 }
 
-impl<'a> Scene<'a> {
+impl<'a> Fixture<'a> {
     /// Starts a server.
     pub(crate) fn start(release: &'a Release, settings: Settings) -> Result<Self> {
-        let mut scene = Self::prepare(release, settings)?;
-        scene.restart()?;
-        Ok(scene)
+        let mut fixture = Self::prepare(release, settings)?;
+        fixture.restart()?;
+        Ok(fixture)
     }
 
     /// Starts a server with its log redirected to `log`.
     pub(crate) fn start_logging_to(release: &'a Release, log: impl Into<Stdio>) -> Result<Self> {
-        let mut scene = Self::prepare(release, Settings::default())?;
-        scene.restart_logging_to(log)?;
-        Ok(scene)
+        let mut fixture = Self::prepare(release, Settings::default())?;
+        fixture.restart_logging_to(log)?;
+        Ok(fixture)
     }
 
     /// Prepares the folder of a server.
@@ -182,19 +182,23 @@ impl<'a> Scene<'a> {
     }
 
     /// Starts writers and lets them work for a moment.
-    pub(crate) fn write(&self, crew: Crew) -> Writers {
-        let writers = Writers::start(&self.shared, crew);
-        thread::sleep(crew.warm_up);
+    pub(crate) fn write(&self, workload: Workload) -> Writers {
+        let writers = Writers::start(&self.shared, workload);
+        thread::sleep(workload.warm_up);
         writers
     }
 
     /// Plays `fault`, from its beginning to its end, while clients write and `/healthz` is requested.
-    pub(crate) fn play<T>(mut self, crew: Crew, fault: impl FnOnce(&mut Self) -> Result<T>) -> Result<(Outcome, T)> {
-        let writers = self.write(crew);
-        let witness = Witness::start(self.address()?);
+    pub(crate) fn play<T>(
+        mut self,
+        workload: Workload,
+        fault: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<(Outcome, T)> {
+        let writers = self.write(workload);
+        let probe = HealthProbe::start(self.address()?);
         let seen = fault(&mut self)?;
         let end = Instant::now();
-        let healthz_p99 = witness.finish()?;
+        let healthz_p99 = probe.finish()?;
         let back_after = self.time_to_write(end)?;
         Ok((self.finish(writers, Some(healthz_p99), back_after)?, seen))
     }
@@ -265,9 +269,9 @@ impl Outcome {
         self.expect(unanswered == 0, || format!("{unanswered} writes got no reply"));
     }
 
-    /// Records a promise that was not kept.
-    pub(crate) fn expect(&mut self, is_kept: bool, what: impl FnOnce() -> String) {
-        if !is_kept {
+    /// Records an expectation that was not met.
+    pub(crate) fn expect(&mut self, is_met: bool, what: impl FnOnce() -> String) {
+        if !is_met {
             self.broken.push(what());
         }
     }
