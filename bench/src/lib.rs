@@ -1,8 +1,9 @@
-//! What the programs of this package share: the release build as a child process, and clients.
+//! What the programs of this package share: servers as child processes, a client, and loads.
 
-pub mod api;
 pub mod client;
+pub mod load;
 pub mod pace;
 pub mod process;
 pub mod release;
 pub mod server;
+pub mod user;

@@ -9,10 +9,33 @@ use anyhow::{Context as _, Result};
 const TICKS_PER_SECOND: u32 = 100;
 
 /// A running process.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct Process(pub u32);
 
 impl Process {
+    /// Returns the process and its running descendants.
+    ///
+    /// # Errors
+    /// The system has no `/proc`.
+    pub fn tree(self) -> Result<Vec<Self>> {
+        let mut parents = Vec::new();
+        for entry in fs::read_dir("/proc").context("/proc")? {
+            // A process may end at any time.
+            if let Ok(id) = entry?.file_name().to_string_lossy().parse()
+                && let Ok([parent, ..]) = Self(id).stat()
+            {
+                parents.push((Self(id), Self(parent)));
+            }
+        }
+        let mut tree = vec![self];
+        let mut next = 0;
+        while let Some(&process) = tree.get(next) {
+            tree.extend(parents.iter().filter(|(_, parent)| *parent == process).map(|(child, _)| *child));
+            next += 1;
+        }
+        Ok(tree)
+    }
+
     /// Returns the memory in use, in bytes.
     ///
     /// # Errors
@@ -37,16 +60,22 @@ impl Process {
         Ok(fs::read_dir(format!("/proc/{}/fd", self.0))?.count())
     }
 
-    /// Returns the processor time used so far, by all threads.
+    /// Returns the processor time used so far, by all threads, in user mode and in the kernel.
     ///
     /// # Errors
     /// The process has ended.
     pub fn processor_time(self) -> Result<Duration> {
+        let [_, user, system] = self.stat()?;
+        Ok(Duration::from_secs(1) * (user + system) / TICKS_PER_SECOND)
+    }
+
+    /// Returns the parent, and the ticks in user mode and in the kernel.
+    fn stat(self) -> Result<[u32; 3]> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0))?;
-        // The name, in parentheses, may contain spaces. After it, user and system time are the 12th and 13th fields.
+        // The name, in parentheses, may contain spaces.
         let (_, fields) = stat.rsplit_once(')').context("a stat line has a name")?;
-        let ticks: u32 = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u32>().ok()).sum();
-        Ok(Duration::from_secs(1) * ticks / TICKS_PER_SECOND)
+        let field = |index| fields.split_whitespace().nth(index).and_then(|field| field.parse().ok());
+        Ok([field(1), field(11), field(12)].map(Option::unwrap_or_default))
     }
 
     fn status_bytes(self, name: &str) -> Result<u64> {

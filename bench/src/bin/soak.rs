@@ -7,60 +7,62 @@
 #![allow(clippy::print_stdout, reason = "the program prints its results")]
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
-use bench::api::{ApiClient, ApiReply};
-use bench::pace::Pace;
+use anyhow::{Context as _, Result, anyhow, ensure};
+use bench::client::Client;
+use bench::load::{self, Outcome};
 use bench::process::Process;
-use bench::release::Release;
+use bench::release::{ANY_PORT, DATABASE, Release};
 use bench::server::Server;
+use bench::user::{Request, User};
 use tempfile::TempDir;
 
 /// The kinds of requests: name, clients, requests per second.
-const KINDS: [(&str, u32, u32); 4] = [("read", 6, 300), ("refresh", 5, 50), ("login", 4, 2), ("register", 2, 1)];
-const READ: usize = 0;
-const REFRESH: usize = 1;
-const LOGIN: usize = 2;
+const KINDS: [(&str, Request, usize, f64); 4] = [
+    ("read", Request::Me, 6, 300.0),
+    ("refresh", Request::Refresh, 5, 50.0),
+    ("login", Request::Login, 4, 2.0),
+    ("register", Request::Register, 2, 1.0),
+];
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(60);
-/// Samples at the start that the comparison leaves out.
+/// The number of samples at the start that the comparison leaves out.
 const WARM_UP: usize = 2;
-
-/// Latencies and failures since the last sample, by kind.
-type Record = [Mutex<(Vec<Duration>, usize)>; KINDS.len()];
 
 fn main() -> Result<()> {
     let minutes =
         std::env::args().nth(1).map_or(Ok(30), |word| word.parse()).context("MINUTES must be a whole number")?;
-    let release = Release::find()?;
     let folder = TempDir::new()?;
-    let mut command = release.up(folder.path(), "")?;
+    let mut command = Release::find()?.up(folder.path(), ANY_PORT, "")?;
     // The readers log in once.
     command.args(["--variable", "throttle=off", "--variable", "access_token_expire_minutes=1440"]);
     command.args(["--log-level", "error"]).stderr(Stdio::inherit());
     let mut server = Server::start(&mut command)?;
-    let record = Arc::<Record>::default();
-    for (kind, (_, clients, _)) in KINDS.into_iter().enumerate() {
+    let mut users = KINDS.map(|_| Vec::new());
+    for (users, (name, _, clients, _)) in users.iter_mut().zip(KINDS) {
         for number in 0..clients {
-            let (record, address) = (record.clone(), server.address);
-            thread::spawn(move || repeat(kind, number, address, &record));
+            let email = format!("{name}{number}@example.com");
+            Client::new(server.address).register(&email)?;
+            let mut user = User::new(server.address, email);
+            user.send(Request::Login)?;
+            users.push(user);
         }
     }
     let columns = ["minute", "MiB", "files", "WAL KiB", "DB KiB"].map(str::to_owned).into_iter();
     let kinds = KINDS.iter().flat_map(|(name, ..)| [format!("{name} 50 %"), format!("{name} 99 %")]);
     println!("{}", columns.chain(kinds).map(|name| format!("{name:>13}")).collect::<String>());
     let (mut samples, mut failed) = (Vec::new(), 0);
-    let start = Instant::now();
     for minute in 1..=minutes {
-        thread::sleep((SAMPLE_INTERVAL * minute).saturating_sub(start.elapsed()));
-        let (sample, failures) = measure(Process(server.id()), folder.path(), &record)?;
+        let outcomes = play(&mut users)?;
+        failed += outcomes.iter().map(|outcome| outcome.errors).sum::<usize>();
+        for error in outcomes.iter().filter_map(|outcome| outcome.first_error.as_ref()) {
+            eprintln!("first error: {error:#}");
+        }
+        let sample = measure(Process(server.id()), folder.path(), &outcomes)?;
         print_line(&minute.to_string(), &sample);
-        failed += failures;
         samples.push(sample);
     }
     print_drift(&samples);
@@ -69,57 +71,27 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Sends requests of one kind at their scheduled times, for as long as the program runs.
-fn repeat(kind: usize, number: u32, address: SocketAddr, record: &Record) {
-    let (name, clients, rate) = KINDS[kind];
-    let client = ApiClient::new(address);
-    let email = |count: usize| format!("{name}{number}-{count}@example.com");
-    let log_in = || client.register(&email(0)).and_then(|_| client.login(&email(0)));
-    let token = |reply: &ApiReply, name| reply.text(name).unwrap_or_default().to_owned();
-    let mut reply = log_in();
-    let mut pace = Pace::new(Duration::from_secs(1) * clients / rate);
-    for count in 1.. {
-        let scheduled = pace.wait();
-        let tokens = reply.as_ref().ok().map(|reply| [token(reply, "access_token"), token(reply, "refresh_token")]);
-        let [access, refresh] = tokens.unwrap_or_default();
-        let sent = match kind {
-            READ => client.get("/users/me", Some(&access)),
-            REFRESH => client.refresh(&refresh),
-            LOGIN => client.login(&email(0)),
-            _ => client.register(&email(count)),
-        };
-        let mut seen = record[kind].lock().unwrap_or_else(PoisonError::into_inner);
-        match &sent {
-            Ok(sent) if sent.status < 300 => seen.0.push(scheduled.elapsed()),
-            _ => seen.1 += 1,
-        }
-        drop(seen);
-        match sent {
-            Ok(sent) if kind == REFRESH && sent.status == 200 => reply = Ok(sent),
-            Ok(sent) if sent.status == 401 => reply = log_in(),
-            _ => {}
-        }
-    }
+/// Sends the requests of all kinds for a minute.
+fn play(users: &mut [Vec<User>; KINDS.len()]) -> Result<Vec<Outcome>> {
+    thread::scope(|scope| {
+        let kinds = users.iter_mut().zip(KINDS);
+        let threads: Vec<_> = kinds
+            .map(|(users, (_, request, _, rate))| {
+                scope.spawn(move || load::constant(users, request, rate, SAMPLE_INTERVAL))
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a client panicked"))?).collect()
+    })
 }
 
-/// Returns the numbers of a line, without the minute, and how many requests failed.
-fn measure(process: Process, folder: &Path, record: &Record) -> Result<(Vec<f64>, usize)> {
-    let size = |name: &str| fs::metadata(folder.join("state").join(name)).map_or(0, |file| file.len() >> 10) as f64;
-    let mut sample = vec![
-        process.resident_bytes()? as f64 / f64::from(1 << 20),
-        process.descriptors()? as f64,
-        size("sqlite_db.db-wal"),
-        size("sqlite_db.db"),
-    ];
-    let mut failed = 0;
-    for (seen, (name, ..)) in record.iter().zip(KINDS) {
-        let (mut latencies, failures) = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
-        ensure!(!latencies.is_empty(), "no request of the kind {name} was answered within a minute");
-        failed += failures;
-        latencies.sort_unstable();
-        sample.extend([50, 99].map(|percent| latencies[latencies.len() * percent / 100].as_secs_f64() * 1e3));
-    }
-    Ok((sample, failed))
+/// Returns the numbers of a line, without the minute.
+fn measure(process: Process, folder: &Path, outcomes: &[Outcome]) -> Result<Vec<f64>> {
+    let size =
+        |suffix| fs::metadata(folder.join(format!("{DATABASE}{suffix}"))).map_or(0, |file| file.len() >> 10) as f64;
+    let memory = process.resident_bytes()? as f64 / f64::from(1 << 20);
+    let mut sample = vec![memory, process.descriptors()? as f64, size("-wal"), size("")];
+    sample.extend(outcomes.iter().flat_map(|outcome| [0.5, 0.99].map(|share| outcome.quantile(share))));
+    Ok(sample)
 }
 
 /// Prints the change from the first third to the last, in percent of the first.

@@ -1,15 +1,17 @@
 //! How `lanterne` slows down with the number of accounts: `--users 1000,1000000`.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
+use bench::load;
+use bench::process::Process;
+use bench::user::Request;
 
-use crate::load;
+use crate::accounts;
 use crate::peer::Peer;
 use crate::report::{machine, number};
-use crate::user::Request;
 use crate::work::{Measurement, Method, Work};
-use crate::{accounts, usage};
 
 /// The rate of `GET /users/me` while administrators search, in requests per second.
 const RATE: f64 = 100.0;
@@ -28,33 +30,35 @@ const fn work(title: &'static str, request: Request, clients: usize, method: Met
 }
 
 /// Measures each size, and prints a table.
-pub(crate) async fn run(sizes: &[u32], time: Duration) -> Result<()> {
+pub(crate) fn run(sizes: &[u32], time: Duration) -> Result<()> {
     println!("# Growth\n\n`lanterne`, on {}.\n", machine());
     println!("| accounts | request | requests/s | CPU ms/request | p50 ms | p99 ms | p99.9 ms | errors |");
     println!("| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |");
     for &size in sizes {
-        measure(size, time).await.with_context(|| format!("{size} accounts"))?;
+        measure(size, time).with_context(|| format!("{size} accounts"))?;
     }
     Ok(())
 }
 
-async fn measure(size: u32, time: Duration) -> Result<()> {
-    let mut running = Peer::Lanterne.start(1).await?;
+fn measure(size: u32, time: Duration) -> Result<()> {
+    let mut running = Peer::Lanterne.start(1)?;
     let start = Instant::now();
     accounts::insert(&running.database, size)?;
     let bytes = std::fs::metadata(&running.database)?.len();
     eprintln!("{size} accounts: {} MiB, inserted in {:.1} s", bytes >> 20, start.elapsed().as_secs_f64());
-    let mut target = accounts::log_in(&running.server).await?;
+    let mut target = accounts::log_in(&running.server)?;
     for work in &WORKS {
-        print_row(size, work.title, &target.measure(work, time).await.with_context(|| work.title)?);
+        print_row(size, work.title, &target.measure(work, time).with_context(|| work.title)?);
     }
-    let address = running.server.address;
-    let searches = load::closed(address, &mut target.admins, Request::Search, time);
-    let reads = load::constant(address, &mut target.users, Request::Me, RATE, time);
-    let (searches, reads) = tokio::try_join!(searches, reads)?;
     let title = format!("`GET /users/me` while {} administrators search", target.admins.len());
-    print_row(size, &title, &Measurement::of(reads.throughput(), None, 0.0, &[reads, searches]));
-    eprintln!("{size} accounts: {} MiB resident", usage::tree_usage(running.server.id())?.resident >> 20);
+    let (admins, users) = (&mut target.admins, &mut target.users);
+    let (searches, reads) = thread::scope(|scope| {
+        let searches = scope.spawn(|| load::closed(admins, Request::Search, time));
+        let reads = load::constant(users, Request::Me, RATE, time)?;
+        anyhow::Ok((searches.join().map_err(|_| anyhow!("a client panicked"))??, reads))
+    })?;
+    print_row(size, &title, &Measurement::of(&reads, &[&searches]));
+    eprintln!("{size} accounts: {} MiB resident", Process(running.server.id()).resident_bytes()? >> 20);
     running.server.stop();
     Ok(())
 }

@@ -3,12 +3,9 @@
 
 mod accounts;
 mod growth;
-mod load;
 mod peer;
 mod plot;
 mod report;
-mod usage;
-mod user;
 mod work;
 
 use std::collections::BTreeMap;
@@ -16,10 +13,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use bench::process::Process;
+use bench::release::root;
 use clap::Parser;
 
 use crate::peer::Peer;
-use crate::report::{Results, Run};
+use crate::report::{Results, Round, Run};
 use crate::work::{WORKS, Work};
 
 /// The number of accounts in each database.
@@ -37,7 +36,7 @@ struct Cli {
     rounds: usize,
 
     /// How long each kind of request is measured, in seconds
-    #[arg(long, default_value_t = 4.0)]
+    #[arg(long, default_value_t = 3.0)]
     seconds: f64,
 
     /// The servers to measure, separated by commas; writes no files
@@ -61,14 +60,13 @@ struct Cli {
     out: Option<PathBuf>,
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<()> {
+fn main() -> Result<()> {
     let cli = Cli::parse();
     ensure!(cli.rounds > 0 && cli.seconds > 0.0, "--rounds and --seconds must be positive");
     let time = Duration::try_from_secs_f64(cli.seconds).context("--seconds")?;
     if !cli.users.is_empty() {
         ensure!(Peer::Lanterne.prepare()?, "lanterne cannot be built");
-        return growth::run(&cli.users, time).await;
+        return growth::run(&cli.users, time);
     }
     let works = works(&cli.works)?;
     let mut peers = Vec::new();
@@ -79,22 +77,23 @@ async fn main() -> Result<()> {
     }
     for &peer in &peers {
         // The first start after a build fills caches. A server that cannot start is found before the measurements.
-        peer.start(cli.fastapi_workers).await?;
+        peer.start(cli.fastapi_workers)?;
     }
     let mut rounds = Vec::new();
     for number in 1..=cli.rounds {
         let mut runs = BTreeMap::new();
+        let hash = peer::hash_time();
         for &peer in &peers {
             eprintln!("round {number} of {}: {}", cli.rounds, peer.title());
-            runs.insert(peer, run(peer, &works, time, cli.fastapi_workers).await?);
+            runs.insert(peer, run(peer, &works, time, cli.fastapi_workers)?);
         }
-        rounds.push(runs);
+        rounds.push(Round { hash, runs });
     }
     let results = Results { works, peers, rounds, time, fastapi_workers: cli.fastapi_workers };
     let text = report::markdown(&results);
     println!("{text}");
     if cli.only.is_empty() && cli.works.is_empty() {
-        let dir = cli.out.unwrap_or_else(|| peer::root().join("bench/results"));
+        let dir = cli.out.unwrap_or_else(|| root().join("bench/results"));
         std::fs::create_dir_all(&dir)?;
         std::fs::write(dir.join("results.md"), text)?;
         plot::write(&results, &dir)?;
@@ -103,17 +102,18 @@ async fn main() -> Result<()> {
 }
 
 /// Measures one server.
-async fn run(peer: Peer, works: &[&'static Work], time: Duration, fastapi_workers: u32) -> Result<Run> {
-    let mut running = peer.start(fastapi_workers).await?;
+fn run(peer: Peer, works: &[&'static Work], time: Duration, fastapi_workers: u32) -> Result<Run> {
+    let mut running = peer.start(fastapi_workers)?;
     accounts::insert(&running.database, USERS)?;
-    let mut target = accounts::log_in(&running.server).await?;
+    let mut target = accounts::log_in(&running.server)?;
     let mut measurements = Vec::new();
     for work in works {
-        let measurement = target.measure(work, time).await.with_context(|| work.name)?;
+        let measurement = target.measure(work, time).with_context(|| work.name)?;
         eprintln!("  {:<14} {:>9.1}/s  p99 {:>8.2} ms", work.name, measurement.throughput, measurement.p99);
         measurements.push(measurement);
     }
-    let resident = usage::tree_usage(running.server.id())?.resident;
+    let processes = Process(running.server.id()).tree()?;
+    let resident = processes.into_iter().filter_map(|process| process.resident_bytes().ok()).sum();
     running.server.stop();
     Ok(Run { start: running.start, resident, measurements })
 }

@@ -1,20 +1,20 @@
 //! The servers that are compared: how each is prepared and started.
 
 use std::env;
-use std::fs::File;
+use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bench::client::Client;
+use bench::release::{DATABASE, Release, SECRET, root};
 use bench::server::Server;
 use clap::ValueEnum;
 use tempfile::TempDir;
-use tokio::time::sleep;
 
-const SECRET: &str = "benchmark-0123456789abcdef0123456789abcdef";
 /// How long a server may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -81,48 +81,48 @@ impl Peer {
     }
 
     /// Starts the server on an empty database, and waits for its first reply.
-    pub(crate) async fn start(self, fastapi_workers: u32) -> Result<Running> {
+    pub(crate) fn start(self, fastapi_workers: u32) -> Result<Running> {
         // Beside the build, not in /tmp, which may be in memory: a commit waits for the disk.
         let dir = tempfile::tempdir_in(root().join("target"))?;
         // `lanterne` and Spin choose this name.
-        let database = dir.path().join("sqlite_db.db");
+        let database = dir.path().join(DATABASE);
+        let state = dir.path().join("state");
+        fs::create_dir(&state)?;
         // Another program may take the port before the server does. Then the benchmark fails.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         if self == Self::Spin {
             let mut migrate = Command::new(root().join("target/release/lanterne"));
-            migrate.args(["migrate", "--no-build", "--quiet", "-f"]).arg(root()).arg("--state-dir").arg(dir.path());
+            migrate.args(["migrate", "--no-build", "--quiet", "-f"]).arg(root()).arg("--state-dir").arg(&state);
             run(migrate.args(["upgrade", "head"]))?;
         }
         let log = File::create(dir.path().join("server.log"))?;
-        let mut command = self.command(dir.path(), &database, address, fastapi_workers);
+        let mut command = self.command(dir.path(), &database, address, fastapi_workers)?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let start = Instant::now();
         let mut server = Server::spawn(&mut command, address)?;
-        while !is_answering(address).await {
+        while !Client::new(address).get("/healthz", None).is_ok_and(|reply| reply.status == 200) {
             if let Some(status) = server.exit_status()? {
-                let log = std::fs::read_to_string(dir.path().join("server.log"))?;
+                let log = fs::read_to_string(dir.path().join("server.log"))?;
                 bail!("{}: {status}\n{log}", self.title());
             }
             ensure!(start.elapsed() < START_TIMEOUT, "{} does not start", self.title());
-            sleep(Duration::from_millis(1)).await;
+            thread::sleep(Duration::from_millis(1));
         }
         Ok(Running { server, database, start: start.elapsed(), _dir: dir })
     }
 
     /// Each server logs a line per request, as it does by default, except the native one, which has no log.
-    fn command(self, dir: &Path, database: &Path, address: SocketAddr, fastapi_workers: u32) -> Command {
-        let target = root().join("target/release");
+    fn command(self, dir: &Path, database: &Path, address: SocketAddr, fastapi_workers: u32) -> Result<Command> {
         let listen = address.to_string();
         let mut command;
         match self {
             Self::Lanterne => {
-                command = Command::new(target.join("lanterne"));
-                command.args(["up", "--no-build", "--variable", "throttle=off", "--listen", &listen, "-f"]);
-                command.arg(root()).arg("--state-dir").arg(dir).env_remove("DATABASE_URL");
+                command = Release::find()?.up(dir, address, "")?;
+                command.args(["--variable", "throttle=off"]);
             }
             Self::Spin => {
                 command = Command::new("spin");
-                command.args(["up", "--listen", &listen, "-f"]).arg(root()).arg("--state-dir").arg(dir);
+                command.args(["up", "--listen", &listen, "-f"]).arg(root()).arg("--state-dir").arg(dir.join("state"));
                 command.env("SPIN_VARIABLE_SECRET_KEY", SECRET).env("SPIN_VARIABLE_THROTTLE", "off");
             }
             Self::Fastapi => {
@@ -131,21 +131,28 @@ impl Peer {
                 command.args(["--host", "127.0.0.1", "--port", &address.port().to_string()]);
                 command.args(["--workers", &fastapi_workers.to_string()]);
                 command.env("DATABASE_URL", format!("sqlite:///{}", database.display()));
-                command.env("PYTHONDONTWRITEBYTECODE", "1");
+                command.env("PYTHONDONTWRITEBYTECODE", "1").env("SECRET_KEY", SECRET);
             }
             Self::Native => {
-                command = Command::new(target.join("lanterne-native-peer"));
-                command.arg(listen).arg(database);
+                command = Command::new(root().join("target/release/lanterne-native-peer"));
+                command.arg(listen).arg(database).env("SECRET_KEY", SECRET);
             }
         }
-        command.env("SECRET_KEY", SECRET);
-        command
+        Ok(command)
     }
 }
 
-/// The root of the workspace.
-pub(crate) fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+/// Returns the time of one hash of cost 12 by the C library, the best of five; `None` without the FastAPI server.
+pub(crate) fn hash_time() -> Option<Duration> {
+    let script = "import bcrypt, time
+def hash():
+    start = time.perf_counter()
+    bcrypt.hashpw(b'a password', bcrypt.gensalt(12))
+    return time.perf_counter() - start
+print(min(hash() for _ in range(5)))";
+    let output = Command::new(venv().join("bin/python")).args(["-c", script]).output().ok()?;
+    let seconds = String::from_utf8_lossy(&output.stdout).trim().parse().ok()?;
+    Some(Duration::from_secs_f64(seconds))
 }
 
 fn venv() -> PathBuf {
@@ -166,9 +173,4 @@ fn run(command: &mut Command) -> Result<()> {
 
 fn is_program(name: &str) -> bool {
     env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|dir| dir.join(name).is_file()))
-}
-
-async fn is_answering(address: SocketAddr) -> bool {
-    let Ok(mut client) = Client::connect(address).await else { return false };
-    client.get("/healthz", None).await.is_ok_and(|reply| reply.status.is_success())
 }

@@ -1,36 +1,39 @@
 //! What is measured: the kinds of load, and one server under one of them.
 
-use std::net::SocketAddr;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
+use bench::load::{self, Outcome};
+use bench::process::Process;
 use bench::server::Server;
-use tokio::time::sleep;
+use bench::user::{Request, User};
 
-use crate::load::{self, Outcome};
-use crate::usage;
-use crate::user::{Request, User};
-
-/// The share of the throughput at which latencies are measured.
-pub(crate) const LATENCY_LOAD: f64 = 0.6;
-/// The highest rate at which latencies are measured, in requests per second. At a higher one the load generator itself is
-/// late, and its delays would count as the server's.
-pub(crate) const LATENCY_RATE_MAX: f64 = 5000.0;
+/// The rate at which latencies are measured, in requests per second.
+pub(crate) const LATENCY_RATE: f64 = 500.0;
+/// A server whose throughput is less than this many times [`LATENCY_RATE`] gets [`SLOW_LOAD`] instead.
+pub(crate) const HEADROOM: f64 = 1.5;
+/// The share of its own throughput at which the latencies of a slower server are measured.
+pub(crate) const SLOW_LOAD: f64 = 0.6;
 /// How long clients send requests before the measurement.
 const WARM_UP: Duration = Duration::from_millis(500);
 /// The number of clients that log in during a storm.
 pub(crate) const STORM_CLIENTS: usize = 16;
+/// The names of works that others are compared with.
+pub(crate) const HEALTHZ: &str = "healthz";
+pub(crate) const ME: &str = "me";
+pub(crate) const LOGIN_8: &str = "login-8";
+pub(crate) const LOGIN_16: &str = "login-16";
 
 /// How a request is measured.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Method {
-    /// Throughput and processor time in a closed loop, then latency at [`LATENCY_LOAD`] of that throughput, or
-    /// [`LATENCY_RATE_MAX`].
+    /// Throughput and processor time in a closed loop, then latency at [`LATENCY_RATE`] or [`SLOW_LOAD`].
     Light,
     /// All in a closed loop: these requests take so long that their clients are never late.
     Heavy,
-    /// Latency at this rate, while [`STORM_CLIENTS`] other clients log in; the throughput is that of the logins.
-    Storm(f64),
+    /// While [`STORM_CLIENTS`] other clients log in: at this rate, or in a closed loop.
+    Storm(Option<f64>),
 }
 
 /// A load.
@@ -45,33 +48,38 @@ pub(crate) struct Work {
 }
 
 /// What the comparison measures.
-pub(crate) const WORKS: [Work; 10] = [
-    work("healthz", "`GET /healthz`", Request::Healthz, 8, Method::Light),
-    work("me", "`GET /users/me`", Request::Me, 8, Method::Light),
+pub(crate) const WORKS: [Work; 11] = [
+    work(HEALTHZ, "`GET /healthz`", Request::Healthz, 8, Method::Light),
+    work(ME, "`GET /users/me`", Request::Me, 8, Method::Light),
     work("refresh", "`POST /auth/refresh`", Request::Refresh, 8, Method::Light),
     work("list", "`GET /admin/users`", Request::List, 8, Method::Light),
     work("register", "`POST /auth/register`", Request::Register, 8, Method::Heavy),
     work("login", "`POST /auth/login`, 1 client", Request::Login, 1, Method::Heavy),
-    work("login-8", "`POST /auth/login`, 8 clients", Request::Login, 8, Method::Heavy),
-    work("login-16", "`POST /auth/login`, 16 clients", Request::Login, 16, Method::Heavy),
-    work("storm-healthz", "`GET /healthz`", Request::Healthz, 8, Method::Storm(100.0)),
-    work("storm-refresh", "`POST /auth/refresh`", Request::Refresh, 8, Method::Storm(50.0)),
+    work(LOGIN_8, "`POST /auth/login`, 8 clients", Request::Login, 8, Method::Heavy),
+    work(LOGIN_16, "`POST /auth/login`, 16 clients", Request::Login, STORM_CLIENTS, Method::Heavy),
+    work("storm-healthz", "`GET /healthz`, 200/s", Request::Healthz, 8, Method::Storm(Some(200.0))),
+    work("storm-refresh", "`POST /auth/refresh`, 20/s", Request::Refresh, 8, Method::Storm(Some(20.0))),
+    work("storm-closed", "`GET /healthz`, 2 clients", Request::Healthz, 2, Method::Storm(None)),
 ];
 
 /// The figures of one server and one work.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Measurement {
-    /// Requests per second; in a storm, logins per second.
+    /// Requests per second in the closed loop, if there is one.
     pub(crate) throughput: f64,
+    /// Logins per second, in a storm.
+    pub(crate) logins: Option<f64>,
     /// Latencies in milliseconds.
     pub(crate) p50: f64,
     pub(crate) p99: f64,
     pub(crate) p999: f64,
+    /// Whether the latencies are those at [`SLOW_LOAD`].
+    pub(crate) is_slow: bool,
     /// Milliseconds of processor time per request; `None` in a storm, whose requests differ.
     pub(crate) cpu: Option<f64>,
     /// The share of one processor that the load generator used in the closed loop.
     pub(crate) generator: f64,
-    pub(crate) errors: u64,
+    pub(crate) errors: usize,
 }
 
 /// A server, and the accounts that use it.
@@ -90,87 +98,87 @@ const fn work(name: &'static str, title: &'static str, request: Request, clients
 }
 
 impl Target<'_> {
-    /// Measures one work, for about the duration `time`.
-    pub(crate) async fn measure(&mut self, work: &Work, time: Duration) -> Result<Measurement> {
+    /// Measures one work. Each of its loads takes about the duration `time`, or half of it.
+    pub(crate) fn measure(&mut self, work: &Work, time: Duration) -> Result<Measurement> {
         match work.method {
-            Method::Light => self.light(work, time / 2).await,
-            Method::Heavy => {
-                let (closed, cpu, generator) = self.closed(work, time).await?;
-                Ok(Measurement::of(closed.throughput(), Some(cpu), generator, &[closed]))
-            }
-            Method::Storm(rate) => self.storm(work, rate, time).await,
+            Method::Light => self.light(work, time),
+            Method::Heavy => self.closed(work, time),
+            Method::Storm(rate) => self.storm(work, rate, time),
         }
     }
 
-    async fn light(&mut self, work: &Work, time: Duration) -> Result<Measurement> {
-        self.closed(work, WARM_UP).await?;
-        let (closed, cpu, generator) = self.closed(work, time).await?;
-        let rate = (closed.throughput() * LATENCY_LOAD).clamp(1.0, LATENCY_RATE_MAX);
-        let address = self.address();
-        let constant = load::constant(address, self.clients(work.request), work.request, rate, time).await?;
-        let throughput = closed.throughput();
-        Ok(Measurement::of(throughput, Some(cpu), generator, &[constant, closed]))
+    fn light(&mut self, work: &Work, time: Duration) -> Result<Measurement> {
+        self.closed(work, WARM_UP)?;
+        let closed = self.closed(work, time / 2)?;
+        let is_slow = closed.throughput < HEADROOM * LATENCY_RATE;
+        let rate = if is_slow { (closed.throughput * SLOW_LOAD).max(1.0) } else { LATENCY_RATE };
+        let constant = load::constant(self.clients(work), work.request, rate, time)?;
+        let Measurement { p50, p99, p999, errors, .. } = Measurement::of(&constant, &[]);
+        Ok(Measurement { p50, p99, p999, is_slow, errors: errors + closed.errors, ..closed })
     }
 
-    async fn storm(&mut self, work: &Work, rate: f64, time: Duration) -> Result<Measurement> {
-        let address = self.address();
+    fn closed(&mut self, work: &Work, time: Duration) -> Result<Measurement> {
+        let (server, generator) = (Process(self.server.id()), Process(std::process::id()));
+        let (start, server_before, generator_before) = (Instant::now(), total(server)?, generator.processor_time()?);
+        let outcome = load::closed(self.clients(work), work.request, time)?;
+        let used = (generator.processor_time()? - generator_before).as_secs_f64();
+        let cpu = total(server)?.saturating_sub(server_before).as_secs_f64() * 1000.0;
+        let measurement = Measurement::of(&outcome, &[]);
+        let cpu = Some(cpu / outcome.latencies.len().max(1) as f64);
+        Ok(Measurement { cpu, generator: used / start.elapsed().as_secs_f64(), ..measurement })
+    }
+
+    fn storm(&mut self, work: &Work, rate: Option<f64>, time: Duration) -> Result<Measurement> {
         let mut guests = std::mem::take(&mut self.guests);
-        let users = self.clients(work.request);
-        // The storm begins before the measurement and ends after it.
-        let storm = load::closed(address, &mut guests, Request::Login, time + 2 * WARM_UP);
-        let latency = async {
-            sleep(WARM_UP).await;
-            load::constant(address, users, work.request, rate, time).await
-        };
-        let (logins, latency) = tokio::try_join!(storm, latency)?;
+        let (logins, outcome) = thread::scope(|scope| {
+            // The storm begins before the measurement and ends after it.
+            let logins = scope.spawn(|| load::closed(&mut guests, Request::Login, time + 2 * WARM_UP));
+            thread::sleep(WARM_UP);
+            let users = self.clients(work);
+            let outcome = match rate {
+                Some(rate) => load::constant(users, work.request, rate, time),
+                None => load::closed(users, work.request, time),
+            }?;
+            anyhow::Ok((logins.join().map_err(|_| anyhow!("a client panicked"))??, outcome))
+        })?;
         self.guests = guests;
-        Ok(Measurement::of(logins.throughput(), None, 0.0, &[latency, logins]))
+        Ok(Measurement { logins: Some(logins.throughput()), ..Measurement::of(&outcome, &[&logins]) })
     }
 
-    /// Runs a closed loop. Returns also the server's processor time per request in milliseconds, and the share of one
-    /// processor that the load generator used.
-    async fn closed(&mut self, work: &Work, time: Duration) -> Result<(Outcome, f64, f64)> {
-        let (server, address) = (self.server.id(), self.address());
-        let all = self.clients(work.request);
-        let mut some = all.split_off(all.len().saturating_sub(work.clients));
-        let (start, before) = (Instant::now(), usage::tree_usage(server)?.cpu);
-        let generator = usage::usage(std::process::id())?.cpu;
-        let outcome = load::closed(address, &mut some, work.request, time).await?;
-        let generator = usage::usage(std::process::id())?.cpu - generator;
-        let cpu = usage::tree_usage(server)?.cpu.saturating_sub(before);
-        self.clients(work.request).append(&mut some);
-        let per_request = cpu.as_secs_f64() * 1000.0 / outcome.latencies.len().max(1) as f64;
-        Ok((outcome, per_request, generator.as_secs_f64() / start.elapsed().as_secs_f64()))
-    }
-
-    fn clients(&mut self, request: Request) -> &mut Vec<User> {
-        match request {
+    fn clients(&mut self, work: &Work) -> &mut [User] {
+        let users = match work.request {
             Request::List | Request::Search => &mut self.admins,
             Request::Login => &mut self.guests,
             Request::Healthz | Request::Register | Request::Refresh | Request::Me => &mut self.users,
-        }
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.server.address
+        };
+        let count = work.clients.min(users.len());
+        &mut users[..count]
     }
 }
 
 impl Measurement {
-    /// Takes latencies from the first outcome, and errors from all.
-    pub(crate) fn of(throughput: f64, cpu: Option<f64>, generator: f64, outcomes: &[Outcome]) -> Self {
-        let quantile = |share| outcomes.first().map_or(f64::NAN, |outcome| outcome.quantile(share));
-        for error in outcomes.iter().filter_map(|outcome| outcome.first_error.as_ref()) {
+    /// Takes the figures from one outcome, and errors also from others.
+    pub(crate) fn of(outcome: &Outcome, others: &[&Outcome]) -> Self {
+        let outcomes = || [outcome].into_iter().chain(others.iter().copied());
+        for error in outcomes().filter_map(|outcome| outcome.first_error.as_ref()) {
             eprintln!("  first error: {error:#}");
         }
         Self {
-            throughput,
-            p50: quantile(0.5),
-            p99: quantile(0.99),
-            p999: quantile(0.999),
-            cpu,
-            generator,
-            errors: outcomes.iter().map(|outcome| outcome.errors).sum(),
+            throughput: outcome.throughput(),
+            logins: None,
+            p50: outcome.quantile(0.5),
+            p99: outcome.quantile(0.99),
+            p999: outcome.quantile(0.999),
+            is_slow: false,
+            cpu: None,
+            generator: 0.0,
+            errors: outcomes().map(|outcome| outcome.errors).sum(),
         }
     }
+}
+
+/// Returns the processor time of a server's processes.
+fn total(server: Process) -> Result<Duration> {
+    // A process may end at any time.
+    Ok(server.tree()?.into_iter().filter_map(|process| process.processor_time().ok()).sum())
 }

@@ -49,9 +49,6 @@ impl Ledger {
     }
 
     /// Compares the database with the acknowledged writes.
-    ///
-    /// # Errors
-    /// The database is damaged.
     pub(crate) fn verify(&self, database: &Path) -> Result<Verdict> {
         let db = Connection::open(database)?;
         let integrity: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;

@@ -7,15 +7,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use bench::api::ApiClient;
+use bench::client::Client;
 use bench::release::Release;
 use rusqlite::Connection;
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
+use serde_json::json;
 
 use crate::Fault;
-use crate::scene::{Outcome, Scene, Settings};
-use crate::writers::{Crew, Writers};
+use crate::fixture::{Fixture, Outcome, Settings};
+use crate::writers::{NO_WRITES, Workload};
 
 pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "1024 clients read nothing for 35 s", play: read_nothing },
@@ -24,7 +25,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "60 clients, ulimit -n 64", play: limit_descriptors },
 ];
 
-const CREW: Crew = Crew { registering: 1, logging_in: 0, refreshing: 2, group_size: 2 };
+const WORKLOAD: Workload = Workload { registering: 1, refreshing: 2, group_size: 2, ..NO_WRITES };
 /// The maximum number of connections of a server, of which one address can have half.
 const CONNECTIONS_MAX: usize = 1024;
 /// The addresses that clients connect from: 127.0.0.2 and following.
@@ -39,7 +40,8 @@ const ROWS: usize = 50;
 const ROW_SIZE: usize = 10 << 10;
 /// What a server with few clients has open.
 const DESCRIPTORS_MAX: usize = 200;
-/// The limit of unread responses (128 MiB), and three times as much for the program and 64 instances.
+/// The most memory in use: 128 MiB of unread responses, and the rest for the server itself with 64 instances. The buffers
+/// of the kernel are not counted.
 const RESIDENT_MAX: u64 = 512 << 20;
 
 /// Connects from the address of client `number`, with the smallest buffer for what the client does not read.
@@ -65,82 +67,73 @@ fn connect_unread(server: SocketAddr, request: &str) -> Result<Vec<TcpStream>> {
     (0..CONNECTIONS_MAX).map(connect).collect()
 }
 
-/// Ends a fault, and notes how much memory the server used at most.
-fn finish(mut scene: Scene<'_>, writers: Writers, healthz_p99: Option<Duration>) -> Result<Outcome> {
-    let back_after = scene.time_to_write(Instant::now())?;
-    let peak = scene.process()?.resident_peak_bytes()?;
-    let mut outcome = scene.finish(writers, healthz_p99, back_after)?;
-    outcome.notes.push(format!("at most {} MiB of memory", peak >> 20));
+/// Expects that the server never used too much memory.
+fn bound_memory(mut outcome: Outcome) -> Outcome {
+    let peak = outcome.peak_memory;
     outcome.expect(peak < RESIDENT_MAX, || format!("the server used {} MiB", peak >> 20));
-    Ok(outcome)
+    outcome
 }
 
 fn read_nothing(release: &Release) -> Result<Option<Outcome>> {
-    let mut scene = Scene::start(release, Settings::default())?;
-    let writers = scene.write(CREW);
-    let witness = scene.watch()?;
-    let clients = connect_unread(scene.address()?, "GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n")?;
-    let open = scene.process()?.descriptors()?;
-    thread::sleep(UNREAD_TIME);
-    let left = scene.process()?.descriptors()?;
-    let healthz_p99 = witness.finish()?;
-    drop(clients);
-    let mut outcome = finish(scene, writers, Some(healthz_p99))?;
-    outcome.notes.push(format!("from {open} to {left} open descriptors"));
-    outcome.expect(left < DESCRIPTORS_MAX, || format!("{left} descriptors are open after {UNREAD_TIME:?}"));
-    Ok(Some(outcome))
+    let (mut outcome, (open, left)) = Fixture::start(release, Settings::default())?.play(WORKLOAD, |fixture| {
+        let _clients = connect_unread(fixture.address()?, "GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n")?;
+        let open = fixture.process()?.descriptors()?;
+        thread::sleep(UNREAD_TIME);
+        Ok((open, fixture.process()?.descriptors()?))
+    })?;
+    outcome.notes.push(format!("{open} open files, then {left}"));
+    outcome.expect(left < DESCRIPTORS_MAX, || format!("{left} files are open after {UNREAD_TIME:?}"));
+    Ok(Some(bound_memory(outcome)))
 }
 
 fn read_no_large_replies(release: &Release) -> Result<Option<Outcome>> {
-    let mut scene = Scene::start(release, Settings { flags: &["--seed"], ..Settings::default() })?;
-    let admin = ApiClient::new(scene.address()?).login_with("admin@lanterne-rouge.com", "admin_password_123")?;
+    let mut fixture = Fixture::start(release, Settings { flags: &["--seed"], ..Settings::default() })?;
+    let admin = json!({"email": "admin@lanterne-rouge.com", "password": "admin_password_123"});
+    let token = Client::new(fixture.address()?).post("/auth/login", &admin)?.text("access_token")?;
     let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
                 INSERT INTO audit_logs (action, resource, details, created_at)
                 SELECT 'measured', 'session', printf('%.*c', ?2, 'x'), '2026-01-01 00:00:00.000000' FROM n";
-    Connection::open(scene.database())?.execute(rows, [ROWS, ROW_SIZE].map(|number| number as i64))?;
-    let writers = scene.write(CREW);
-    let witness = scene.watch()?;
-    let request = format!(
-        "GET /admin/audit-logs?action=measured&limit={ROWS} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n",
-        admin.text("access_token")?
-    );
-    let clients = connect_unread(scene.address()?, &request)?;
-    thread::sleep(LOAD_TIME);
-    let healthz_p99 = witness.finish()?;
-    drop(clients);
-    finish(scene, writers, Some(healthz_p99)).map(Some)
+    Connection::open(fixture.database())?.execute(rows, [ROWS, ROW_SIZE].map(|number| number as i64))?;
+    let path = format!("/admin/audit-logs?action=measured&limit={ROWS}");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n");
+    let (outcome, ()) = fixture.play(WORKLOAD, |fixture| {
+        let _clients = connect_unread(fixture.address()?, &request)?;
+        thread::sleep(LOAD_TIME);
+        Ok(())
+    })?;
+    Ok(Some(bound_memory(outcome)))
 }
 
 fn stay_idle(release: &Release) -> Result<Option<Outcome>> {
-    let mut scene = Scene::start(release, Settings::default())?;
-    let writers = scene.write(CREW);
-    let witness = scene.watch()?;
-    let address = scene.address()?;
-    let clients: Vec<_> = (0..CONNECTIONS_MAX + 6).map(|number| connect_from(number, address)).collect();
-    let clients = clients.into_iter().collect::<Result<Vec<_>>>().context("the server is to accept all")?;
-    let start = Instant::now();
-    let status = ApiClient::new(address).get("/healthz", None)?.status;
-    let answered = start.elapsed();
-    thread::sleep(LOAD_TIME);
-    let healthz_p99 = witness.finish()?;
-    drop(clients);
-    let mut outcome = finish(scene, writers, Some(healthz_p99))?;
+    let (mut outcome, (status, answered)) =
+        Fixture::start(release, Settings::default())?.play(WORKLOAD, |fixture| {
+            let address = fixture.address()?;
+            let clients =
+                (0..CONNECTIONS_MAX + 6).map(|number| connect_from(number, address)).collect::<Result<Vec<_>>>();
+            let _clients = clients.context("the server is to accept all")?;
+            let start = Instant::now();
+            let status = Client::new(address).get("/healthz", None)?.status;
+            let answered = start.elapsed();
+            thread::sleep(LOAD_TIME);
+            Ok((status, answered))
+        })?;
     outcome.notes.push(format!("a new client got {status} after {:.0} ms", answered.as_secs_f32() * 1e3));
     outcome.expect(status == 200, || format!("a new client got {status}"));
-    Ok(Some(outcome))
+    Ok(Some(bound_memory(outcome)))
 }
 
 fn limit_descriptors(release: &Release) -> Result<Option<Outcome>> {
     const CLIENTS: usize = 60;
-    let mut scene = Scene::start(release, Settings { prelude: "ulimit -n 64;", ..Settings::default() })?;
-    let writers = scene.write(CREW);
-    let address = scene.address()?;
+    let mut fixture = Fixture::start(release, Settings { prelude: "ulimit -n 64;", ..Settings::default() })?;
+    // These clients wait for connections, and so would the one that measures.
+    let writers = fixture.write(WORKLOAD);
+    let address = fixture.address()?;
     let (answered, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let start = Instant::now();
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
-                let client = ApiClient::new(address);
+                let mut client = Client::new(address);
                 while start.elapsed() < LOAD_TIME {
                     let is_answered = client.get("/healthz", None).is_ok_and(|reply| reply.status == 200);
                     if is_answered { &answered } else { &failed }.fetch_add(1, Ordering::Relaxed);
@@ -148,10 +141,10 @@ fn limit_descriptors(release: &Release) -> Result<Option<Outcome>> {
             });
         }
     });
-    // These clients wait for connections, and so would the one that measures.
-    let mut outcome = finish(scene, writers, None)?;
+    let back_after = fixture.time_to_write(Instant::now())?;
+    let mut outcome = fixture.finish(writers, None, back_after)?;
     let (answered, failed) = (answered.into_inner(), failed.into_inner());
     outcome.notes.push(format!("{answered} requests answered, {failed} failed"));
     outcome.expect(failed == 0, || format!("{failed} requests failed"));
-    Ok(Some(outcome))
+    Ok(Some(bound_memory(outcome)))
 }

@@ -4,14 +4,13 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
-use std::time::Instant;
 
 use anyhow::{Result, anyhow, ensure};
 use bench::release::Release;
 
 use crate::Fault;
-use crate::scene::{Outcome, Scene};
-use crate::storage::CREW;
+use crate::fixture::{Fixture, Outcome};
+use crate::writers::WORKLOAD;
 
 pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "log to a full disk", play: log_to_full_disk },
@@ -25,20 +24,20 @@ const CLIENTS: usize = 4;
 
 fn log_to_full_disk(release: &Release) -> Result<Option<Outcome>> {
     let full = File::options().write(true).open("/dev/full")?;
-    play(Scene::start_logging_to(release, full)?, || ()).map(Some)
+    play(Fixture::start_logging_to(release, full)?, || ()).map(Some)
 }
 
 fn log_to_closed_pipe(release: &Release) -> Result<Option<Outcome>> {
     let (reader, writer) = io::pipe()?;
     drop(reader);
-    play(Scene::start_logging_to(release, writer)?, || ()).map(Some)
+    play(Fixture::start_logging_to(release, writer)?, || ()).map(Some)
 }
 
 fn log_to_unread_pipe(release: &Release) -> Result<Option<Outcome>> {
     let (reader, writer) = io::pipe()?;
-    let scene = Scene::start_logging_to(release, writer)?;
+    let fixture = Fixture::start_logging_to(release, writer)?;
     let mut lines = None;
-    let mut outcome = play(scene, || {
+    let mut outcome = play(fixture, || {
         let read = move || BufReader::new(reader).lines().map_while(Result::ok).collect::<Vec<_>>();
         lines = Some(thread::spawn(read));
     })?;
@@ -51,20 +50,18 @@ fn log_to_unread_pipe(release: &Release) -> Result<Option<Outcome>> {
 }
 
 /// Sends requests that are logged until `end`.
-fn play(mut scene: Scene<'_>, end: impl FnOnce()) -> Result<Outcome> {
-    let writers = scene.write(CREW);
-    let witness = scene.watch()?;
-    let address = scene.address()?;
-    let clients: Vec<_> = (0..CLIENTS).map(|_| thread::spawn(move || pipeline(address, REQUESTS / CLIENTS))).collect();
-    for client in clients {
-        client.join().map_err(|_| anyhow!("a client panicked"))??;
-    }
-    let healthz_p99 = witness.finish()?;
-    end();
-    let back_after = scene.time_to_write(Instant::now())?;
-    let mut outcome = scene.finish(writers, Some(healthz_p99), back_after)?;
-    let unanswered = outcome.unanswered;
-    outcome.expect(unanswered == 0, || format!("{unanswered} writes got no reply"));
+fn play(fixture: Fixture<'_>, end: impl FnOnce()) -> Result<Outcome> {
+    let (mut outcome, ()) = fixture.play(WORKLOAD, |fixture| {
+        let address = fixture.address()?;
+        let pipeline = |_| thread::spawn(move || pipeline(address, REQUESTS / CLIENTS));
+        let clients: Vec<_> = (0..CLIENTS).map(pipeline).collect();
+        for client in clients {
+            client.join().map_err(|_| anyhow!("a client panicked"))??;
+        }
+        end();
+        Ok(())
+    })?;
+    outcome.expect_replies();
     Ok(outcome)
 }
 

@@ -9,16 +9,16 @@
 //! The exit status is 1 if a bound is broken. Runs on Linux, some faults only as root.
 #![allow(clippy::print_stdout, reason = "the program prints its results")]
 
+mod fixture;
 mod hashes;
+mod health_probe;
 mod ledger;
 mod load;
 mod log;
 mod process;
-mod scene;
 mod start;
 mod storage;
 mod table;
-mod witness;
 mod writers;
 
 use std::process::ExitCode;
@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use bench::release::Release;
 
-use scene::Outcome;
+use fixture::Outcome;
 use table::Table;
 
 /// A fault and what plays it. `None` if this machine cannot.

@@ -11,8 +11,9 @@ use bench::release::Release;
 use rusqlite::Connection;
 
 use crate::Fault;
-use crate::scene::{Outcome, Scene, Settings};
-use crate::storage::{CREW, FAULT_TIME, play};
+use crate::fixture::{Fixture, Outcome, Settings};
+use crate::storage::{PLAN, play};
+use crate::writers::WORKLOAD;
 
 pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "database read-only at the start, for 3 s", play: make_read_only },
@@ -28,12 +29,12 @@ const UNKNOWN_VERSION: u8 = 9;
 const NO_MIGRATE: &[&str] = &["--no-migrate"];
 
 /// Starts a server, lets clients write, and stops it.
-fn written(release: &Release, settings: Settings) -> Result<Scene<'_>> {
-    let mut scene = Scene::start(release, settings)?;
-    scene.write(CREW).finish()?;
-    scene.stop()?;
-    scene.set_flags(NO_MIGRATE);
-    Ok(scene)
+fn written(release: &Release, settings: Settings) -> Result<Fixture<'_>> {
+    let mut fixture = Fixture::start(release, settings)?;
+    fixture.write(WORKLOAD).finish()?;
+    fixture.stop()?;
+    fixture.set_flags(NO_MIGRATE);
+    Ok(fixture)
 }
 
 fn open(file: &Path) -> Result<File> {
@@ -41,79 +42,76 @@ fn open(file: &Path) -> Result<File> {
 }
 
 fn make_read_only(release: &Release) -> Result<Option<Outcome>> {
-    let mut scene = written(release, Settings::default())?;
-    let database = open(&scene.database())?;
+    let mut fixture = written(release, Settings::default())?;
+    let database = open(&fixture.database())?;
     let mut version = [0];
     database.read_exact_at(&mut version, WRITE_VERSION)?;
     database.write_all_at(&[UNKNOWN_VERSION], WRITE_VERSION)?;
-    scene.restart()?;
-    let end = |_: &mut Scene<'_>, ()| Ok(database.write_all_at(&version, WRITE_VERSION)?);
-    refusing(play(scene, (CREW, FAULT_TIME, 200), |_| Ok(()), end)?)
+    fixture.restart()?;
+    let end = |_: &mut Fixture<'_>, ()| Ok(database.write_all_at(&version, WRITE_VERSION)?);
+    play(fixture, &PLAN, |_| Ok(()), end)
 }
 
 /// Damages the first page of the index of e-mail addresses, which registrations and logins need.
 fn damage_page(release: &Release) -> Result<Option<Outcome>> {
-    let mut scene = written(release, Settings::default())?;
+    let mut fixture = written(release, Settings::default())?;
     let sql = "SELECT (rootpage - 1) * page_size, page_size FROM sqlite_master, pragma_page_size
                WHERE name = 'ix_users_email'";
     let place = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, u16>(1)?));
-    let (offset, size) = Connection::open(scene.database())?.query_row(sql, [], place)?;
+    let (offset, size) = Connection::open(fixture.database())?.query_row(sql, [], place)?;
     let (offset, size) = (u64::try_from(offset)?, usize::from(size));
-    let file = open(&scene.database())?;
+    let file = open(&fixture.database())?;
     let (mut page, damage) = (vec![0; size], vec![b'x'; size]);
     file.read_exact_at(&mut page, offset)?;
     file.write_all_at(&damage, offset)?;
-    scene.restart()?;
-    let end = |_: &mut Scene<'_>, ()| {
+    fixture.restart()?;
+    let end = |_: &mut Fixture<'_>, ()| {
         let mut current = vec![0; size];
         file.read_exact_at(&mut current, offset)?;
         ensure!(current == damage, "the server wrote the damaged page");
         Ok(file.write_all_at(&page, offset)?)
     };
-    refusing(play(scene, (CREW, FAULT_TIME, 200), |_| Ok(()), end)?)
-}
-
-/// Expects that writes were refused.
-fn refusing(outcome: Option<Outcome>) -> Result<Option<Outcome>> {
-    Ok(outcome.map(|mut outcome| {
-        outcome.expect(outcome.slowest_refusal.is_some(), || "no write was refused".to_owned());
-        outcome
-    }))
+    play(fixture, &PLAN, |_| Ok(()), end)
 }
 
 fn damage_key_value(release: &Release) -> Result<Option<Outcome>> {
-    let scene = written(release, Settings { has_throttle: true, ..Settings::default() })?;
-    let file = open(&scene.key_value())?;
+    let fixture = written(release, Settings { has_throttle: true, ..Settings::default() })?;
+    let file = open(&fixture.key_value())?;
     file.write_all_at(&[b'x'; 100], 0)?;
-    let mut outcome = restart(scene)?;
-    let is_aside = outcome.1;
-    outcome.0.expect(is_aside, || "the damaged file was not moved aside".to_owned());
-    Ok(Some(outcome.0))
+    start_damaged(fixture, "the damaged file was not moved aside", |fixture| {
+        fixture.path("state/sqlite_key_value.db.damaged-1").exists()
+    })
 }
 
 fn damage_cache(release: &Release) -> Result<Option<Outcome>> {
     let cache = tempfile::TempDir::new()?;
     let settings = Settings { cache: Some(cache.path().to_owned()), ..Settings::default() };
-    let scene = written(release, settings)?;
+    let fixture = written(release, settings)?;
     for entry in fs::read_dir(cache.path())? {
         let file = open(&entry?.path())?;
         file.write_all_at(&[0; 64 << 10], file.metadata()?.len() / 2)?;
     }
-    Ok(Some(restart(scene)?.0))
+    start_damaged(fixture, "the component was not compiled again", |fixture| {
+        fixture.log().contains("is damaged: compiling again")
+    })
 }
 
-/// Starts the server on damaged files. The fault ends when it listens.
-fn restart(mut scene: Scene<'_>) -> Result<(Outcome, bool)> {
+/// Starts the server on damaged files, which `is_noticed` must see. The fault ends when the server listens.
+fn start_damaged(
+    mut fixture: Fixture<'_>,
+    not_noticed: &str,
+    is_noticed: impl FnOnce(&Fixture<'_>) -> bool,
+) -> Result<Option<Outcome>> {
     let start = Instant::now();
-    scene.restart()?;
+    fixture.restart()?;
     let started = start.elapsed();
-    let back_after = scene.time_to_write(Instant::now())?;
-    let witness = scene.watch()?;
-    let writers = scene.write(CREW);
-    thread::sleep(FAULT_TIME);
-    let healthz_p99 = witness.finish()?;
-    let is_aside = scene.path("state/sqlite_key_value.db.damaged-1").exists();
-    let mut outcome = scene.finish(writers, Some(healthz_p99), back_after)?;
+    let back_after = fixture.time_to_write(Instant::now())?;
+    let (mut outcome, is_noticed) = fixture.play(WORKLOAD, |fixture| {
+        thread::sleep(PLAN.time);
+        Ok(is_noticed(fixture))
+    })?;
+    outcome.back_after = back_after;
     outcome.notes.insert(0, format!("started in {:.1} s", started.as_secs_f32()));
-    Ok((outcome, is_aside))
+    outcome.expect(is_noticed, || not_noticed.to_owned());
+    Ok(Some(outcome))
 }

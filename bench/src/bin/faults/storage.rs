@@ -5,18 +5,18 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use bench::api::ApiClient;
+use bench::client::Client;
 use bench::release::Release;
 use rusqlite::Connection;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use tempfile::TempDir;
 
 use crate::Fault;
-use crate::scene::{Outcome, Scene, Settings};
-use crate::writers::Crew;
+use crate::fixture::{Fixture, Outcome, Settings};
+use crate::writers::{NO_WRITES, WORKLOAD, Workload};
 
 pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "database locked for 8 s, 80 clients refresh", play: lock_database },
@@ -28,66 +28,70 @@ pub(crate) const FAULTS: &[Fault] = &[
 ];
 
 const LOCK_TIME: Duration = Duration::from_secs(8);
-pub(crate) const FAULT_TIME: Duration = Duration::from_secs(3);
 /// How soon a write must be refused, with a tolerance for the client.
 const REFUSED_WITHIN: Duration = Duration::from_millis(5_500);
+const UNAVAILABLE: &str = r#"{"detail":"The database is not available"}"#;
 /// How long many clients need to log in.
-const LOGIN_TIME: Duration = Duration::from_secs(4);
-pub(crate) const CREW: Crew = Crew { registering: 2, logging_in: 1, refreshing: 4, group_size: 3 };
+const LOGIN_TIME: Duration = Duration::from_secs(5);
 /// The size of the disk that is filled.
 const DISK_SIZE: &str = "size=16m";
 
-/// Plays a fault from `begin` to `end` while `crew` writes. In the midst of it, reads get `read_status`.
-///
-/// # Errors
-/// The fault cannot be played, or the server fails.
+/// What clients do during a fault, and what replies they get.
+pub(crate) struct Plan {
+    pub(crate) workload: Workload,
+    pub(crate) time: Duration,
+    /// The status of `GET /users/me`.
+    pub(crate) read_status: u16,
+    /// Whether writes get 503.
+    pub(crate) refuses_writes: bool,
+}
+
+pub(crate) const PLAN: Plan =
+    Plan { workload: WORKLOAD, time: Duration::from_secs(3), read_status: 200, refuses_writes: true };
+
+/// Plays a fault from `begin` to `end`.
 pub(crate) fn play<T>(
-    mut scene: Scene<'_>,
-    (crew, time, read_status): (Crew, Duration, u16),
-    begin: impl FnOnce(&mut Scene<'_>) -> Result<T>,
-    end: impl FnOnce(&mut Scene<'_>, T) -> Result<()>,
+    fixture: Fixture<'_>,
+    plan: &Plan,
+    begin: impl FnOnce(&mut Fixture<'_>) -> Result<T>,
+    end: impl FnOnce(&mut Fixture<'_>, T) -> Result<()>,
 ) -> Result<Option<Outcome>> {
-    let writers = scene.write(crew);
-    let fault = begin(&mut scene)?;
-    let witness = scene.watch()?;
-    thread::sleep(time / 2);
-    let client = ApiClient::new(scene.address()?);
-    let read = client.get("/users/me", Some(scene.reader()?))?.status;
-    thread::sleep(time / 2);
-    let healthz_p99 = witness.finish()?;
-    end(&mut scene, fault)?;
-    let back_after = scene.time_to_write(Instant::now())?;
-    let mut outcome = scene.finish(writers, Some(healthz_p99), back_after)?;
-    outcome.notes.push(format!("reads got {read}"));
-    outcome.expect(read == read_status, || format!("GET /users/me got {read} instead of {read_status}"));
-    let slowest = outcome.slowest_refusal.unwrap_or_default();
-    outcome.expect(slowest < REFUSED_WITHIN, || format!("a write was refused only after {slowest:.1?}"));
+    let (mut outcome, read) = fixture.play(plan.workload, |fixture| {
+        let fault = begin(fixture)?;
+        thread::sleep(plan.time / 2);
+        let read = Client::new(fixture.address()?).get("/users/me", Some(fixture.reader()?))?;
+        thread::sleep(plan.time / 2);
+        end(fixture, fault)?;
+        Ok(read)
+    })?;
+    outcome.notes.push(format!("reads {}", read.status));
+    outcome.expect(read.status == plan.read_status, || {
+        format!("GET /users/me got {} instead of {}", read.status, plan.read_status)
+    });
+    if read.status == 503 {
+        outcome.refusals.insert(String::from_utf8_lossy(&read.body).into_owned());
+    }
+    let slowest = outcome.slowest_refusal;
+    outcome.expect(slowest.is_some() == plan.refuses_writes, || {
+        format!("{} write got 503", if plan.refuses_writes { "no" } else { "a" })
+    });
+    outcome.expect(slowest < Some(REFUSED_WITHIN), || format!("a write was refused only after {slowest:.1?}"));
+    let refusals = outcome.refusals.clone();
+    outcome.expect(refusals.iter().all(|body| body == UNAVAILABLE), || format!("unexpected bodies: {refusals:?}"));
     Ok(Some(outcome))
 }
 
 fn lock_database(release: &Release) -> Result<Option<Outcome>> {
-    let scene = Scene::start(release, Settings::default())?;
-    let crew = Crew { registering: 2, refreshing: 20, group_size: 4, ..Crew::default() };
-    let begin = |scene: &mut Scene<'_>| {
-        thread::sleep(LOGIN_TIME);
-        lock(&scene.database())
-    };
-    let outcome = play(scene, (crew, LOCK_TIME, 200), begin, |_, other| Ok(other.execute_batch("ROLLBACK")?))?;
-    Ok(outcome.map(|mut outcome| {
-        outcome.expect(outcome.slowest_refusal.is_some(), || "no write was refused".to_owned());
-        outcome
-    }))
+    let workload = Workload { registering: 2, refreshing: 20, group_size: 4, warm_up: LOGIN_TIME, ..NO_WRITES };
+    let fixture = Fixture::start(release, Settings::default())?;
+    play(fixture, &Plan { workload, time: LOCK_TIME, ..PLAN }, |fixture| lock(&fixture.database()), unlock)
 }
 
 fn lock_key_value(release: &Release) -> Result<Option<Outcome>> {
-    let scene = Scene::start(release, Settings { has_throttle: true, ..Settings::default() })?;
-    let crew = Crew { logging_in: 8, ..Crew::default() };
-    let begin = |scene: &mut Scene<'_>| lock(&scene.key_value());
-    let outcome = play(scene, (crew, LOCK_TIME, 200), begin, |_, other| Ok(other.execute_batch("ROLLBACK")?))?;
-    Ok(outcome.map(|mut outcome| {
-        outcome.expect(outcome.slowest_refusal.is_none(), || "logins got 503".to_owned());
-        outcome
-    }))
+    let plan =
+        Plan { workload: Workload { logging_in: 8, ..NO_WRITES }, time: LOCK_TIME, refuses_writes: false, ..PLAN };
+    let fixture = Fixture::start(release, Settings { has_throttle: true, ..Settings::default() })?;
+    play(fixture, &plan, |fixture| lock(&fixture.key_value()), unlock)
 }
 
 /// Locks a database as another program would.
@@ -95,6 +99,10 @@ fn lock(database: &Path) -> Result<Connection> {
     let other = Connection::open(database)?;
     other.execute_batch("BEGIN EXCLUSIVE")?;
     Ok(other)
+}
+
+fn unlock(_: &mut Fixture<'_>, other: Connection) -> Result<()> {
+    Ok(other.execute_batch("ROLLBACK")?)
 }
 
 /// A small disk in memory, until it is dropped.
@@ -118,58 +126,58 @@ impl Drop for Disk {
 
 fn fill_disk(release: &Release) -> Result<Option<Outcome>> {
     let Some(disk) = Disk::mount()? else { return Ok(None) };
-    let mut scene = Scene::prepare(release, Settings::default())?;
-    std::os::unix::fs::symlink(disk.0.path(), scene.path("state"))?;
-    scene.restart()?;
+    let mut fixture = Fixture::prepare(release, Settings::default())?;
+    std::os::unix::fs::symlink(disk.0.path(), fixture.path("state"))?;
+    fixture.restart()?;
     let ballast = disk.0.path().join("ballast");
-    let begin = |_: &mut Scene<'_>| {
+    let begin = |_: &mut Fixture<'_>| {
         let mut file = File::create(&ballast)?;
         while file.write_all(&[0; 4096]).is_ok() {}
         Ok(())
     };
-    play(scene, (CREW, FAULT_TIME, 200), begin, |_, ()| Ok(fs::remove_file(&ballast)?))
+    play(fixture, &PLAN, begin, |_, ()| Ok(fs::remove_file(&ballast)?))
 }
 
 fn limit_files(release: &Release) -> Result<Option<Outcome>> {
     // Without the signal, a write beyond the limit fails.
-    let scene = Scene::start(release, Settings { prelude: "trap '' XFSZ;", ..Settings::default() })?;
-    let begin = |scene: &mut Scene<'_>| {
-        let log_size = fs::metadata(scene.path("state/sqlite_db.db-wal"))?.len();
-        limit_file_size(scene, Some(log_size))
+    let fixture = Fixture::start(release, Settings { prelude: "trap '' XFSZ;", ..Settings::default() })?;
+    let begin = |fixture: &mut Fixture<'_>| {
+        let log_size = fs::metadata(fixture.path("state/sqlite_db.db-wal"))?.len();
+        limit_file_size(fixture, Some(log_size))
     };
-    play(scene, (CREW, FAULT_TIME, 200), begin, |scene, ()| limit_file_size(scene, None))
+    play(fixture, &PLAN, begin, |fixture, ()| limit_file_size(fixture, None))
 }
 
-fn limit_file_size(scene: &mut Scene<'_>, limit: Option<u64>) -> Result<()> {
-    let pid = i32::try_from(scene.process()?.0).ok().and_then(Pid::from_raw).context("a process id")?;
+fn limit_file_size(fixture: &mut Fixture<'_>, limit: Option<u64>) -> Result<()> {
+    let pid = i32::try_from(fixture.process()?.0).ok().and_then(Pid::from_raw).context("a process id")?;
     let maximum = getrlimit(Resource::Fsize).maximum;
     prlimit(Some(pid), Resource::Fsize, Rlimit { current: limit.or(maximum), maximum })?;
     Ok(())
 }
 
 fn remove_database(release: &Release) -> Result<Option<Outcome>> {
-    let scene = Scene::start(release, Settings::default())?;
-    let begin = |scene: &mut Scene<'_>| Ok(fs::rename(scene.database(), scene.path("away.db"))?);
-    let end = |scene: &mut Scene<'_>, ()| {
-        ensure!(!scene.database().exists(), "the server created another database");
-        Ok(fs::rename(scene.path("away.db"), scene.database())?)
+    let fixture = Fixture::start(release, Settings::default())?;
+    let begin = |fixture: &mut Fixture<'_>| Ok(fs::rename(fixture.database(), fixture.path("away.db"))?);
+    let end = |fixture: &mut Fixture<'_>, ()| {
+        ensure!(!fixture.database().exists(), "the server created another database");
+        Ok(fs::rename(fixture.path("away.db"), fixture.database())?)
     };
-    play(scene, (CREW, FAULT_TIME, 503), begin, end)
+    play(fixture, &Plan { read_status: 503, ..PLAN }, begin, end)
 }
 
 fn replace_database(release: &Release) -> Result<Option<Outcome>> {
-    let scene = Scene::start(release, Settings::default())?;
-    let begin = |scene: &mut Scene<'_>| {
-        let other = scene.path("other.db");
-        Connection::open(scene.database())?.execute("VACUUM INTO ?1", [other.to_str()])?;
+    let fixture = Fixture::start(release, Settings::default())?;
+    let begin = |fixture: &mut Fixture<'_>| {
+        let other = fixture.path("other.db");
+        Connection::open(fixture.database())?.execute("VACUUM INTO ?1", [other.to_str()])?;
         let content = fs::read(&other)?;
-        fs::rename(scene.database(), scene.path("away.db"))?;
-        fs::rename(other, scene.database())?;
+        fs::rename(fixture.database(), fixture.path("away.db"))?;
+        fs::rename(other, fixture.database())?;
         Ok(content)
     };
-    let end = |scene: &mut Scene<'_>, content: Vec<u8>| {
-        ensure!(fs::read(scene.database())? == content, "the server wrote to the other database");
-        Ok(fs::rename(scene.path("away.db"), scene.database())?)
+    let end = |fixture: &mut Fixture<'_>, content: Vec<u8>| {
+        ensure!(fs::read(fixture.database())? == content, "the server wrote to the other database");
+        Ok(fs::rename(fixture.path("away.db"), fixture.database())?)
     };
-    play(scene, (CREW, FAULT_TIME, 503), begin, end)
+    play(fixture, &Plan { read_status: 503, ..PLAN }, begin, end)
 }

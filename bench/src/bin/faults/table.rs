@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::scene::Outcome;
+use crate::fixture::Outcome;
 
 const HEALTHZ_P99_MAX: Duration = Duration::from_millis(50);
 const BACK_AFTER_MAX: Duration = Duration::from_secs(5);
-const COLUMNS: [&str; 7] = [
+const COLUMNS: [&str; 8] = [
     "fault",
     "acknowledged writes",
     "lost",
     "double refreshes",
     "`/healthz` p99 ms",
-    "service back after s",
-    "what else was seen",
+    "back after s",
+    "memory MiB",
+    "replies and others",
 ];
 
 /// A table, which is printed line by line.
@@ -48,12 +49,13 @@ impl Table {
                 line[4] =
                     outcome.healthz_p99.map_or_else(String::new, |time| format!("{:.1}", time.as_secs_f64() * 1e3));
                 line[5] = format!("{:.2}", outcome.back_after.as_secs_f64());
-                line[6] = outcome.notes.join("; ");
+                line[6] = (outcome.peak_memory >> 20).to_string();
+                line[7] = outcome.notes.join("; ");
                 self.broken.extend(outcome.broken.iter().map(|broken| format!("{fault}: {broken}")));
             }
-            Ok(None) => "not possible here".clone_into(&mut line[6]),
+            Ok(None) => "not possible here".clone_into(&mut line[7]),
             Err(error) => {
-                "failed".clone_into(&mut line[6]);
+                "failed".clone_into(&mut line[7]);
                 self.broken.push(format!("{fault}: {error:#}"));
             }
         }
@@ -80,8 +82,10 @@ impl Table {
         if self.is_markdown {
             println!("| {} |", line.join(" | "));
         } else {
-            let [fault, acknowledged, lost, double, p99, back, notes] = line;
-            println!("{fault:<52} {acknowledged:>19} {lost:>5} {double:>16} {p99:>17} {back:>20}  {notes}");
+            let [fault, acknowledged, lost, double, p99, back, memory, notes] = line;
+            println!(
+                "{fault:<52} {acknowledged:>19} {lost:>5} {double:>16} {p99:>17} {back:>12} {memory:>10}  {notes}"
+            );
         }
     }
 }

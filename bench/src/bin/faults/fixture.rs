@@ -1,5 +1,6 @@
 //! A server on an empty database in a temporary folder, and what is known about it when a fault is over.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,18 +10,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use bench::api::ApiClient;
+use bench::client::Client;
 use bench::process::Process;
-use bench::release::Release;
+use bench::release::{ANY_PORT, DATABASE, Release};
 use bench::server::Server;
 use tempfile::TempDir;
 
+use crate::health_probe::HealthProbe;
 use crate::ledger::Verdict;
-use crate::witness::Witness;
-use crate::writers::{Crew, Seen, Shared, Writers};
+use crate::writers::{Seen, Shared, Workload, Writers};
 
-/// How long writers work before a fault begins.
-pub(crate) const BEFORE: Duration = Duration::from_secs(1);
 /// How long writers work after a fault has ended.
 const AFTER: Duration = Duration::from_secs(1);
 /// How long to wait for the service after a fault, longer than it may take.
@@ -51,7 +50,7 @@ impl Default for Settings {
 }
 
 /// A server with its folder and the writes that it has acknowledged.
-pub(crate) struct Scene<'a> {
+pub(crate) struct Fixture<'a> {
     // Declared first, so that the server stops before its folder is removed.
     server: Option<Server>,
     release: &'a Release,
@@ -69,50 +68,42 @@ pub(crate) struct Outcome {
     pub(crate) healthz_p99: Option<Duration>,
     /// The longest time from the end of the fault to a successful write.
     pub(crate) back_after: Duration,
+    /// The most memory that the last server used, in bytes.
+    pub(crate) peak_memory: u64,
     /// How long the slowest write with the reply 503 took.
     pub(crate) slowest_refusal: Option<Duration>,
+    /// The bodies of these replies.
+    pub(crate) refusals: BTreeSet<String>,
     /// How many writes got no reply.
     pub(crate) unanswered: usize,
     /// What else was seen.
     pub(crate) notes: Vec<String>,
-    /// Promises that were not kept.
+    /// Expectations that were not met.
     pub(crate) broken: Vec<String>,
 }
 
-impl<'a> Scene<'a> {
+impl<'a> Fixture<'a> {
     /// Starts a server.
-    ///
-    /// # Errors
-    /// It does not start.
     pub(crate) fn start(release: &'a Release, settings: Settings) -> Result<Self> {
-        let mut scene = Self::prepare(release, settings)?;
-        scene.restart()?;
-        Ok(scene)
+        let mut fixture = Self::prepare(release, settings)?;
+        fixture.restart()?;
+        Ok(fixture)
     }
 
     /// Starts a server with its log redirected to `log`.
-    ///
-    /// # Errors
-    /// It does not start.
     pub(crate) fn start_logging_to(release: &'a Release, log: impl Into<Stdio>) -> Result<Self> {
-        let mut scene = Self::prepare(release, Settings::default())?;
-        scene.restart_logging_to(log)?;
-        Ok(scene)
+        let mut fixture = Self::prepare(release, Settings::default())?;
+        fixture.restart_logging_to(log)?;
+        Ok(fixture)
     }
 
     /// Prepares the folder of a server.
-    ///
-    /// # Errors
-    /// There is no room for it.
     pub(crate) fn prepare(release: &'a Release, settings: Settings) -> Result<Self> {
         let folder = TempDir::new()?;
         Ok(Self { server: None, release, settings, folder, shared: Arc::default(), reader: None })
     }
 
     /// Starts the server, or another one after it was stopped or killed.
-    ///
-    /// # Errors
-    /// It does not start.
     pub(crate) fn restart(&mut self) -> Result<()> {
         let log = File::options().create(true).append(true).open(self.path("log"))?;
         self.restart_logging_to(log)
@@ -120,7 +111,7 @@ impl<'a> Scene<'a> {
 
     fn restart_logging_to(&mut self, log: impl Into<Stdio>) -> Result<()> {
         let Settings { bcrypt_cost, has_throttle, flags, prelude, cache } = &self.settings;
-        let mut command = self.release.up(self.folder.path(), prelude)?;
+        let mut command = self.release.up(self.folder.path(), ANY_PORT, prelude)?;
         command.arg("--variable").arg(format!("bcrypt_cost={bcrypt_cost}")).args(*flags).stderr(log);
         let throttle = if *has_throttle { "client_ip_header=x-forwarded-for" } else { "throttle=off" };
         command.args(["--variable", throttle]);
@@ -132,9 +123,9 @@ impl<'a> Scene<'a> {
         let server = Server::start(&mut command).with_context(|| format!("its log: {}", self.log()))?;
         self.shared.set_server(server.address);
         if self.reader.is_none() {
-            let client = ApiClient::new(server.address);
+            let mut client = Client::new(server.address);
             client.register(READER)?;
-            self.reader = Some(client.login(READER)?.text("access_token")?.to_owned());
+            self.reader = Some(client.login(READER)?.text("access_token")?);
         }
         self.server = Some(server);
         Ok(())
@@ -152,7 +143,7 @@ impl<'a> Scene<'a> {
 
     /// Returns the database file.
     pub(crate) fn database(&self) -> PathBuf {
-        self.path("state/sqlite_db.db")
+        self.path(DATABASE)
     }
 
     /// Returns the key-value file.
@@ -166,9 +157,6 @@ impl<'a> Scene<'a> {
     }
 
     /// Returns the access token of an account that only reads.
-    ///
-    /// # Errors
-    /// No server has been started yet.
     pub(crate) fn reader(&self) -> Result<&str> {
         self.reader.as_deref().context("a server has been started")
     }
@@ -186,9 +174,6 @@ impl<'a> Scene<'a> {
     }
 
     /// Stops the server with SIGTERM and returns its last line.
-    ///
-    /// # Errors
-    /// It fails, or does not stop.
     pub(crate) fn stop(&mut self) -> Result<String> {
         let Some(mut server) = self.server.take() else { return Ok(String::new()) };
         let status = server.stop();
@@ -197,27 +182,31 @@ impl<'a> Scene<'a> {
     }
 
     /// Starts writers and lets them work for a moment.
-    pub(crate) fn write(&self, crew: Crew) -> Writers {
-        let writers = Writers::start(&self.shared, crew);
-        thread::sleep(BEFORE);
+    pub(crate) fn write(&self, workload: Workload) -> Writers {
+        let writers = Writers::start(&self.shared, workload);
+        thread::sleep(workload.warm_up);
         writers
     }
 
-    /// Starts to request `/healthz`.
-    ///
-    /// # Errors
-    /// There is no server.
-    pub(crate) fn watch(&mut self) -> Result<Witness> {
-        Ok(Witness::start(self.address()?))
+    /// Plays `fault`, from its beginning to its end, while clients write and `/healthz` is requested.
+    pub(crate) fn play<T>(
+        mut self,
+        workload: Workload,
+        fault: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<(Outcome, T)> {
+        let writers = self.write(workload);
+        let probe = HealthProbe::start(self.address()?);
+        let seen = fault(&mut self)?;
+        let end = Instant::now();
+        let healthz_p99 = probe.finish()?;
+        let back_after = self.time_to_write(end)?;
+        Ok((self.finish(writers, Some(healthz_p99), back_after)?, seen))
     }
 
     /// Registers accounts until that succeeds, and returns how long it took from `end`.
-    ///
-    /// # Errors
-    /// It does not succeed in time.
     pub(crate) fn time_to_write(&mut self, end: Instant) -> Result<Duration> {
-        let client = ApiClient::new(self.address()?);
-        while self.shared.register(&client).is_none() {
+        let mut client = Client::new(self.address()?);
+        while self.shared.register(&mut client).is_none() {
             if end.elapsed() > BACK_TIMEOUT {
                 bail!("no write succeeds {BACK_TIMEOUT:?} after the fault: {}", self.log());
             }
@@ -227,9 +216,6 @@ impl<'a> Scene<'a> {
     }
 
     /// Lets writers finish, stops the server, and checks its database and the replies to the writers.
-    ///
-    /// # Errors
-    /// The database is damaged, or the server fails.
     pub(crate) fn finish(
         mut self,
         writers: Writers,
@@ -238,27 +224,32 @@ impl<'a> Scene<'a> {
     ) -> Result<Outcome> {
         thread::sleep(AFTER);
         let seen = writers.finish()?;
+        let peak_memory = self.process()?.resident_peak_bytes()?;
         self.stop()?;
         let verdict = self.shared.ledger.verify(&self.database())?;
-        let (notes, broken) = (Vec::new(), Vec::new());
-        let (slowest_refusal, unanswered) = (None, 0);
-        let mut outcome = Outcome { verdict, healthz_p99, back_after, slowest_refusal, unanswered, notes, broken };
-        outcome.judge_replies(&seen);
+        let mut outcome = Outcome {
+            verdict,
+            healthz_p99,
+            back_after,
+            peak_memory,
+            slowest_refusal: None,
+            refusals: BTreeSet::new(),
+            unanswered: 0,
+            notes: Vec::new(),
+            broken: Vec::new(),
+        };
+        outcome.judge_replies(seen);
         Ok(outcome)
     }
 }
 
 impl Outcome {
     /// Adds what writers have seen: successes, the losers of a refresh (401), and 503 with `Retry-After` are expected.
-    fn judge_replies(&mut self, seen: &[Seen]) {
+    fn judge_replies(&mut self, seen: Vec<Seen>) {
         let unavailable: Vec<_> = seen.iter().filter(|seen| seen.status == Some(503)).collect();
         self.slowest_refusal = unavailable.iter().map(|seen| seen.latency).max();
         if let Some(slowest) = self.slowest_refusal {
-            self.notes.push(format!(
-                "{} writes got 503, after {:.1} s at most",
-                unavailable.len(),
-                slowest.as_secs_f32()
-            ));
+            self.notes.push(format!("{} writes 503 within {:.1} s", unavailable.len(), slowest.as_secs_f32()));
         }
         let without = unavailable.iter().filter(|seen| !seen.has_retry_after).count();
         self.expect(without == 0, || format!("{without} replies 503 without Retry-After"));
@@ -267,13 +258,20 @@ impl Outcome {
         self.expect(others.is_empty(), || format!("unexpected replies to writes: {others:?}"));
         self.unanswered = seen.iter().filter(|seen| seen.status.is_none()).count();
         if self.unanswered > 0 {
-            self.notes.push(format!("{} writes got no reply", self.unanswered));
+            self.notes.push(format!("{} writes without reply", self.unanswered));
         }
+        self.refusals = seen.into_iter().filter_map(|seen| seen.refusal).collect();
     }
 
-    /// Records a promise that was not kept.
-    pub(crate) fn expect(&mut self, is_kept: bool, what: impl FnOnce() -> String) {
-        if !is_kept {
+    /// Expects that every write got a reply.
+    pub(crate) fn expect_replies(&mut self) {
+        let unanswered = self.unanswered;
+        self.expect(unanswered == 0, || format!("{unanswered} writes got no reply"));
+    }
+
+    /// Records an expectation that was not met.
+    pub(crate) fn expect(&mut self, is_met: bool, what: impl FnOnce() -> String) {
+        if !is_met {
             self.broken.push(what());
         }
     }
