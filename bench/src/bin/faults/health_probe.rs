@@ -1,4 +1,4 @@
-//! A client that requests `GET /healthz` during a fault.
+//! Clients that request `GET /healthz` during a fault.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,24 +14,35 @@ use bench::pace::{Pace, sleep_until};
 /// The number of requests per second.
 const RATE: f64 = 200.0;
 
-/// A running client.
+/// The number of clients that share them: one that waits for a reply does not delay the next request.
+const CLIENTS: usize = 32;
+
+/// The running clients.
 pub(crate) struct HealthProbe {
     is_over: Arc<AtomicBool>,
-    thread: JoinHandle<Vec<Duration>>,
+    threads: Vec<JoinHandle<Vec<Duration>>>,
 }
 
 impl HealthProbe {
     /// Starts to request.
     pub(crate) fn start(server: SocketAddr) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
-        let is_over_there = is_over.clone();
-        Self { is_over, thread: thread::spawn(move || watch(server, &is_over_there)) }
+        let pace = Arc::new(Pace::new(RATE));
+        let start = |_| {
+            let (is_over, pace) = (is_over.clone(), pace.clone());
+            thread::spawn(move || watch(server, &pace, &is_over))
+        };
+        let threads = (0..CLIENTS).map(start).collect();
+        Self { is_over, threads }
     }
 
     /// Ends the requests and returns the 99th percentile of their latencies.
     pub(crate) fn finish(self) -> Result<Duration> {
         self.is_over.store(true, Ordering::Relaxed);
-        let mut latencies = self.thread.join().map_err(|_| anyhow!("the probe panicked"))?;
+        let mut latencies = Vec::new();
+        for thread in self.threads {
+            latencies.extend(thread.join().map_err(|_| anyhow!("the probe panicked"))?);
+        }
         ensure!(latencies.len() >= 100, "only {} requests for /healthz", latencies.len());
         latencies.sort_unstable();
         quantile(&latencies, 0.99).context("there are latencies")
@@ -40,9 +51,8 @@ impl HealthProbe {
 
 /// Requests until `is_over`, and returns the latencies, counted from the scheduled times. A request that fails is
 /// repeated at once: its latency ends with the first reply.
-fn watch(server: SocketAddr, is_over: &AtomicBool) -> Vec<Duration> {
+fn watch(server: SocketAddr, pace: &Pace, is_over: &AtomicBool) -> Vec<Duration> {
     let mut client = Client::new(server);
-    let pace = Pace::new(RATE);
     let mut latencies = Vec::new();
     while !is_over.load(Ordering::Relaxed) {
         let scheduled = pace.take();

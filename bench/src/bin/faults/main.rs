@@ -2,7 +2,7 @@
 //! `cargo run --release -p lanterne-bench --bin faults -- [--markdown] [WORD]`.
 //!
 //! Each fault has a server of its own, on a temporary directory. Before, during and after the fault clients write, and
-//! record what was acknowledged. During the fault a client requests `GET /healthz` 200 times a second; latencies count from
+//! record what was acknowledged. During the fault clients request `GET /healthz` 200 times a second; latencies count from
 //! the scheduled time. After its end the time until a write succeeds is measured, and then the database is compared with
 //! the acknowledged writes. With WORD, only faults run whose name contains it.
 //!

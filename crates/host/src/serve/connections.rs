@@ -2,7 +2,7 @@
 //!
 //! A client that keeps the server waiting holds a connection, and memory while it does not read its response. When
 //! either runs out, the connection that has waited for its client longest is closed, but never one whose request is
-//! being processed. While clients wait to be admitted, every response closes its connection.
+//! being processed. While clients wait to be admitted, responses to clients with many connections close theirs.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -39,6 +39,12 @@ struct Open {
     activity: Arc<Activity>,
 }
 
+/// The numbers of open connections.
+struct Counts {
+    all: usize,
+    networks: HashMap<IpAddr, usize>,
+}
+
 /// An open connection. Dropping it makes room for another.
 pub(crate) struct Admitted {
     connections: Arc<Connections>,
@@ -59,27 +65,31 @@ impl Connections {
         })
     }
 
-    /// Admits a connection of `client`. At the limit, closes the idlest connection, or the client's own idlest at the
-    /// client's limit. Waits while every connection is in use. Returns `None` if the client is at its limit and uses
-    /// all of its own.
+    /// Admits a connection of `client`. At the limit, closes the idlest connection among those of the clients that have
+    /// most; at the client's limit, its own idlest. Waits while all of these are in use. Returns `None` if the client is at
+    /// its limit and uses all of its own.
     pub(crate) async fn admit(self: &Arc<Self>, client: IpAddr) -> Option<Admitted> {
         let network = network(client);
         loop {
             {
                 let mut open = self.lock();
-                let count = || open.values().filter(|other| other.network == network).count();
-                let is_greedy = self.client_limit.is_some_and(|limit| count() >= limit);
-                if !is_greedy && open.len() < self.limit {
+                let counts = Counts::of(&open);
+                let is_at_limit = self.client_limit.is_some_and(|limit| counts.of_network(network) >= limit);
+                if !is_at_limit && open.len() < self.limit {
                     self.is_crowded.store(false, Ordering::Relaxed);
                     let activity = Arc::new(Activity::new());
                     let id = self.next_id.fetch_add(1, Ordering::Relaxed);
                     open.insert(id, Open { network, activity: activity.clone() });
                     return Some(Admitted { connections: self.clone(), id, activity });
                 }
-                let candidates = open.values().filter(|other| !is_greedy || other.network == network);
-                match idlest(candidates) {
+                let is_own = is_at_limit || counts.has_many(network);
+                let gives_way = |other: &&Open| match is_own {
+                    true => other.network == network,
+                    false => counts.has_many(other.network),
+                };
+                match idlest(open.values().filter(gives_way)) {
                     Some(idlest) => idlest.cut(),
-                    None if is_greedy => return None,
+                    None if is_at_limit => return None,
                     None => self.is_crowded.store(true, Ordering::Relaxed),
                 }
             }
@@ -87,9 +97,10 @@ impl Connections {
         }
     }
 
-    /// Returns whether a client is waiting to be admitted.
-    pub(crate) fn is_crowded(&self) -> bool {
-        self.is_crowded.load(Ordering::Relaxed)
+    /// Returns whether a connection of `client` must end with its response: another client waits to be admitted, and this
+    /// one has many connections.
+    pub(crate) fn must_end(&self, client: IpAddr) -> bool {
+        self.is_crowded.load(Ordering::Relaxed) && Counts::of(&self.lock()).has_many(network(client))
     }
 
     /// Begins a response of `size` bytes. If unread responses exceed their limit, closes the connections that have made
@@ -147,6 +158,25 @@ impl Connections {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<usize, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    fn of(open: &HashMap<usize, Open>) -> Self {
+        let mut networks = HashMap::new();
+        for connection in open.values() {
+            *networks.entry(connection.network).or_default() += 1;
+        }
+        Self { all: open.len(), networks }
+    }
+
+    fn of_network(&self, network: IpAddr) -> usize {
+        self.networks.get(&network).copied().unwrap_or_default()
+    }
+
+    /// Returns whether a network has at least as many connections as the average.
+    fn has_many(&self, network: IpAddr) -> bool {
+        self.of_network(network) * self.networks.len() >= self.all
     }
 }
 
@@ -223,6 +253,27 @@ mod tests {
             third.activity.begin_work();
             assert!(connections.admit(A).await.is_none(), "all of its connections are being worked on");
             assert!(connections.admit(B).await.is_some());
+        });
+    }
+
+    #[test]
+    fn clients_with_many_connections_make_room_for_those_with_few() {
+        run(async {
+            let connections = Connections::new(4, None);
+            let mut open = Vec::new();
+            for client in [A, A, A, B] {
+                let admitted = connections.admit(client).await.unwrap();
+                admitted.activity.begin_work();
+                open.push(admitted);
+            }
+            assert!(!connections.must_end(A), "nobody waits");
+            let waiting = connections.admit(B);
+            assert!(tokio::time::timeout(ADMISSION_CHECK, waiting).await.is_err(), "all are being worked on");
+            assert!(connections.must_end(A) && !connections.must_end(B));
+            tokio::time::sleep(IDLE_MIN).await;
+            let others = hold(open.pop().unwrap());
+            assert!(tokio::time::timeout(ADMISSION_CHECK, connections.admit(A)).await.is_err(), "has enough");
+            assert!(!others.is_finished());
         });
     }
 

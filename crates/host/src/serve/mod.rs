@@ -272,7 +272,7 @@ fn serve_connection(
             logged.end(&mut response);
             let size = response.body().size_hint().lower();
             connections.begin_response(&activity, usize::try_from(size).unwrap_or(usize::MAX));
-            Ok::<_, Infallible>(if is_last || connections.is_crowded() {
+            Ok::<_, Infallible>(if is_last || connections.must_end(client.ip()) {
                 response::closing(response)
             } else {
                 response

@@ -1,64 +1,96 @@
-//! A bounded number of places, of which no client can have all.
+//! A bounded number of places, which clients share fairly.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::oneshot;
 
 use crate::serve::connections::network;
 
-/// Places for requests. Requests of one client wait for each other first: whatever it sends, other clients find places.
+/// Places for requests. A free one goes to the client that has the fewest, so a flood of requests from one address delays
+/// no other.
 pub(super) struct Places {
-    all: Arc<Semaphore>,
     client_limit: usize,
-    clients: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    free: usize,
+    clients: HashMap<IpAddr, Client>,
+}
+
+/// The requests of one network.
+#[derive(Default)]
+struct Client {
+    taken: usize,
+    /// Some may have been cancelled.
+    waiting: VecDeque<oneshot::Sender<Place>>,
 }
 
 /// A place. Dropping it makes room for another request.
 pub(super) struct Place {
-    _all: OwnedSemaphorePermit,
-    _client: ClientPlace,
-}
-
-/// A place among those of the same client.
-struct ClientPlace {
     places: Arc<Places>,
     network: IpAddr,
-    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Places {
     /// Creates `count` places, of which one client can have `client_limit`, but at least one.
     pub(super) fn new(count: usize, client_limit: usize) -> Arc<Self> {
-        let client_limit = client_limit.max(1);
-        Arc::new(Self { all: Arc::new(Semaphore::new(count)), client_limit, clients: Mutex::default() })
+        let state = State { free: count, clients: HashMap::new() };
+        Arc::new(Self { client_limit: client_limit.max(1), state: Mutex::new(state) })
     }
 
     /// Waits for a place for a request of `client`: an IPv4 address, or an IPv6 /64 network.
     pub(super) async fn take(self: &Arc<Self>, client: IpAddr) -> Option<Place> {
-        let network = network(client);
-        let limit = || Arc::new(Semaphore::new(self.client_limit));
-        let own = self.clients().entry(network).or_insert_with(limit).clone();
-        // Created before the wait, so that a cancelled request leaves no client behind.
-        let mut client = ClientPlace { places: self.clone(), network, permit: None };
-        client.permit = Some(own.acquire_owned().await.ok()?);
-        Some(Place { _all: self.all.clone().acquire_owned().await.ok()?, _client: client })
+        let (sender, place) = oneshot::channel();
+        self.state().clients.entry(network(client)).or_default().waiting.push_back(sender);
+        self.fill();
+        place.await.ok()
     }
 
-    fn clients(&self) -> MutexGuard<'_, HashMap<IpAddr, Arc<Semaphore>>> {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Gives free places to requests that wait.
+    fn fill(self: &Arc<Self>) {
+        while let Some((network, sender)) = self.next() {
+            // A cancelled request returns its place, which calls this function again.
+            let _ = sender.send(Place { places: self.clone(), network });
+        }
+    }
+
+    /// Takes a free place for the next request: the first of the client with the fewest places.
+    fn next(&self) -> Option<(IpAddr, oneshot::Sender<Place>)> {
+        let State { free, clients } = &mut *self.state();
+        if *free == 0 {
+            return None;
+        }
+        let waiting = clients.iter_mut().filter(|(_, client)| !client.waiting.is_empty());
+        let (network, client) = waiting.min_by_key(|(_, client)| client.taken)?;
+        if client.taken >= self.client_limit {
+            return None;
+        }
+        *free -= 1;
+        client.taken += 1;
+        Some((*network, client.waiting.pop_front()?))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for ClientPlace {
+impl Drop for Place {
     fn drop(&mut self) {
-        let mut clients = self.places.clients();
-        self.permit = None;
-        // Held by the map alone: the client has no other request.
-        if clients.get(&self.network).is_some_and(|places| Arc::strong_count(places) == 1) {
-            clients.remove(&self.network);
+        {
+            let State { free, clients } = &mut *self.places.state();
+            *free += 1;
+            if let Some(client) = clients.get_mut(&self.network) {
+                client.taken -= 1;
+                if client.taken == 0 && client.waiting.is_empty() {
+                    clients.remove(&self.network);
+                }
+            }
         }
+        self.places.fill();
     }
 }
 
@@ -90,7 +122,18 @@ mod tests {
         taken.pop();
         assert!(take(&places, BUSY).is_some());
         drop((taken, other));
-        assert!(places.clients().is_empty());
+        assert!(places.state().clients.is_empty());
+    }
+
+    #[test]
+    fn the_client_with_the_fewest_places_is_next() {
+        let places = Places::new(2, 2);
+        let mut taken: Vec<_> = (0..2).map(|_| take(&places, BUSY).expect("a place")).collect();
+        let mut waiting = [BUSY, OTHER].map(|client| Box::pin(places.take(client)));
+        let mut poll = || waiting.each_mut().map(|place| place.as_mut().poll(&mut Context::from_waker(Waker::noop())));
+        assert!(poll().iter().all(Poll::is_pending));
+        taken.pop();
+        assert_eq!(poll().map(|place| place.is_ready()), [false, true]);
     }
 
     #[test]

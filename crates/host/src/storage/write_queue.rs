@@ -4,9 +4,9 @@
 //! before they call SQLite: with 16 clients this is three to four times faster. The busy timeout still covers writers in
 //! other processes.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rusqlite::ffi::SQLITE_BUSY;
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
@@ -15,6 +15,8 @@ use tokio::time::timeout_at;
 use crate::engine::INSTANCES_MAX;
 use crate::storage::{LOCKED, sqlite_failure};
 
+/// How long writers wait for another process. After that only the first does, and the others fail at once.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// The maximum number of writers that wait for another process: fewer than one client's share of the instances, so that
 /// its readers find some free.
 const STALLED_MAX: usize = INSTANCES_MAX / 4;
@@ -24,8 +26,8 @@ const STALLED_MAX: usize = INSTANCES_MAX / 4;
 pub(crate) struct WriteQueue {
     lock: Arc<Mutex<()>>,
     length: AtomicUsize,
-    /// Whether the first of the queue waits for another process.
-    is_stalled: AtomicBool,
+    /// Since when the first of the queue has waited for another process.
+    stalled_since: std::sync::Mutex<Option<Instant>>,
     stalled: Notify,
 }
 
@@ -37,38 +39,45 @@ impl WriteQueue {
     pub(crate) async fn lock(&self, deadline: Instant) -> rusqlite::Result<OwnedMutexGuard<()>> {
         let place = Place::new(&self.length);
         let turn = timeout_at(deadline.into(), self.lock.clone().lock_owned());
-        let guard = if place.number <= STALLED_MAX {
-            turn.await.ok()
-        } else {
-            tokio::select! {
-                biased;
-                () = self.stall() => None,
-                guard = turn => guard.ok(),
-            }
+        let guard = tokio::select! {
+            biased;
+            guard = turn => guard.ok(),
+            () = self.refusal(place.number) => None,
         };
         guard.ok_or_else(|| sqlite_failure(SQLITE_BUSY, LOCKED))
     }
 
-    /// Waits until another process has the lock.
-    async fn stall(&self) {
+    /// Waits until another process has had the lock for so long that the writer in place `number` must fail.
+    async fn refusal(&self, number: usize) {
         loop {
             let stalled = self.stalled.notified();
-            if self.is_stalled.load(Ordering::SeqCst) {
+            let Some(since) = *self.stalled_since() else {
+                stalled.await;
+                continue;
+            };
+            if number > STALLED_MAX {
                 return;
             }
-            stalled.await;
+            tokio::time::sleep_until((since + PATIENCE).into()).await;
+            if *self.stalled_since() == Some(since) {
+                return;
+            }
         }
     }
 
     /// Records that another process has SQLite's lock.
     pub(crate) fn note_stall(&self) {
-        self.is_stalled.store(true, Ordering::SeqCst);
+        self.stalled_since().get_or_insert_with(Instant::now);
         self.stalled.notify_waiters();
     }
 
     /// Records that SQLite granted its lock.
     pub(crate) fn note_progress(&self) {
-        self.is_stalled.store(false, Ordering::SeqCst);
+        *self.stalled_since() = None;
+    }
+
+    fn stalled_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.stalled_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
