@@ -95,7 +95,7 @@ fn writers_that_wait_for_another_process_leave_room_for_others() {
         }
         app.get("/healthz").send().expect_status(200);
         app.get("/users/me").bearer(&tokens.access).send().expect_status(200);
-        assert!(waiting() > WRITERS / 10, "the others still wait for the lock");
+        assert!(waiting() > 0, "some still wait for the lock");
         writers.into_iter().for_each(|writer| expect_unavailable(writer.join().expect("a reply")));
     });
     db.execute_all("ROLLBACK");

@@ -244,7 +244,8 @@ impl<'a> Fixture<'a> {
 }
 
 impl Outcome {
-    /// Adds what writers have seen: successes, the losers of a refresh (401), and 503 with `Retry-After` are expected.
+    /// Adds what writers have seen: successes, the losers of a refresh (401), the limit of
+    /// registrations (429), and 503 with `Retry-After` are expected.
     fn judge_replies(&mut self, seen: Vec<Seen>) {
         let unavailable: Vec<_> = seen.iter().filter(|seen| seen.status == Some(503)).collect();
         self.slowest_refusal = unavailable.iter().map(|seen| seen.latency).max();
@@ -254,7 +255,7 @@ impl Outcome {
         let without = unavailable.iter().filter(|seen| !seen.has_retry_after).count();
         self.expect(without == 0, || format!("{without} replies 503 without Retry-After"));
         let mut others: Vec<u16> = seen.iter().filter_map(|seen| seen.status).collect();
-        others.retain(|status| !matches!(status, 200 | 201 | 401 | 503));
+        others.retain(|status| !matches!(status, 200 | 201 | 401 | 429 | 503));
         self.expect(others.is_empty(), || format!("unexpected replies to writes: {others:?}"));
         self.unanswered = seen.iter().filter(|seen| seen.status.is_none()).count();
         if self.unanswered > 0 {

@@ -17,6 +17,8 @@ pub(super) struct Places {
 
 struct State {
     free: usize,
+    /// How many requests have waited so far.
+    arrived: u64,
     clients: HashMap<IpAddr, Client>,
 }
 
@@ -24,8 +26,8 @@ struct State {
 #[derive(Default)]
 struct Client {
     taken: usize,
-    /// Some may have been cancelled.
-    waiting: VecDeque<oneshot::Sender<Place>>,
+    /// Those that wait, with the number of their arrival. Some may have been cancelled.
+    waiting: VecDeque<(u64, oneshot::Sender<Place>)>,
 }
 
 /// A place. Dropping it makes room for another request.
@@ -37,14 +39,18 @@ pub(super) struct Place {
 impl Places {
     /// Creates `count` places, of which one client can have `client_limit`, but at least one.
     pub(super) fn new(count: usize, client_limit: usize) -> Arc<Self> {
-        let state = State { free: count, clients: HashMap::new() };
+        let state = State { free: count, arrived: 0, clients: HashMap::new() };
         Arc::new(Self { client_limit: client_limit.max(1), state: Mutex::new(state) })
     }
 
     /// Waits for a place for a request of `client`: an IPv4 address, or an IPv6 /64 network.
     pub(super) async fn take(self: &Arc<Self>, client: IpAddr) -> Option<Place> {
         let (sender, place) = oneshot::channel();
-        self.state().clients.entry(network(client)).or_default().waiting.push_back(sender);
+        {
+            let State { arrived, clients, .. } = &mut *self.state();
+            *arrived += 1;
+            clients.entry(network(client)).or_default().waiting.push_back((*arrived, sender));
+        }
         self.fill();
         place.await.ok()
     }
@@ -57,20 +63,21 @@ impl Places {
         }
     }
 
-    /// Takes a free place for the next request: the first of the client with the fewest places.
+    /// Takes a free place for the next request: the first of those clients that have the fewest places.
     fn next(&self) -> Option<(IpAddr, oneshot::Sender<Place>)> {
-        let State { free, clients } = &mut *self.state();
+        let State { free, clients, .. } = &mut *self.state();
         if *free == 0 {
             return None;
         }
-        let waiting = clients.iter_mut().filter(|(_, client)| !client.waiting.is_empty());
-        let (network, client) = waiting.min_by_key(|(_, client)| client.taken)?;
-        if client.taken >= self.client_limit {
+        let next = |client: &Client| Some((client.taken, client.waiting.front()?.0));
+        let waiting = clients.iter_mut().filter_map(|(network, client)| Some((next(client)?, network, client)));
+        let ((taken, _), network, client) = waiting.min_by_key(|(order, ..)| *order)?;
+        if taken >= self.client_limit {
             return None;
         }
         *free -= 1;
         client.taken += 1;
-        Some((*network, client.waiting.pop_front()?))
+        Some((*network, client.waiting.pop_front()?.1))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -81,7 +88,7 @@ impl Places {
 impl Drop for Place {
     fn drop(&mut self) {
         {
-            let State { free, clients } = &mut *self.places.state();
+            let State { free, clients, .. } = &mut *self.places.state();
             *free += 1;
             if let Some(client) = clients.get_mut(&self.network) {
                 client.taken -= 1;
@@ -134,6 +141,23 @@ mod tests {
         assert!(poll().iter().all(Poll::is_pending));
         taken.pop();
         assert_eq!(poll().map(|place| place.is_ready()), [false, true]);
+    }
+
+    #[test]
+    fn of_equal_clients_the_first_is_next() {
+        let places = Places::new(1, 1);
+        let mut taken = take(&places, BUSY);
+        let clients = (0..50).map(|n| IpAddr::V4(Ipv4Addr::new(198, 51, 100, n)));
+        let mut waiting: Vec<_> = clients.map(|client| Box::pin(places.take(client))).collect();
+        let context = &mut Context::from_waker(Waker::noop());
+        for place in &mut waiting {
+            assert!(place.as_mut().poll(context).is_pending());
+        }
+        for mut place in waiting {
+            drop(taken.take());
+            let Poll::Ready(next) = place.as_mut().poll(context) else { panic!("not its turn") };
+            taken = next;
+        }
     }
 
     #[test]

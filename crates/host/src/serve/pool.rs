@@ -40,9 +40,9 @@ pub(super) const INSTANCE_TIMEOUT: Duration = Duration::from_secs(65);
 /// Heavy requests per processor: two compute hashes side by side, a third takes the place of one that waits for the
 /// database.
 const HEAVY_PER_PROCESSOR: usize = 3;
-/// The share of the instances that one client can use, as a fraction. Running instances share the processors, so a
-/// larger share would delay the requests of others.
-const CLIENT_SHARE: (usize, usize) = (3, 8);
+/// The most instances of one client, for each processor. Running instances share the processors, so more would delay the
+/// requests of others.
+const CLIENT_PER_PROCESSOR: usize = 4;
 /// The most of a request's path that is logged, in characters.
 const LOGGED_PATH_MAX: usize = 200;
 
@@ -87,7 +87,7 @@ impl Pool {
             shared: Arc::new(SharedInstances::new(instances.clone(), threads.clone(), processors)),
             instances,
             threads: threads.clone(),
-            places: Places::new(instances_max, instances_max * CLIENT_SHARE.0 / CLIENT_SHARE.1),
+            places: Places::new(instances_max, (CLIENT_PER_PROCESSOR * processors).min(instances_max / 2)),
             heavy_places: Places::new(heavy_max, heavy_max - 1),
             heavy_requests,
         }))

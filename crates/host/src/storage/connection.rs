@@ -10,7 +10,7 @@ use crate::interfaces::bindings::spin::sqlite::sqlite::{RowResult, Value};
 use crate::storage::{Database, Limits, RESULT_SIZE_MAX, failure, is_busy, is_lasting};
 
 /// How long a writer waits for another process before the lock counts as held: longer than most transactions.
-const BRIEF_WAIT: Duration = Duration::from_millis(20);
+const BRIEF_WAIT: Duration = Duration::from_millis(40);
 /// Instructions of SQLite's virtual machine between two checks of the time limit.
 const STEPS_PER_CLOCK_CHECK: i32 = 50_000;
 

@@ -12,14 +12,13 @@ use rusqlite::ffi::SQLITE_BUSY;
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 use tokio::time::timeout_at;
 
-use crate::engine::INSTANCES_MAX;
 use crate::storage::{LOCKED, sqlite_failure};
 
 /// How long writers wait for another process. After that only the first does, and the others fail at once.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The maximum number of writers that wait for another process: fewer than one client's share of the instances, so that
-/// its readers find some free.
-const STALLED_MAX: usize = INSTANCES_MAX / 4;
+/// The maximum number of writers that wait for another process: fewer than one client's instances, so that its readers
+/// find some free.
+const STALLED_MAX: usize = 3;
 
 /// The queue of one database.
 #[derive(Default)]
