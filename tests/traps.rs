@@ -89,7 +89,7 @@ fn a_reader_waiting_for_another_process_does_not_block_requests() {
     let app = faulty_in(project);
     other.execute_all("BEGIN EXCLUSIVE");
     std::thread::scope(|scope| {
-        let readers: Vec<_> = (0..8).map(|_| scope.spawn(|| app.get("/users").send().text())).collect();
+        let readers: Vec<_> = (0..4).map(|_| scope.spawn(|| app.get("/users").send().text())).collect();
         // More requests than there are threads for components.
         for _ in 0..8 {
             app.get("/").send().expect_status(200);

@@ -9,19 +9,19 @@ use std::task::{Context, Poll};
 
 use super::{Hash, Hashes};
 
-/// The rounds between two polls of the same task, shared by all tasks: half a millisecond, within which other work of the
-/// thread gets its turn. A yield costs a tenth of a round.
+/// The number of rounds that all tasks of a thread together run before each is polled again: half a millisecond of work,
+/// which delays other work of the thread. A yield costs a tenth of a round.
 const ROUNDS_PER_TURN: usize = 8;
 
 thread_local! {
     static LANES: RefCell<Lanes> = const { RefCell::new(Lanes::new()) };
-    // Constant addresses save an addition per look-up in WebAssembly: 14 % of the time of two hashes.
+    // Statics, because their constant addresses save an addition per look-up in WebAssembly: 14 % of the time of two hashes.
     static ONE: RefCell<Hash> = const { RefCell::new(Hash::EMPTY) };
     static TWO: RefCell<Hashes<2>> = const { RefCell::new(Hashes::EMPTY) };
 }
 
 /// Computes the bcrypt digest of `2^cost` rounds of the first [`PASSWORD_BYTES_MAX`](crate::PASSWORD_BYTES_MAX) bytes of
-/// `password` and a NUL. Yields after some rounds.
+/// `password` and a NUL. Yields every few rounds.
 ///
 /// The tasks of a thread share two lanes, in the order in which they came. A single hash does not wait for another.
 /// Dropping the future frees its lane.
@@ -129,14 +129,15 @@ impl Lanes {
     /// Moves waiting hashes into free lanes.
     fn fill(&mut self) {
         while !matches!(self.running, Running::Two(_))
-            && let Some(Job { id, hash }) = self.waiting.pop_front()
+            && let Some(Job { id, mut hash }) = self.waiting.pop_front()
         {
             if let Running::One(first) = self.running {
                 let one = ONE.replace(Hash::EMPTY);
                 TWO.set(Hashes::join([&one, &hash]));
                 self.running = Running::Two([first, id]);
             } else {
-                ONE.set(*hash);
+                // Swapped, so that the box is wiped when it is dropped.
+                ONE.with_borrow_mut(|one| mem::swap(one, &mut *hash));
                 self.running = Running::One(id);
             }
         }
@@ -165,9 +166,9 @@ impl Lanes {
         }
     }
 
-    fn take_finished(&mut self, id: u64) -> Option<Hash> {
+    fn take_finished(&mut self, id: u64) -> Option<Box<Hash>> {
         let index = self.finished.iter().position(|job| job.id == id)?;
-        Some(*self.finished.swap_remove(index).hash)
+        Some(self.finished.swap_remove(index).hash)
     }
 
     /// Removes a hash wherever it is.

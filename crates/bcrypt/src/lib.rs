@@ -2,7 +2,7 @@
 //!
 //! The time of bcrypt is spent waiting for table look-ups, each of which depends on the one before. Two hashes computed
 //! in the same loop, one in each lane, wait together and take little longer than one. [`digest`] pairs the hashes of
-//! concurrent tasks, and yields after every round.
+//! concurrent tasks, and yields after eight rounds at most.
 
 mod blowfish;
 mod lanes;
@@ -31,16 +31,17 @@ type Hash = Hashes<1>;
 impl Hash {
     /// Starts a hash of `2^cost` rounds of the first [`PASSWORD_BYTES_MAX`] bytes of `password` and a NUL.
     fn new(password: &[u8], salt: &[u8; 16], cost: u32) -> Self {
+        let rounds = 1_u32.checked_shl(cost).expect("the cost is at most 31");
         let bytes = password.iter().chain(&[0]).take(PASSWORD_BYTES_MAX);
         let passwords = words(bytes.copied().cycle());
         let salts = words(salt.iter().copied().cycle());
         let mut cipher = Blowfish::new();
         cipher.expand_salted(&passwords, [[salts[0], salts[1]], [salts[2], salts[3]]]);
-        Self { cipher, passwords, salts, rounds_left: [1 << cost] }
+        Self { cipher, passwords, salts, rounds_left: [rounds] }
     }
 
     /// Returns the digest, after all rounds.
-    fn digest(self) -> [u8; 23] {
+    fn digest(&self) -> [u8; 23] {
         assert_eq!(self.rounds_left, [0], "digest of an unfinished hash");
         let mut digest = [0; 24];
         let plain = words::<6>(b"OrpheanBeholderScryDoubt".iter().copied());

@@ -265,8 +265,8 @@ fn serve_connection(
             let mut response = match is_ambiguous {
                 true => response::error(StatusCode::BAD_REQUEST),
                 false => {
-                    let origin = Addresses { sender: client, client: logged.client(), server };
-                    router.answer(request, origin, &activity).await
+                    let addresses = Addresses { sender: client, client: logged.client(), server };
+                    router.answer(request, addresses, &activity).await
                 }
             };
             logged.end(&mut response);

@@ -49,7 +49,10 @@ impl Places {
         {
             let State { arrived, clients, .. } = &mut *self.state();
             *arrived += 1;
-            clients.entry(network(client)).or_default().waiting.push_back((*arrived, sender));
+            let waiting = &mut clients.entry(network(client)).or_default().waiting;
+            // Cancelled requests would add up as long as no place gets free.
+            waiting.retain(|(_, sender)| !sender.is_closed());
+            waiting.push_back((*arrived, sender));
         }
         self.fill();
         place.await.ok()
@@ -141,6 +144,18 @@ mod tests {
         assert!(poll().iter().all(Poll::is_pending));
         taken.pop();
         assert_eq!(poll().map(|place| place.is_ready()), [false, true]);
+    }
+
+    #[test]
+    fn cancelled_requests_do_not_add_up() {
+        let places = Places::new(1, 1);
+        let taken = take(&places, BUSY).expect("a place");
+        for _ in 0..100 {
+            assert!(take(&places, BUSY).is_none());
+        }
+        assert_eq!(places.state().clients[&BUSY].waiting.len(), 1);
+        drop(taken);
+        assert!(take(&places, BUSY).is_some());
     }
 
     #[test]

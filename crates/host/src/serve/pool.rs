@@ -42,7 +42,7 @@ pub(super) const INSTANCE_TIMEOUT: Duration = Duration::from_secs(65);
 const HEAVY_PER_PROCESSOR: usize = 3;
 /// The most instances of one client, for each processor. Running instances share the processors, so more would delay the
 /// requests of others.
-const CLIENT_PER_PROCESSOR: usize = 4;
+const CLIENT_PER_PROCESSOR: usize = 6;
 /// The most of a request's path that is logged, in characters.
 const LOGGED_PATH_MAX: usize = 200;
 

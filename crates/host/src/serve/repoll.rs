@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// How often a future is polled before its thread has a look at other tasks.
+/// The maximum number of polls before the thread runs other tasks.
 const POLLS_MAX: usize = 100;
 
 /// Runs a future, and polls it again at once when it wakes itself.
 ///
-/// Components yield while they compute. With each yield, tokio would wake another thread, which takes the task over: for
-/// a password hash that are 500 wake-ups, and as many cold caches. This makes no task wait longer, because the epoch clock
-/// interrupts components when others wait.
+/// Components yield while they compute. Each yield would make tokio reschedule the task, often on another thread: about
+/// 500 times per password hash, each with a cold cache. Other components do not wait for this, since the epoch clock
+/// interrupts a component as soon as there are more than threads; timers wait for [`POLLS_MAX`] polls at most.
 pub(super) async fn repoll<F: Future>(future: F) -> F::Output {
     let wakeups = Arc::<Wakeups>::default();
     let waker = Waker::from(wakeups.clone());
@@ -35,9 +35,10 @@ impl Wakeups {
     fn poll<F: Future>(&self, waker: &Waker, mut future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
         self.task.lock().unwrap_or_else(PoisonError::into_inner).replace(context.waker().clone());
         for _ in 0..POLLS_MAX {
-            self.state.store(POLLED, Ordering::SeqCst);
+            self.state.swap(POLLED, Ordering::AcqRel);
             let poll = future.as_mut().poll(&mut Context::from_waker(waker));
-            if poll.is_ready() || self.state.swap(WAITING, Ordering::SeqCst) == POLLED {
+            let is_idle = || self.state.compare_exchange(POLLED, WAITING, Ordering::AcqRel, Ordering::Acquire).is_ok();
+            if poll.is_ready() || is_idle() {
                 return poll;
             }
         }
@@ -52,7 +53,7 @@ impl Wake for Wakeups {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.state.compare_exchange(POLLED, WOKEN, Ordering::SeqCst, Ordering::SeqCst) == Err(WAITING) {
+        if self.state.swap(WOKEN, Ordering::AcqRel) == WAITING {
             let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).clone();
             if let Some(task) = task {
                 task.wake();

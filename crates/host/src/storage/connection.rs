@@ -7,6 +7,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::interfaces::bindings::spin::sqlite::sqlite::{RowResult, Value};
+use crate::storage::write_queue::Turn;
 use crate::storage::{Database, Limits, RESULT_SIZE_MAX, failure, is_busy, is_lasting};
 
 /// How long a writer waits for another process before the lock counts as held: longer than most transactions.
@@ -25,7 +26,7 @@ pub struct Connection {
 struct ConnectionState {
     /// The open connection, or the message of the error that closed it.
     sqlite: Result<rusqlite::Connection, String>,
-    write_guard: Option<OwnedMutexGuard<()>>,
+    write_guard: Option<Turn>,
     limits: Limits,
 }
 
@@ -82,19 +83,20 @@ impl Connection {
             if may_block {
                 state.set_busy_timeout(deadline.min(Instant::now() + BRIEF_WAIT))?;
                 if let Some(outcome) = state.try_run(&statement, &parameters) {
+                    write_queue.note_progress();
                     return Ok(outcome);
                 }
                 write_queue.note_stall();
                 state.set_busy_timeout(deadline)?;
             }
-            Ok(state.run(&statement, &parameters))
+            let outcome = state.run(&statement, &parameters);
+            if may_block && outcome.error.is_none() {
+                write_queue.note_progress();
+            }
+            Ok(outcome)
         };
         let (_, outcome) = run_blocking(state, deadline, run).await?;
-        let outcome = outcome?;
-        if outcome.error.is_none() {
-            self.database.write_queue.note_progress();
-        }
-        Ok(outcome)
+        outcome
     }
 
     /// Returns the rowid of the last successful INSERT.

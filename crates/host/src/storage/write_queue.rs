@@ -25,9 +25,30 @@ const STALLED_MAX: usize = 3;
 pub(crate) struct WriteQueue {
     lock: Arc<Mutex<()>>,
     length: AtomicUsize,
-    /// Since when the first of the queue has waited for another process.
-    stalled_since: std::sync::Mutex<Option<Instant>>,
+    stall: std::sync::Mutex<Stall>,
     stalled: Notify,
+}
+
+/// Whether writers wait for another process.
+#[derive(Clone, Copy, Default)]
+struct Stall {
+    /// When the first of them began to, unless one has had SQLite's lock since.
+    since: Option<Instant>,
+    /// Whether the writer whose turn it is waits.
+    is_current: bool,
+}
+
+/// A writer's turn. Dropping it lets the next writer continue.
+pub(crate) struct Turn {
+    queue: Arc<WriteQueue>,
+    _guard: OwnedMutexGuard<()>,
+}
+
+impl Drop for Turn {
+    /// Runs before the guard is dropped, so that it cannot end a stall of the next writer.
+    fn drop(&mut self) {
+        self.queue.stall().is_current = false;
+    }
 }
 
 impl WriteQueue {
@@ -35,7 +56,7 @@ impl WriteQueue {
     ///
     /// # Errors
     /// `SQLITE_BUSY` at `deadline`, or earlier if too many wait for another process.
-    pub(crate) async fn lock(&self, deadline: Instant) -> rusqlite::Result<OwnedMutexGuard<()>> {
+    pub(crate) async fn lock(self: &Arc<Self>, deadline: Instant) -> rusqlite::Result<Turn> {
         let place = Place::new(&self.length);
         let turn = timeout_at(deadline.into(), self.lock.clone().lock_owned());
         let guard = tokio::select! {
@@ -43,40 +64,43 @@ impl WriteQueue {
             guard = turn => guard.ok(),
             () = self.refusal(place.number) => None,
         };
-        guard.ok_or_else(|| sqlite_failure(SQLITE_BUSY, LOCKED))
+        let guard = guard.ok_or_else(|| sqlite_failure(SQLITE_BUSY, LOCKED))?;
+        Ok(Turn { queue: self.clone(), _guard: guard })
     }
 
     /// Waits until another process has had the lock for so long that the writer in place `number` must fail.
     async fn refusal(&self, number: usize) {
         loop {
             let stalled = self.stalled.notified();
-            let Some(since) = *self.stalled_since() else {
+            let Stall { since: Some(since), is_current: true } = *self.stall() else {
                 stalled.await;
                 continue;
             };
-            if number > STALLED_MAX {
-                return;
+            if number <= STALLED_MAX && Instant::now() < since + PATIENCE {
+                tokio::time::sleep_until((since + PATIENCE).into()).await;
+                continue;
             }
-            tokio::time::sleep_until((since + PATIENCE).into()).await;
-            if *self.stalled_since() == Some(since) {
-                return;
-            }
+            return;
         }
     }
 
     /// Records that another process has SQLite's lock.
     pub(crate) fn note_stall(&self) {
-        self.stalled_since().get_or_insert_with(Instant::now);
+        {
+            let mut stall = self.stall();
+            stall.since.get_or_insert_with(Instant::now);
+            stall.is_current = true;
+        }
         self.stalled.notify_waiters();
     }
 
     /// Records that SQLite granted its lock.
     pub(crate) fn note_progress(&self) {
-        *self.stalled_since() = None;
+        *self.stall() = Stall::default();
     }
 
-    fn stalled_since(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.stalled_since.lock().unwrap_or_else(PoisonError::into_inner)
+    fn stall(&self) -> MutexGuard<'_, Stall> {
+        self.stall.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
