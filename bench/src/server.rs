@@ -17,7 +17,7 @@ pub struct Server {
     child: Child,
     /// The address it listens on.
     pub address: SocketAddr,
-    /// Returns the last line of standard output.
+    /// Reads standard output, and returns its last line.
     output: Option<JoinHandle<Option<String>>>,
 }
 
@@ -50,7 +50,7 @@ impl Server {
     /// Returns the exit status if the server has exited.
     ///
     /// # Errors
-    /// The system cannot tell.
+    /// Its status cannot be read.
     pub fn exit_status(&mut self) -> Result<Option<ExitStatus>> {
         Ok(self.child.try_wait()?)
     }

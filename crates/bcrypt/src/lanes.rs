@@ -70,8 +70,8 @@ impl Digest {
 impl Future for Digest {
     type Output = [u8; 23];
 
-    /// Runs rounds of the hashes in the lanes, whether or not this one is among them: so every task makes progress without
-    /// waking another.
+    /// Runs rounds of all hashes in the lanes, even if this one is not among them. Every task thus makes progress without
+    /// being woken by another.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         LANES.with_borrow_mut(|lanes| {
             if let Some(hash) = lanes.take_finished(self.id) {

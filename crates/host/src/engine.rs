@@ -22,10 +22,10 @@ const POOL_SIZE: u32 = 2 * INSTANCES_MAX as u32;
 /// Core modules in one component: the program, and small adapters around it.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
 
-/// The epoch interval while components wait for a thread: a computing component yields this often.
+/// The epoch interval while more components are busy than there are threads: a computing component yields this often.
 const TICK: Duration = Duration::from_millis(1);
-/// The epoch interval otherwise: a yield costs some ten microseconds. The clock never stops: a component may continue
-/// after its response, and requests have a time limit.
+/// The epoch interval otherwise. It is long because a yield costs some ten microseconds, but finite because a component
+/// may continue after its response, and requests have a time limit.
 const IDLE_TICK: Duration = Duration::from_millis(100);
 /// How long the clock checks every [`TICK`] after the last work: waking it costs more than a few checks.
 const FAST_FOR: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ struct Clock {
     is_slow: AtomicBool,
 }
 
-/// Counts a component as busy.
+/// Counts a component as busy until it is dropped.
 pub(crate) struct Busy(Arc<Clock>);
 
 impl Engine {
@@ -64,8 +64,8 @@ impl Engine {
         &self.wasmtime
     }
 
-    /// Counts a component as busy until the guard is dropped. Take it before the component waits for a thread: waiting
-    /// is what makes the clock tick.
+    /// Counts a component as busy until the guard is dropped. Call it before the component waits for a thread, because
+    /// the clock ticks for those that wait.
     pub(crate) fn busy(&self) -> Busy {
         self.clock.busy_count.fetch_add(1, Ordering::SeqCst);
         if self.clock.is_slow.load(Ordering::SeqCst) {

@@ -40,8 +40,8 @@ const ROWS: usize = 50;
 const ROW_SIZE: usize = 10 << 10;
 /// What a server with few clients has open.
 const DESCRIPTORS_MAX: usize = 200;
-/// The most memory in use: 128 MiB of unread responses, and the rest for the server itself with 64 instances. The buffers
-/// of the kernel are not counted.
+/// The maximum resident memory: 128 MiB of unread responses, and the rest for the server with 64 instances. Buffers of the
+/// kernel are not counted.
 const RESIDENT_MAX: u64 = 512 << 20;
 
 /// Connects from the address of client `number`, with the smallest buffer for what the client does not read.

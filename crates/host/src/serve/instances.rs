@@ -19,7 +19,7 @@ use crate::instance::{Grants, InstanceState};
 use crate::output::Output;
 use crate::serve::response::Response;
 
-/// How many requests an instance answers before a new one with fresh memory takes its place.
+/// The maximum number of requests that an instance answers before a new one with fresh memory replaces it.
 pub(super) const REUSE_MAX: usize = 1000;
 /// The largest response of a component, in bytes.
 const RESPONSE_SIZE_MAX: usize = 8 << 20;

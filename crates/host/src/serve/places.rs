@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 
 use crate::serve::connections::network;
 
-/// Places for requests. A free one goes to the client that has the fewest, so a flood of requests from one address delays
-/// no other.
+/// Places for requests. A free place goes to the client that has the fewest, so that a flood of requests from one address
+/// does not delay others.
 pub(super) struct Places {
     client_limit: usize,
     state: Mutex<State>,
@@ -17,7 +17,7 @@ pub(super) struct Places {
 
 struct State {
     free: usize,
-    /// How many requests have waited so far.
+    /// The number of requests that have asked for a place.
     arrived: u64,
     clients: HashMap<IpAddr, Client>,
 }
@@ -26,7 +26,7 @@ struct State {
 #[derive(Default)]
 struct Client {
     taken: usize,
-    /// Those that wait, with the number of their arrival. Some may have been cancelled.
+    /// The requests that wait, numbered in the order of arrival. Some may have been cancelled.
     waiting: VecDeque<(u64, oneshot::Sender<Place>)>,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Place {
 }
 
 impl Places {
-    /// Creates `count` places, of which one client can have `client_limit`, but at least one.
+    /// Creates `count` places, of which one client can have up to `client_limit`, and at least one.
     pub(super) fn new(count: usize, client_limit: usize) -> Arc<Self> {
         let state = State { free: count, arrived: 0, clients: HashMap::new() };
         Arc::new(Self { client_limit: client_limit.max(1), state: Mutex::new(state) })
@@ -115,7 +115,7 @@ mod tests {
     const BUSY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
     const OTHER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
 
-    /// Takes a place if that needs no waiting.
+    /// Takes a place if one is free.
     fn take(places: &Arc<Places>, client: IpAddr) -> Option<Place> {
         match pin!(places.take(client)).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(place) => place,

@@ -40,9 +40,9 @@ pub(super) const INSTANCE_TIMEOUT: Duration = Duration::from_secs(65);
 /// Heavy requests per processor: two compute hashes side by side, a third takes the place of one that waits for the
 /// database.
 const HEAVY_PER_PROCESSOR: usize = 3;
-/// The most instances of one client, for each processor. Running instances share the processors, so more would delay the
-/// requests of others.
-const CLIENT_PER_PROCESSOR: usize = 6;
+/// The maximum number of instances per processor that one client uses. Running instances share the processors, so more
+/// would delay the requests of others.
+const CLIENT_INSTANCES_PER_PROCESSOR: usize = 6;
 /// The most of a request's path that is logged, in characters.
 const LOGGED_PATH_MAX: usize = 200;
 
@@ -87,7 +87,8 @@ impl Pool {
             shared: Arc::new(SharedInstances::new(instances.clone(), threads.clone(), processors)),
             instances,
             threads: threads.clone(),
-            places: Places::new(instances_max, (CLIENT_PER_PROCESSOR * processors).min(instances_max / 2)),
+            places: Places::new(instances_max, (CLIENT_INSTANCES_PER_PROCESSOR * processors).min(instances_max / 2)),
+            // One is always left for other clients.
             heavy_places: Places::new(heavy_max, heavy_max - 1),
             heavy_requests,
         }))
@@ -95,8 +96,8 @@ impl Pool {
 
     /// Answers a request of `client` with an instance. A failure is logged and becomes an error response.
     ///
-    /// If this is cancelled, because the client has gone, a heavy request is abandoned. Others are completed: a client may
-    /// close the connection as soon as it has sent, for example, a logout.
+    /// Cancelled when the client disconnects. A heavy request is then abandoned. Others are completed once they have a
+    /// place: a client may disconnect as soon as it has sent, for example, a logout.
     pub(crate) async fn answer(&self, request: http::Request<WasiBody>, client: IpAddr) -> Response {
         let is_heavy = self.heavy_requests.contain(request.method(), request.uri().path());
         let Ok(Some(places)) = timeout(PLACE_TIMEOUT, self.places(is_heavy, client)).await else {

@@ -20,7 +20,7 @@ pub(super) async fn repoll<F: Future>(future: F) -> F::Output {
     std::future::poll_fn(|context| wakeups.poll(&waker, future.as_mut(), context)).await
 }
 
-/// Tells whether a future was woken while it was polled.
+/// Records whether a future was woken while it was polled.
 #[derive(Default)]
 struct Wakeups {
     state: AtomicU8,

@@ -28,7 +28,7 @@ use crate::serve::response::Response;
 pub(super) struct SharedInstances {
     instances: Arc<Instances>,
     threads: Handle,
-    /// How many instances take requests.
+    /// The maximum number of instances that accept requests.
     open_max: usize,
     running: Mutex<Running>,
 }
@@ -40,9 +40,9 @@ struct Running {
 }
 
 struct RunningInstance {
-    /// `None` once nothing is to be answered any more, which ends the instance.
+    /// `None` once all requests have been answered or abandoned. Closing the channel ends the instance.
     requests: Option<UnboundedSender<SharedRequest>>,
-    /// Drops the instance, although it has requests.
+    /// Drops the instance while abandoned requests still run in it.
     stop: Arc<Notify>,
     in_flight: BTreeMap<u64, InFlight>,
     request_count: usize,
@@ -69,7 +69,7 @@ impl SharedInstances {
         Self { instances, threads, open_max, running: Mutex::default() }
     }
 
-    /// Passes a request to the instance with the fewest, or to one of its own if there are not enough instances. Dropping
+    /// Passes a request to a new instance, or to the one with the fewest requests if there are enough instances. Dropping
     /// the result abandons the request, unless it has been answered.
     pub(super) fn answer(self: &Arc<Self>, job: Job) -> InFlightGuard {
         let mut running = self.running();
@@ -113,7 +113,7 @@ impl SharedInstances {
         }
     }
 
-    /// Answers requests until there are no more. Returns the instance, unless it continues to work after its responses.
+    /// Answers requests until the channel is closed. Returns the instance if it has become idle and can be reused.
     async fn try_run(
         self: &Arc<Self>,
         id: u64,
@@ -161,7 +161,7 @@ impl RunningInstance {
         Self { requests: Some(requests), stop, in_flight: BTreeMap::new(), request_count: 0 }
     }
 
-    /// Returns whether it takes further requests.
+    /// Returns whether it accepts further requests.
     fn is_open(&self) -> bool {
         self.requests.is_some()
             && self.request_count < REUSE_MAX
@@ -202,7 +202,7 @@ impl Drop for InFlightGuard {
     }
 }
 
-/// Answers one request beside others.
+/// The task that answers one request.
 struct Answer {
     instance_id: u64,
     request: SharedRequest,

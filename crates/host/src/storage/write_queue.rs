@@ -14,7 +14,7 @@ use tokio::time::timeout_at;
 
 use crate::storage::{LOCKED, sqlite_failure};
 
-/// How long writers wait for another process. After that only the first does, and the others fail at once.
+/// How long writers wait for another process. After that, only the first continues to wait, and the others fail at once.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The maximum number of writers that wait for another process: fewer than one client's instances, so that its readers
 /// find some free.
@@ -32,9 +32,9 @@ pub(crate) struct WriteQueue {
 /// Whether writers wait for another process.
 #[derive(Clone, Copy, Default)]
 struct Stall {
-    /// When the first of them began to, unless one has had SQLite's lock since.
+    /// When the first of them began to wait; `None` once SQLite has granted its lock again.
     since: Option<Instant>,
-    /// Whether the writer whose turn it is waits.
+    /// Whether the writer whose turn it is waits at the moment.
     is_current: bool,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Turn {
 }
 
 impl Drop for Turn {
-    /// Runs before the guard is dropped, so that it cannot end a stall of the next writer.
+    /// Runs before the guard is dropped, so it cannot end a stall of the next writer.
     fn drop(&mut self) {
         self.queue.stall().is_current = false;
     }
