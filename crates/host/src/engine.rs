@@ -83,7 +83,7 @@ impl Drop for Busy {
 
 impl Clock {
     fn run(&self, engine: &wasmtime::EngineWeak) {
-        let threads = available_parallelism().map_or(1, NonZero::get);
+        let threads = processors();
         let (mut last_busy, mut last_tick) = (Instant::now(), Instant::now());
         while let Some(engine) = engine.upgrade() {
             let busy_count = self.busy_count.load(Ordering::SeqCst);
@@ -97,7 +97,9 @@ impl Clock {
             }
             let is_slow = last_busy.elapsed() > FAST_FOR;
             self.is_slow.store(is_slow, Ordering::SeqCst);
-            thread::park_timeout(if is_slow { IDLE_TICK } else { TICK });
+            // A component that became busy before the store has not woken this thread.
+            let is_idle = is_slow && self.busy_count.load(Ordering::SeqCst) == 0;
+            thread::park_timeout(if is_idle { IDLE_TICK } else { TICK });
         }
     }
 }
@@ -132,10 +134,16 @@ fn pool() -> InstanceAllocationStrategy {
     InstanceAllocationStrategy::Pooling(pool)
 }
 
+/// Returns the number of processors, which is also the number of threads that components run on.
+pub(crate) fn processors() -> usize {
+    available_parallelism().map_or(1, NonZero::get)
+}
+
 /// Starts the threads that components run on. They check the shared queue on every pass, so that a short request does not
 /// wait behind computing components.
 pub(crate) fn component_threads() -> Result<Runtime> {
     Builder::new_multi_thread()
+        .worker_threads(processors())
         .global_queue_interval(1)
         .thread_name("component")
         .enable_all()

@@ -9,6 +9,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 use crate::engine::{Engine, MEMORY_SIZE_MAX};
+use crate::serve::has_had_its_turn;
 use crate::storage::{self, Database, Limits};
 
 /// What the manifest grants a component.
@@ -48,7 +49,12 @@ impl InstanceState {
         store.set_epoch_deadline(1);
         // wasmtime's own yield is rescheduled at once, so that sockets are polled too rarely; tokio's puts the component
         // behind all other ready tasks.
-        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))));
+        store.epoch_deadline_callback(|_| {
+            Ok(match has_had_its_turn() {
+                true => UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())),
+                false => UpdateDeadline::Continue(1),
+            })
+        });
         store
     }
 }

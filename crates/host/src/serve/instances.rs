@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 use http_body_util::{BodyExt as _, Limited};
 use log::Level;
+use wasmtime::Store;
 use wasmtime::component::Accessor;
-use wasmtime::{Store, ToWasmtimeResult as _};
 use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi_http::p3::Request as GuestRequest;
 use wasmtime_wasi_http::p3::bindings::{Service, ServicePre};
@@ -101,20 +101,26 @@ impl Instances {
 }
 
 /// Passes `request` to the component and collects its response. The client cannot keep the instance waiting.
+///
+/// # Errors
+/// Outer: the instance has failed. Inner: the component answered with an error, or with more than [`RESPONSE_SIZE_MAX`].
 pub(super) async fn answer(
     accessor: &Accessor<InstanceState>,
     service: &Service,
     request: http::Request<WasiBody>,
-) -> wasmtime::Result<Response> {
+) -> wasmtime::Result<Result<Response>> {
     let (request, sent) = accessor.with(|mut store| {
         let (request, sent) = GuestRequest::from_http(store.get().http().hooks, request);
         (request, Box::into_pin(Box::new(sent) as Box<dyn Future<Output = _> + Send>))
     });
-    let response = service.handle(accessor, request).await??;
+    let response = match service.handle(accessor, request).await? {
+        Ok(response) => response,
+        Err(code) => return Ok(Err(code.into())),
+    };
     let response = accessor.with(|store| response.into_http(store, sent))?;
     let (head, body) = response.into_parts();
-    let body = Limited::new(body, RESPONSE_SIZE_MAX).collect().await.map_err(|error| anyhow!(error));
-    Ok(Response::from_parts(head, body.to_wasmtime_result()?.to_bytes().into()))
+    let body = Limited::new(body, RESPONSE_SIZE_MAX).collect().await;
+    Ok(body.map(|body| Response::from_parts(head, body.to_bytes().into())).map_err(|error| anyhow!(error)))
 }
 
 /// Drops instances that have been idle for [`IDLE_TIMEOUT`], which returns their memory to the system, until the pool

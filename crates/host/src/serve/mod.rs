@@ -32,6 +32,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -43,6 +44,7 @@ use connections::{Admitted, Connections};
 use framing::InspectedStream;
 pub(crate) use heavy::HeavyRequests;
 use pool::Pool;
+pub(crate) use repoll::has_had_its_turn;
 use request::Origin;
 use request_log::LoggedRequest;
 use response::Response;
@@ -59,6 +61,10 @@ const UNREAD_CHECK: Duration = Duration::from_secs(1);
 const UNREAD_CHECK_STOPPING: Duration = Duration::from_millis(50);
 /// The most of a request that is buffered before a component takes it, head included, in bytes.
 const BUFFER_SIZE_MAX: usize = 64 * 1024;
+/// The size of a connection's send buffer, in bytes. The system would let it grow to megabytes, also for clients that do not
+/// read, and would copy as much at once on the network thread. A client with a round trip of 100 ms still gets a megabyte
+/// per second.
+const SEND_BUFFER_SIZE: usize = 128 * 1024;
 /// How long components may take to end after the last connection.
 const COMPONENTS_TIMEOUT: Duration = Duration::from_secs(1);
 /// The pause after a failed accept, which usually means that no file descriptor is free.
@@ -179,6 +185,8 @@ async fn serve(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     listener.set_nonblocking(true)?;
+    // Accepted connections inherit it.
+    set_socket_send_buffer_size(&listener, SEND_BUFFER_SIZE)?;
     let listener = TcpListener::from_std(listener)?;
     let graceful = GracefulShutdown::new();
     on_event(Event::Listening);

@@ -6,9 +6,7 @@
 //! others, and no client gets all places ([`places`](super::places)).
 
 use std::net::IpAddr;
-use std::num::NonZero;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
@@ -16,11 +14,12 @@ use http::StatusCode;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use wasmtime::ToWasmtimeResult as _;
 use wasmtime::component::Accessor;
 use wasmtime_wasi_http::WasiBody;
 
 use crate::cause;
-use crate::engine::{Busy, Engine};
+use crate::engine::{Busy, Engine, processors};
 use crate::host::LoadedComponent;
 use crate::serve::heavy::HeavyRequests;
 use crate::serve::instances::{self, Instances};
@@ -81,7 +80,7 @@ impl Pool {
         let first = first.map_err(|error| anyhow!("cannot start the component {:?}: {error:#}", instances.name))?;
         instances.give_back(first);
         threads.spawn(instances::end_idle(Arc::downgrade(&instances)));
-        let processors = available_parallelism().map_or(1, NonZero::get);
+        let processors = processors();
         let heavy_max = (HEAVY_PER_PROCESSOR * processors).min(instances_max / 2).max(1);
         Ok(Arc::new(Self {
             shared: Arc::new(SharedInstances::new(instances.clone(), threads.clone(), processors)),
@@ -100,7 +99,7 @@ impl Pool {
     /// place: a client may disconnect as soon as it has sent, for example, a logout.
     pub(crate) async fn answer(&self, request: http::Request<WasiBody>, client: IpAddr) -> Response {
         let is_heavy = self.heavy_requests.contain(request.method(), request.uri().path());
-        let Ok(Some(places)) = timeout(PLACE_TIMEOUT, self.places(is_heavy, client)).await else {
+        let Ok(Some(places)) = timeout(PLACE_TIMEOUT, self.take_places(is_heavy, client)).await else {
             return response::busy();
         };
         let (reply, response) = oneshot::channel();
@@ -119,7 +118,7 @@ impl Pool {
         response::error(status)
     }
 
-    async fn places(&self, is_heavy: bool, client: IpAddr) -> Option<(Place, Option<Place>)> {
+    async fn take_places(&self, is_heavy: bool, client: IpAddr) -> Option<(Place, Option<Place>)> {
         let heavy = if is_heavy { Some(self.heavy_places.take(client).await?) } else { None };
         Some((self.places.take(client).await?, heavy))
     }
@@ -143,7 +142,7 @@ async fn try_answer_alone(
     let mut instance = instances.take().await?;
     let service = &instance.service;
     let answer = async |accessor: &Accessor<_>| -> wasmtime::Result<()> {
-        let response = instances::answer(accessor, service, request).await?;
+        let response = instances::answer(accessor, service, request).await?.to_wasmtime_result()?;
         // An error means that the client has gone.
         let _ = reply.send(response);
         // The component may continue after its response.

@@ -1,12 +1,27 @@
-//! Futures that wake themselves.
+//! How long a task keeps its thread.
 
+use std::cell::Cell;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
+/// How long a component may compute before an epoch interrupts it: longer than most requests need. Without it, a short
+/// request that meets a tick of the clock would wait until all others have had their turn.
+const SLICE: Duration = Duration::from_micros(500);
 /// The maximum number of polls before the thread runs other tasks.
 const POLLS_MAX: usize = 100;
+
+thread_local! {
+    /// When the task that this thread runs got it.
+    static TURN_START: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Returns whether the task that runs on this thread has had it for a [`SLICE`].
+pub(crate) fn has_had_its_turn() -> bool {
+    TURN_START.get().is_none_or(|start| start.elapsed() >= SLICE)
+}
 
 /// Runs a future, and polls it again at once when it wakes itself.
 ///
@@ -33,6 +48,7 @@ const WOKEN: u8 = 2;
 
 impl Wakeups {
     fn poll<F: Future>(&self, waker: &Waker, mut future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
+        TURN_START.set(Some(Instant::now()));
         self.task.lock().unwrap_or_else(PoisonError::into_inner).replace(context.waker().clone());
         for _ in 0..POLLS_MAX {
             self.state.swap(POLLED, Ordering::AcqRel);

@@ -51,9 +51,18 @@ struct RunningInstance {
 struct InFlight {
     /// Names the request in the log.
     line: String,
-    is_abandoned: bool,
-    /// Abandoned requests hold it as well, because they still use the processor.
+    stage: Stage,
+    /// Held as long as the request may use the processor.
     _places: (Place, Option<Place>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Working,
+    /// Nobody waits for the response.
+    Abandoned,
+    /// The last request of its instance, which may continue after the response.
+    Answered,
 }
 
 /// A request for an instance.
@@ -94,6 +103,7 @@ impl SharedInstances {
 
     /// Runs an instance until it has no more requests. Keeps it if it can be reused.
     async fn run(self: Arc<Self>, id: u64, requests: UnboundedReceiver<SharedRequest>, stop: Arc<Notify>, _busy: Busy) {
+        let _guard = RunningGuard { shared: &self, id };
         let result = tokio::select! {
             result = self.try_run(id, requests) => result,
             () = stop.notified() => Ok(None),
@@ -101,7 +111,7 @@ impl SharedInstances {
         let Some(ended) = self.running().instances.remove(&id) else { return };
         match result {
             Ok(Some(mut instance)) => {
-                instance.request_count += ended.request_count;
+                instance.request_count = ended.request_count;
                 self.instances.give_back(instance);
             }
             Ok(None) => {}
@@ -120,6 +130,9 @@ impl SharedInstances {
         mut requests: UnboundedReceiver<SharedRequest>,
     ) -> wasmtime::Result<Option<Instance>> {
         let mut instance = self.instances.take().await?;
+        if let Some(running) = self.running().instances.get_mut(&id) {
+            running.request_count += instance.request_count;
+        }
         let service = &instance.service;
         let answer = async |accessor: &Accessor<_>| -> wasmtime::Result<bool> {
             while let Some(request) = requests.recv().await {
@@ -136,18 +149,14 @@ impl SharedInstances {
     /// Records that a request has been answered.
     fn end(&self, instance_id: u64, id: u64) {
         if let Some(instance) = self.running().instances.get_mut(&instance_id) {
-            instance.in_flight.remove(&id);
-            instance.end_without_requests();
+            instance.set_stage(id, Stage::Answered);
         }
     }
 
     /// Records that nobody waits for the response to a request.
     fn abandon(&self, instance_id: u64, id: u64) {
-        let mut running = self.running();
-        let Some(instance) = running.instances.get_mut(&instance_id) else { return };
-        if let Some(request) = instance.in_flight.get_mut(&id) {
-            request.is_abandoned = true;
-            instance.end_without_requests();
+        if let Some(instance) = self.running().instances.get_mut(&instance_id) {
+            instance.set_stage(id, Stage::Abandoned);
         }
     }
 
@@ -165,27 +174,48 @@ impl RunningInstance {
     fn is_open(&self) -> bool {
         self.requests.is_some()
             && self.request_count < REUSE_MAX
-            && !self.in_flight.values().any(|request| request.is_abandoned)
+            && self.in_flight.values().all(|request| request.stage == Stage::Working)
     }
 
     fn add(&mut self, id: u64, job: Job) {
         let Job { request, reply, places } = job;
         self.request_count += 1;
-        self.in_flight.insert(id, InFlight { line: pool::line(&request), is_abandoned: false, _places: places });
+        self.in_flight.insert(id, InFlight { line: pool::line(&request), stage: Stage::Working, _places: places });
         if let Some(requests) = &self.requests {
             // An error means that the instance has just failed: the request fails with the others.
             let _ = requests.send(SharedRequest { id, request, reply });
         }
     }
 
-    /// Ends the instance if all requests have been answered, and drops it if the rest has been abandoned.
-    fn end_without_requests(&mut self) {
-        if self.in_flight.values().all(|request| request.is_abandoned) {
-            self.requests = None;
+    /// Records that a request has been answered or abandoned. If no other is worked on, lets the instance end, and drops it
+    /// if any has been abandoned.
+    fn set_stage(&mut self, id: u64, stage: Stage) {
+        let Some(request) = self.in_flight.get_mut(&id).filter(|request| request.stage == Stage::Working) else {
+            return;
+        };
+        request.stage = stage;
+        if self.in_flight.values().any(|request| request.stage == Stage::Working) {
+            if stage == Stage::Answered {
+                self.in_flight.remove(&id);
+            }
+            return;
         }
-        if self.requests.is_none() && !self.in_flight.is_empty() {
+        self.requests = None;
+        if self.in_flight.values().any(|request| request.stage == Stage::Abandoned) {
             self.stop.notify_one();
         }
+    }
+}
+
+/// Removes an instance from those that run, also when running it panics, so that its requests give back their places.
+struct RunningGuard<'a> {
+    shared: &'a SharedInstances,
+    id: u64,
+}
+
+impl Drop for RunningGuard<'_> {
+    fn drop(&mut self) {
+        self.shared.running().instances.remove(&self.id);
     }
 }
 
@@ -213,9 +243,16 @@ struct Answer {
 impl AccessorTask<InstanceState> for Answer {
     async fn run(self, accessor: &Accessor<InstanceState>) -> wasmtime::Result<()> {
         let SharedRequest { id, request, reply } = self.request;
+        let line = pool::line(&request);
         let response = instances::answer(accessor, &self.service, request).await?;
+        // First, since a request whose reply arrives is dropped, and must not count as abandoned.
         self.shared.end(self.instance_id, id);
-        let _ = reply.send(response);
+        match response {
+            // An error means that the client has gone.
+            Ok(response) => drop(reply.send(response)),
+            // Fails this request, and not those beside it.
+            Err(error) => log::error!(component = &*self.shared.instances.name; "{line}: {error:#}"),
+        }
         Ok(())
     }
 }

@@ -119,7 +119,7 @@ async fn run_blocking<T: Send + 'static>(
     let work = move || {
         state.set_busy_timeout(deadline)?;
         let result = work(&mut state);
-        state.set_busy_timeout(Instant::now())?;
+        state.sqlite()?.busy_timeout(Duration::ZERO)?;
         Ok((state, result))
     };
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(failure("the statement was abandoned")))
