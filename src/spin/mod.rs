@@ -4,23 +4,24 @@
 
 mod counters;
 mod database;
+mod response;
 
 use std::io::{Write, stderr, stdout};
 use std::sync::OnceLock;
 
-use bytes::Bytes;
 use lanterne_core::config::{Config, VARIABLES};
 use lanterne_core::throttle::CounterStore;
 use lanterne_database::{self as db, BoxFuture, Connection, Timestamp};
-use spin_sdk::http::{FullBody, Request};
+use spin_sdk::http::Request;
 use spin_sdk::variables;
+use spin_sdk::wasip3::http::types::{ErrorCode, Response};
 
 use crate::app::{App, Host};
 use crate::pipeline;
 
 #[spin_sdk::http_service]
-async fn serve(request: Request) -> http::Response<FullBody<Bytes>> {
-    pipeline::serve(&Spin, request).await.map(FullBody::new)
+async fn serve(request: Request) -> Result<Response, ErrorCode> {
+    response::pass(pipeline::serve(&Spin, request).await).await
 }
 
 /// Spin, or another host of the same interfaces.
