@@ -12,8 +12,9 @@ use zip::ZipArchive;
 const SWAGGER_UI: [(&str, &str); 2] =
     [("swagger-ui-bundle.js", "text/javascript; charset=utf-8"), ("swagger-ui.css", "text/css; charset=utf-8")];
 /// The files in `src/docs/assets`, with content types.
-const OWN: [(&str, &str); 4] = [
+const OWN: [(&str, &str); 5] = [
     ("docs.js", "text/javascript; charset=utf-8"),
+    ("page.css", "text/css; charset=utf-8"),
     ("docs.css", "text/css; charset=utf-8"),
     ("reference.css", "text/css; charset=utf-8"),
     ("lantern.svg", "image/svg+xml"),

@@ -1,11 +1,13 @@
-// Tests the documentation pages in a browser: register, log in, authorize, read the reference.
+// Tests the documentation pages in a browser: register, log in, authorize, read the reference; that axe-core finds nothing
+// inaccessible, and that the pages fit on a phone.
 //
 //   node docs.mjs http://127.0.0.1:8000 [DIRECTORY]
 //
 // The server must be running. Writes screenshots to DIRECTORY, if given. Uses the browser at $CHROMIUM, by default
 // /usr/bin/chromium. Fails on any request to another host and on any error on the browser's console.
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
@@ -13,6 +15,10 @@ const [base, directory] = process.argv.slice(2);
 assert(base, "usage: node docs.mjs BASE_URL [DIRECTORY]");
 const origin = new URL(base).origin;
 if (directory) mkdirSync(directory, { recursive: true });
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const desktop = { width: 1440, height: 900 };
+const phone = { width: 390, height: 844 };
 
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
@@ -32,7 +38,7 @@ let countConsoleErrors = true;
 
 // Opens a page that can only send requests to the server. Its errors are added to `faults`.
 async function open(path, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, reducedMotion: "reduce", ...options });
+  const context = await browser.newContext({ viewport: desktop, reducedMotion: "reduce", ...options });
   context.setDefaultTimeout(15_000);
   await context.route("**/*", (route) => {
     const url = new URL(route.request().url());
@@ -69,6 +75,11 @@ async function tryOut(page, tag, id, body, parameters = {}) {
   ]);
   const shown = block.locator(".live-responses-table tbody .response-col_status");
   await shown.first().waitFor();
+  const isInSight = () => {
+    const { top, bottom } = document.querySelector(".live-responses-table").getBoundingClientRect();
+    return top >= 0 && Math.min(bottom, top + 100) <= innerHeight;
+  };
+  await page.waitForFunction(isInSight);
   assert.equal((await shown.first().innerText()).trim().split(/\s/)[0], String(response.status()));
   return { status: response.status(), json: response.status() === 204 ? null : await response.json() };
 }
@@ -77,21 +88,28 @@ async function registerLogInAuthorize() {
   const page = await open("/docs");
   await page.locator("#operations-authentication-register").waitFor();
   assert.match(await page.title(), /Lanterne Rouge API/);
-  await shot(page, "docs");
+  await allScreens(page, "docs");
+  await goToTop(page, "docs");
 
   const account = { email: `newcomer-${Date.now()}@example.com`, password: "a lantern at the end" };
   await page.locator(".steps a", { hasText: "/auth/register" }).click();
   await page.locator("#operations-authentication-register .opblock-body").waitFor();
   const registered = await tryOut(page, "authentication", "register", account);
   assert.deepEqual([registered.status, registered.json.email], [201, account.email]);
-  await page.locator("#operations-authentication-register").scrollIntoViewIfNeeded();
-  await shot(page, "docs-register", true);
+  await allScreens(page, "docs-register");
+  // The form of a phone is longer than its screen.
+  await page.setViewportSize(phone);
+  countConsoleErrors = false;
+  assert.equal((await tryOut(page, "authentication", "register", account)).status, 400);
+  countConsoleErrors = true;
+  await shot(page, "docs-phone-result");
+  await page.setViewportSize(desktop);
 
   const { access_token: token } = await post("/auth/login", account);
   await page.locator(".auth-wrapper .authorize").click();
   const dialog = page.locator(".dialog-ux");
   await dialog.locator("input").fill(token);
-  await shot(page, "docs-authorize");
+  await allScreens(page, "docs-authorize");
   await dialog.locator("button[type=submit]").click();
   await dialog.getByText("Authorized").waitFor();
   await dialog.getByRole("button", { name: "Close" }).first().click();
@@ -99,7 +117,6 @@ async function registerLogInAuthorize() {
   await page.locator('#operations-me-show_me [aria-label="authorization button locked"]').waitFor();
   const me = await tryOut(page, "me", "show_me");
   assert.deepEqual([me.status, me.json.email], [200, account.email]);
-  await shot(page, "docs-me", true);
 
   // A parameter is filled in: another session is ended.
   const authorization = `Bearer ${token}`;
@@ -120,7 +137,11 @@ async function registerLogInAuthorize() {
   const locked = await tryOut(page, "me", "show_me");
   assert.deepEqual([locked.status, locked.json.detail], [401, "Invalid or expired access token"]);
   countConsoleErrors = true;
-  await otherScreens(page, "docs");
+  // Parameters, and a schema.
+  await page.locator("#operations-admin-list_users .opblock-summary-control").click();
+  await page.locator("#operations-admin-list_users .opblock-body").waitFor();
+  await page.locator("section.models .models-control").click();
+  await allScreens(page, "docs-open");
 }
 
 async function post(path, body, headers = { "content-type": "application/json" }) {
@@ -138,21 +159,51 @@ async function readTheReference() {
     sections.map((section) => [section.id, section.querySelector("h3").innerText, section.querySelector("pre.request").innerText.slice(0, 9)]),
   );
   assert.deepEqual(shown.sort(), operations.map(({ operationId, summary }) => [operationId, summary, "curl http"]).sort());
-  await shot(page, "redoc");
   await page.locator("nav.contents a", { hasText: "Log in" }).click();
   await shot(page, "redoc-login");
-  await otherScreens(page, "redoc");
+
+  // The checks are a script; the page has none.
+  const scripted = await open("/redoc");
+  await allScreens(scripted, "redoc");
+  await goToTop(scripted, "redoc");
+  await scripted.evaluate(() => document.querySelectorAll("details").forEach((details) => (details.open = true)));
+  await allScreens(scripted, "redoc-open");
 }
 
-// Looks at the page in the dark and on a phone, where nothing may be wider than the screen.
-async function otherScreens(page, name) {
-  await page.emulateMedia({ colorScheme: "dark" });
-  await shot(page, `${name}-dark`);
+// Looks at the page on a wide screen and on a phone, in the light and in the dark. Nothing may be wider than the screen, and
+// axe-core must find nothing.
+async function allScreens(page, name) {
+  await page.evaluate(axe);
+  for (const [width, viewport] of Object.entries({ desktop, phone })) {
+    await page.setViewportSize(viewport);
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme });
+      const screen = `${name}-${width}-${colorScheme}`;
+      await shot(page, screen);
+      const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert(wider <= 0, `${screen} is ${wider} pixels wider than the screen`);
+      const { violations } = await page.evaluate(() => globalThis.axe.run());
+      for (const { id, nodes } of violations) {
+        for (const node of nodes) faults.push(`${screen}: ${id}: ${node.html.slice(0, 200)}\n${node.failureSummary}`);
+      }
+    }
+  }
+  await page.setViewportSize(desktop);
   await page.emulateMedia({ colorScheme: "light" });
-  await page.setViewportSize({ width: 390, height: 844 });
-  const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-  assert(wider <= 0, `${name} is ${wider} pixels wider than a phone's screen`);
-  await shot(page, `${name}-phone`);
+}
+
+// The link to the top is shown below the first screen of a phone, and leads there.
+async function goToTop(page, name) {
+  await page.setViewportSize(phone);
+  const link = page.getByRole("link", { name: "Top" });
+  const isInSight = () => link.evaluate((link) => link.getBoundingClientRect().bottom <= innerHeight);
+  assert(!(await isInSight()), `${name}: a link to the top at the top`);
+  await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight / 2));
+  assert(await isInSight(), `${name}: no link to the top`);
+  await shot(page, `${name}-phone-middle`);
+  await link.click();
+  await page.waitForFunction(() => scrollY === 0);
+  await page.setViewportSize(desktop);
 }
 
 try {

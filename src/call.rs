@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::{HeaderMap, Uri, header};
 use lanterne_core::accounts::AppContext;
 use lanterne_core::accounts::access::{self, Caller};
 use lanterne_core::audit::Action;
@@ -24,7 +24,7 @@ pub(crate) struct Call<'a> {
     pub(crate) now: Timestamp,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) params: Params<'a>,
-    pub(crate) query: &'a str,
+    pub(crate) uri: &'a Uri,
     pub(crate) body: Bytes,
     /// Opened by the first call of [`Self::context`].
     pub(crate) db: OnceCell<Box<dyn Connection>>,
@@ -39,7 +39,7 @@ impl Call<'_> {
 
     /// Parses the query.
     pub(crate) fn query<T: Request>(&self) -> Result<T, Error> {
-        input::parse_query(self.query)
+        input::parse_query(self.uri.query().unwrap_or_default())
     }
 
     /// Parses the path parameter `{id}`.

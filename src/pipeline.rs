@@ -90,7 +90,7 @@ async fn respond(
         now: host.now(),
         headers: &parts.headers,
         params,
-        query: parts.uri.query().unwrap_or_default(),
+        uri: &parts.uri,
         body,
         db: OnceCell::new(),
     };

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::support::TestApp;
 
 #[test]
-#[cfg_attr(not(has_browser), ignore = "needs Node, Chromium and playwright-core (npm ci --prefix e2e)")]
+#[cfg_attr(not(has_browser), ignore = "needs Node, Chromium and the packages of e2e/ (npm ci --prefix e2e)")]
 fn the_documentation_works_in_a_browser() {
     let e2e = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e");
     let app = TestApp::start();

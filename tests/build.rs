@@ -1,6 +1,6 @@
 //! Detects which tests this machine can run. The others are reported as ignored, with the reason.
 //!
-//! `has_browser`: Node, Chromium and playwright-core are installed, as `e2e/` needs them.
+//! `has_browser`: Node, Chromium, and the packages that `e2e/` needs are installed.
 //! `spin_host`: the tests run against Spin (`LANTERNE_TEST_HOST=spin`), not against `lanterne`.
 
 use std::env;
@@ -14,11 +14,11 @@ fn main() {
     println!("cargo::rerun-if-env-changed=LANTERNE_TEST_HOST");
 
     let chromium = env::var_os("CHROMIUM").map_or_else(|| "/usr/bin/chromium".into(), PathBuf::from);
-    let playwright = Path::new("../e2e/node_modules/playwright-core");
+    let packages = ["playwright-core", "axe-core"].map(|name| Path::new("../e2e/node_modules").join(name));
     watch(&chromium);
-    watch(playwright);
+    packages.iter().for_each(|package| watch(package));
     let has_node = Command::new("node").arg("--version").output().is_ok_and(|output| output.status.success());
-    if has_node && chromium.exists() && playwright.exists() {
+    if has_node && chromium.exists() && packages.iter().all(|package| package.exists()) {
         println!("cargo::rustc-cfg=has_browser");
     }
     if env::var_os("LANTERNE_TEST_HOST").is_some_and(|host| host == "spin") {

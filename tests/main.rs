@@ -18,6 +18,7 @@ mod limits;
 mod load;
 mod log;
 mod races;
+mod refusals;
 mod restart;
 mod stop;
 mod throttle;

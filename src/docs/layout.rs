@@ -6,14 +6,15 @@ use super::assets;
 use super::openapi::TITLE;
 use crate::routes;
 
-/// The head of both pages.
-pub(super) fn head(what: &str) -> Markup {
+/// The head of both pages, with style sheets in this order.
+pub(super) fn head(what: &str, styles: &[&str]) -> Markup {
     html! {
         meta charset="utf-8";
         meta name="viewport" content="width=device-width, initial-scale=1";
         meta name="color-scheme" content="light dark";
         title { (TITLE) " · " (what) }
         link rel="icon" type="image/svg+xml" href=(assets::path("lantern.svg"));
+        @for style in styles { link rel="stylesheet" href=(assets::path(style)); }
     }
 }
 
@@ -21,7 +22,7 @@ pub(super) fn head(what: &str) -> Markup {
 pub(super) fn header(current: &str) -> Markup {
     let pages = [(routes::DOCS, "Try it out"), (routes::REDOC, "Reference"), (routes::OPENAPI, "openapi.json")];
     html! {
-        header.bar {
+        header.bar #top {
             a.brand href=(routes::DOCS) { img src=(assets::path("lantern.svg")) alt="" width="28" height="28"; (TITLE) }
             nav aria-label="Pages" {
                 @for (path, name) in pages {
@@ -29,5 +30,12 @@ pub(super) fn header(current: &str) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// The way back to the top, which is shown once the first screen is out of sight.
+pub(super) fn to_top() -> Markup {
+    html! {
+        nav.to-top aria-label="Back to top" { a href="#top" { span aria-hidden="true" { "↑" } " Top" } }
     }
 }

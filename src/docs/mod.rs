@@ -2,6 +2,7 @@
 //!
 //! The component contains all files: no page loads anything from another host, which its Content-Security-Policy enforces.
 
+mod address;
 mod assets;
 mod caching;
 mod layout;
@@ -49,7 +50,8 @@ pub(crate) async fn swagger_ui(call: &Call<'_>) -> Result<Reply, Error> {
 
 /// `GET /redoc`
 pub(crate) async fn reference(call: &Call<'_>) -> Result<Reply, Error> {
-    Ok(call.app.pages.reference(&call.app.config).reply(call.headers))
+    let page = call.app.pages.reference(&call.app.config);
+    Ok(page.with_address(&address::requested(call)).reply(call.headers))
 }
 
 /// `GET /docs/assets/{version}/{name}`
@@ -103,6 +105,12 @@ impl Page {
     fn new(content_type: &'static str, policy: Option<&'static str>, text: String) -> Self {
         let digest = URL_SAFE_NO_PAD.encode(&Sha256::digest(&text)[..9]);
         Self { content_type, policy, etag: format!("\"{digest}\""), body: text.into() }
+    }
+
+    /// Returns the page with the address of the server in its examples.
+    fn with_address(&self, address: &str) -> Self {
+        let text = String::from_utf8_lossy(&self.body).replace(address::PLACEHOLDER, address);
+        Self::new(self.content_type, self.policy, text)
     }
 
     /// Returns the page, or 304 if the client has it.

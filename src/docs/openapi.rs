@@ -3,6 +3,7 @@
 use lanterne_core::config::Config;
 use utoipa::openapi::path::{HttpMethod, PathItem, PathsBuilder};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::server::ServerBuilder;
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder};
 
@@ -71,7 +72,15 @@ pub(super) fn document(config: &Config) -> OpenApi {
         .version(VERSION)
         .description(Some(about(config)))
         .license(Some(License::builder().name("MIT").identifier(Some("MIT")).build()));
-    OpenApiBuilder::new().info(info).tags(Some(tags)).paths(paths.build()).components(Some(components.build())).build()
+    // Relative to the document, so that it is right behind any proxy.
+    let server = ServerBuilder::new().url("/").description(Some("The server of this document.")).build();
+    OpenApiBuilder::new()
+        .info(info)
+        .servers(Some([server]))
+        .tags(Some(tags))
+        .paths(paths.build())
+        .components(Some(components.build()))
+        .build()
 }
 
 /// The introduction: paragraphs with `code`, the Markdown that the reference understands.

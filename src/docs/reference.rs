@@ -3,13 +3,10 @@
 use maud::{DOCTYPE, Markup, html};
 use serde_json::Value;
 
-use super::assets;
-use super::layout::{head, header};
+use super::address::PLACEHOLDER;
+use super::layout::{head, header, to_top};
 use super::schema::{list, members, pretty, resolve, rules, sample, text, type_name};
 use crate::routes;
-
-/// The server in the examples: the default address of `lanterne up`.
-const SERVER: &str = "http://127.0.0.1:8000";
 
 /// More reasons for one status are collapsed.
 const REASONS_SHOWN_MAX: usize = 3;
@@ -32,7 +29,7 @@ pub(super) fn page(document: &Value) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
-            head { (head("Reference")) link rel="stylesheet" href=(assets::path("reference.css")); }
+            head { (head("Reference", &["page.css", "reference.css"])) }
             body {
                 (header(routes::REDOC))
                 div.columns {
@@ -56,6 +53,7 @@ pub(super) fn page(document: &Value) -> Markup {
                         }
                     }
                 }
+                (to_top())
             }
         }
     }
@@ -67,7 +65,7 @@ fn introduction(document: &Value) -> Markup {
         section.introduction id="introduction" {
             h1 { (text(&info["title"])) " " span.version { (text(&info["version"])) } }
             (paragraphs(text(&info["description"])))
-            p { "The examples use a server at " code { (SERVER) } ". Send requests from the browser in "
+            p { "The examples use this server, " code { (PLACEHOLDER) } ". Send requests from the browser in "
                 a href=(routes::DOCS) { "Swagger UI" } ", or generate a client from "
                 a href=(routes::OPENAPI) { "the OpenAPI document" } "." }
         }
@@ -129,7 +127,7 @@ fn curl(document: &Value, operation: &Entry<'_>, body: &Value) -> String {
     let path = list(&operation.value["parameters"]).fold(operation.path.to_owned(), |path, parameter| {
         path.replace(&format!("{{{}}}", text(&parameter["name"])), &sample(document, &parameter["schema"]).to_string())
     });
-    let mut line = format!("curl {SERVER}{path}");
+    let mut line = format!("curl {PLACEHOLDER}{path}");
     if operation.method != "get" && (operation.method != "post" || body.is_null()) {
         line.push_str(&format!(" \\\n  -X {}", operation.method.to_uppercase()));
     }

@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets;
-use super::layout::{head, header};
+use super::layout::{head, header, to_top};
 use crate::routes;
 
 /// Renders the page, without inline scripts, which its policy forbids.
@@ -12,9 +12,7 @@ pub(super) fn page() -> Markup {
         (DOCTYPE)
         html lang="en" {
             head {
-                (head("Try it out"))
-                link rel="stylesheet" href=(assets::path("swagger-ui.css"));
-                link rel="stylesheet" href=(assets::path("docs.css"));
+                (head("Try it out", &["swagger-ui.css", "page.css", "docs.css"]))
                 script src=(assets::path("swagger-ui-bundle.js")) defer {}
                 script src=(assets::path("docs.js")) defer {}
             }
@@ -23,6 +21,7 @@ pub(super) fn page() -> Markup {
                 (first_steps())
                 noscript { p.notice { "This page needs JavaScript. " a href=(routes::REDOC) { "The reference" } " does not." } }
                 main id="swagger-ui" data-document=(routes::OPENAPI) { p.notice { "Loading …" } }
+                (to_top())
             }
         }
     }

@@ -64,7 +64,7 @@ fn pages_accept_only_get_and_head() {
 fn assets_are_cached_forever() {
     let app = TestApp::start();
     let assets = all_assets(&app);
-    assert_eq!(assets.len(), 6, "{assets:?}");
+    assert_eq!(assets.len(), 7, "{assets:?}");
     for path in &assets {
         let plain = app.get(path).send().expect_status(200);
         assert_eq!(plain.header("cache-control"), Some("public, max-age=31536000, immutable"), "{path}");
@@ -121,14 +121,14 @@ fn pages_load_nothing_from_other_hosts() {
                 "{path}"
             );
         }
-        assert!(!html.replace("http://127.0.0.1:8000", "").contains("http"), "{path}");
+        assert!(!html.replace("http://127.0.0.1", "").contains("http"), "{path}");
     }
     for path in all_assets(&app) {
         let text = app.get(&path).send().text();
         if path.ends_with(".css") {
             assert!(!text.contains("@import") && !text.contains("url(http") && !text.contains("url(//"), "{path}");
         }
-        if path.ends_with("/docs.js") || path.ends_with("/docs.css") || path.ends_with("/reference.css") {
+        if ["docs.js", "page.css", "docs.css", "reference.css"].iter().any(|name| path.ends_with(&format!("/{name}"))) {
             assert!(!text.contains("://"), "{path}");
         }
     }
@@ -145,15 +145,54 @@ fn the_reference_shows_routes_fields_and_errors() {
         "Email already registered",
         "Account is inactive",
         "Needs an access token of an administrator.",
-        "curl http://127.0.0.1:8000/admin/users/1/sessions \\\n  -X DELETE \\\n  -H &quot;Authorization: Bearer $ACCESS_TOKEN&quot;",
+        "curl http://127.0.0.1/admin/users/1/sessions \\\n  -X DELETE \\\n  -H &quot;Authorization: Bearer $ACCESS_TOKEN&quot;",
         // The members of list items.
         "Stays the same through all refreshes.",
         "The account that acted,",
-        "curl http://127.0.0.1:8000/auth/login",
+        "curl http://127.0.0.1/auth/login",
         "&quot;email&quot;: &quot;user@example.com&quot;",
     ] {
         assert!(html.contains(text), "{text}");
     }
+}
+
+#[test]
+fn examples_have_the_requested_address() {
+    let proxied = TestApp::with(&[("client_ip_header", "x-forwarded-for")]);
+    let direct = TestApp::start();
+    for (app, uri, headers, address) in [
+        (&direct, "http://api.example.org:8080/redoc", None, "http://api.example.org:8080"),
+        (&direct, "https://api.example.org/redoc", None, "https://api.example.org"),
+        (&direct, "http://[2001:db8::1]/redoc", None, "http://[2001:db8::1]"),
+        (&direct, "/redoc", Some(("host", "api.example.org")), "http://api.example.org"),
+        // What nobody can copy to a shell, or what is missing, is not shown.
+        (&direct, "/redoc", Some(("host", "a;reboot;.example.org")), "http://127.0.0.1:8000"),
+        (&direct, "/redoc", Some(("host", "a'b<i>")), "http://127.0.0.1:8000"),
+        (&direct, "http://user@api.example.org/redoc", None, "http://127.0.0.1:8000"),
+        (&direct, "/redoc", None, "http://127.0.0.1:8000"),
+        // Only a proxy can tell the scheme.
+        (&direct, "http://a.example/redoc", Some(("x-forwarded-proto", "https")), "http://a.example"),
+        (&proxied, "http://a.example/redoc", Some(("x-forwarded-proto", "https")), "https://a.example"),
+        (&proxied, "http://a.example/redoc", Some(("x-forwarded-proto", "http, HTTPS")), "https://a.example"),
+        (&proxied, "http://a.example/redoc", Some(("x-forwarded-proto", "javascript")), "http://a.example"),
+        (&proxied, "http://a.example/redoc", None, "http://a.example"),
+    ] {
+        let request = app.request_uri("GET", uri);
+        let request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+        let html = request.send().expect_status(200).text();
+        let found = html.matches("curl http").count();
+        assert_eq!(html.matches(&format!("curl {address}/")).count(), found, "{uri} {headers:?}");
+        assert!(found > 20 && html.contains(&format!("<code>{address}</code>")), "{uri} {headers:?}");
+    }
+    let etag = |uri: &str| direct.request_uri("GET", uri).send().header("etag").expect("a version").to_owned();
+    assert_ne!(etag("http://a.example/redoc"), etag("http://b.example/redoc"));
+}
+
+#[test]
+fn the_server_of_the_document_is_its_own() {
+    let document = TestApp::start().get("/openapi.json").send().json();
+    assert_eq!(document["servers"].as_array().map(Vec::len), Some(1));
+    assert_eq!(document["servers"][0]["url"], "/");
 }
 
 #[test]

@@ -37,6 +37,9 @@ pub struct HostConfig {
     pub inherit_output: bool,
     /// The header in which a trusted proxy names the client, for the log.
     pub client_ip_header: Option<String>,
+    /// The origins whose scripts may read the responses that a server makes without a component, such as
+    /// `https://app.example.org`. Components decide on their own.
+    pub cors_origins: Vec<String>,
 }
 
 /// A component that is ready to be instantiated.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use lanterne_core::config::Config;
 use lanterne_host::{App, Host, HostConfig, StateDir};
 
 use crate::building;
@@ -42,14 +43,14 @@ impl Project {
         building::build(&self.app, false, self.console)
     }
 
-    /// Creates the host, and with it the state directory. Of a server, `client_ip_header` is the header with the client's
-    /// address.
-    pub(crate) fn into_host(self, client_ip_header: Option<String>) -> Result<Host> {
+    /// Creates the host, and with it the state directory. A server also follows `config`, that of the API.
+    pub(crate) fn into_host(self, config: Option<&Config>) -> Result<Host> {
         let config = HostConfig {
             variables: self.variables.values(&self.app),
             state_dir: self.state_dir,
             inherit_output: self.console.shows_components(),
-            client_ip_header,
+            client_ip_header: config.and_then(|config| config.client_ip_header.clone()),
+            cors_origins: config.map(|config| config.cors_origins.clone()).unwrap_or_default(),
         };
         Host::new(self.app, config)
     }

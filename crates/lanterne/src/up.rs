@@ -47,7 +47,7 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
             database.display()
         );
     }
-    let host = project.into_host(config.as_ref().and_then(|config| config.client_ip_header.clone()))?;
+    let host = project.into_host(config.as_ref())?;
     let migrate = (!up.no_migrate && host.app().command("migrate").is_ok()).then_some(("migrate", "upgrade head"));
     let seed = up.seed.then_some(("seed", ""));
     if migrate.or(seed).is_some() && database_file::is_locked(&database) {

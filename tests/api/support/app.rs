@@ -58,8 +58,12 @@ impl TestApp {
 
     /// `METHOD path`
     pub(crate) fn request(&self, method: &str, path: &str) -> Request<'_> {
-        let builder = http::Request::builder().method(method).uri(format!("http://127.0.0.1{path}"));
-        Request { app: self, builder, body: Vec::new() }
+        self.request_uri(method, &format!("http://127.0.0.1{path}"))
+    }
+
+    /// `METHOD uri`
+    pub(crate) fn request_uri(&self, method: &str, uri: &str) -> Request<'_> {
+        Request { app: self, builder: http::Request::builder().method(method).uri(uri), body: Vec::new() }
     }
 
     /// The database.

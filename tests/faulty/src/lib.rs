@@ -1,6 +1,8 @@
 //! A component for testing the host: it traps, exceeds limits, attempts what it is not granted, and uses interfaces that
 //! the API does not use.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use spin_sdk::experimental::wasi::keyvalue::{atomics, store};
 use spin_sdk::http::{FullBody, IntoResponse, Request};
@@ -32,6 +34,10 @@ async fn serve(request: Request) -> impl IntoResponse {
         "/compute" => loop {
             std::hint::black_box(());
         },
+        "/wait" => {
+            spin_sdk::time::sleep(Duration::from_secs(3600)).await;
+            "too late".to_owned()
+        }
         "/key-value" => use_store(),
         "/increment" => increment(),
         _ => "fine".to_owned(),

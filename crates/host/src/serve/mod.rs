@@ -6,7 +6,7 @@
 mod activity;
 mod capacity;
 mod connections;
-mod framing;
+mod head;
 mod heavy;
 mod instances;
 mod places;
@@ -15,18 +15,20 @@ mod repoll;
 mod request;
 mod request_log;
 mod response;
+mod router;
 mod routes;
 mod shared;
+mod stream;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use http::header::TRANSFER_ENCODING;
-use http::{Request, StatusCode};
+use http::Request;
+use http::header::{ORIGIN, TRANSFER_ENCODING};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -38,17 +40,16 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::storage::Limits;
 use crate::{Host, schedule};
-use activity::Activity;
 use capacity::{CONNECTIONS_MAX, Capacity};
 use connections::{Admitted, Connections};
-use framing::InspectedStream;
+use head::HEAD_SIZE_MAX;
 pub(crate) use heavy::HeavyRequests;
 use pool::Pool;
 pub(crate) use repoll::has_had_its_turn;
-use request::Origin;
 use request_log::LoggedRequest;
-use response::Response;
-use routes::{Route, Routes};
+use router::{Addresses, Router};
+use routes::Route;
+use stream::{ANNOUNCEMENT, InspectedStream};
 
 /// How long a client may take to send the head of a request, and how long it may keep an idle connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -59,8 +60,6 @@ const UNREAD_TIMEOUT_STOPPING: Duration = Duration::from_secs(1);
 /// How often unread responses are checked.
 const UNREAD_CHECK: Duration = Duration::from_secs(1);
 const UNREAD_CHECK_STOPPING: Duration = Duration::from_millis(50);
-/// The most of a request that is buffered before a component takes it, head included, in bytes.
-const BUFFER_SIZE_MAX: usize = 64 * 1024;
 /// The size of a connection's send buffer, in bytes. The system would let it grow to megabytes, also for clients that do not
 /// read, and would copy as much at once on the network thread. A client with a round trip of 100 ms still gets a megabyte
 /// per second.
@@ -101,20 +100,6 @@ pub enum Event {
     Stopping,
 }
 
-/// The addresses of a request.
-struct Addresses {
-    sender: SocketAddr,
-    /// The sender, or the client that a trusted proxy names.
-    client: IpAddr,
-    server: SocketAddr,
-}
-
-/// The components behind their routes.
-struct Router {
-    routes: Routes<Arc<Pool>>,
-    client_ip_header: Option<String>,
-}
-
 impl Server {
     /// Checks that the limits of this process allow a server, as creating one does. Raises a low soft limit of open
     /// files.
@@ -140,8 +125,8 @@ impl Server {
             }
             routes.push(Route { raw: trigger.route.clone(), target: pools[name].clone() });
         }
-        let client_ip_header = host.config.client_ip_header.clone();
-        Ok(Self { router: Arc::new(Router { routes: Routes::new(routes), client_ip_header }), capacity, host })
+        let router = Router::new(routes, &host.config)?;
+        Ok(Self { router: Arc::new(router), capacity, host })
     }
 
     /// Runs the command component `name` now, and then every `interval` until the server stops. Its output goes to the
@@ -261,22 +246,26 @@ fn serve_connection(
         return;
     };
     let activity = admitted.activity.clone();
-    let stream = InspectedStream::new(stream, activity.clone(), BUFFER_SIZE_MAX);
-    let is_ambiguous = stream.is_ambiguous();
+    let stream = InspectedStream::new(stream, activity.clone(), router.kept_headers.clone());
+    let refusal = stream.refusal();
     let service = service_fn(move |mut request: Request<Incoming>| {
         let (router, connections, activity) = (router.clone(), connections.clone(), activity.clone());
-        let is_ambiguous = is_ambiguous.load(std::sync::atomic::Ordering::Relaxed);
+        let refused = refusal.status();
+        // The stream does not find the end of a chunked body.
         let is_last = request.headers().contains_key(TRANSFER_ENCODING);
-        let logged = LoggedRequest::new(&mut request, client, router.client_ip_header.as_deref());
+        let origin = request.headers().get(ORIGIN).cloned();
+        let logged = LoggedRequest::new(&mut request, client, router.client_ip_header.as_ref());
         async move {
             activity.begin_request();
-            let mut response = match is_ambiguous {
-                true => response::error(StatusCode::BAD_REQUEST),
-                false => {
+            let answered = match refused {
+                Some(status) => Err(status),
+                None => {
                     let addresses = Addresses { sender: client, client: logged.client(), server };
                     router.answer(request, addresses, &activity).await
                 }
             };
+            let refusal = |status| response::refusal(status, origin.as_ref(), &router.cors_origins);
+            let mut response = answered.unwrap_or_else(refusal);
             logged.end(&mut response);
             let size = response.body().size_hint().lower();
             connections.begin_response(&activity, usize::try_from(size).unwrap_or(usize::MAX));
@@ -290,7 +279,7 @@ fn serve_connection(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(BUFFER_SIZE_MAX)
+        .max_buf_size(HEAD_SIZE_MAX + ANNOUNCEMENT.len())
         .serve_connection(TokioIo::new(stream), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
@@ -302,23 +291,4 @@ fn serve_connection(
             () = admitted.activity.is_cut() => {}
         }
     });
-}
-
-impl Router {
-    /// Answers one request. Cancelled when the client closes the connection.
-    async fn answer(&self, request: Request<Incoming>, addresses: Addresses, activity: &Activity) -> Response {
-        let path = request.uri().path().to_owned();
-        let Some((route, tail)) = self.routes.find(&path) else {
-            return response::error(StatusCode::NOT_FOUND);
-        };
-        let (head, body) = request.into_parts();
-        let body = match request::read_body(body).await {
-            Ok(body) => body,
-            Err(refusal) => return refusal,
-        };
-        activity.begin_work();
-        let Addresses { sender, client, server } = addresses;
-        let origin = Origin { client: sender, server, route: &route.raw, prefix: route.prefix(), tail };
-        route.target.answer(request::for_component(head, body, &origin), client).await
-    }
 }

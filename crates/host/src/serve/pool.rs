@@ -26,7 +26,7 @@ use crate::serve::instances::{self, Instances};
 use crate::serve::places::{Place, Places};
 use crate::serve::repoll::repoll;
 use crate::serve::request_log::REQUEST_ID;
-use crate::serve::response::{self, Response};
+use crate::serve::response::Response;
 use crate::serve::shared::SharedInstances;
 
 /// How long a request may wait for an instance.
@@ -93,14 +93,21 @@ impl Pool {
         }))
     }
 
-    /// Answers a request of `client` with an instance. A failure is logged and becomes an error response.
+    /// Answers a request of `client` with an instance.
     ///
     /// Cancelled when the client disconnects. A heavy request is then abandoned. Others are completed once they have a
     /// place: a client may disconnect as soon as it has sent, for example, a logout.
-    pub(crate) async fn answer(&self, request: http::Request<WasiBody>, client: IpAddr) -> Response {
+    ///
+    /// # Errors
+    /// The status for a request that got no place or no response in time, or whose instance failed, which is logged.
+    pub(crate) async fn answer(
+        &self,
+        request: http::Request<WasiBody>,
+        client: IpAddr,
+    ) -> Result<Response, StatusCode> {
         let is_heavy = self.heavy_requests.contain(request.method(), request.uri().path());
         let Ok(Some(places)) = timeout(PLACE_TIMEOUT, self.take_places(is_heavy, client)).await else {
-            return response::busy();
+            return Err(StatusCode::SERVICE_UNAVAILABLE);
         };
         let (reply, response) = oneshot::channel();
         let job = Job { request, reply, places };
@@ -110,12 +117,10 @@ impl Pool {
             self.threads.spawn(answer_alone(self.instances.clone(), job, self.instances.busy()));
             None
         };
-        let status = match timeout(REQUEST_TIMEOUT, response).await {
-            Ok(Ok(response)) => return response,
-            Ok(Err(_)) => StatusCode::INTERNAL_SERVER_ERROR,
-            Err(_) => StatusCode::GATEWAY_TIMEOUT,
-        };
-        response::error(status)
+        match timeout(REQUEST_TIMEOUT, response).await {
+            Ok(response) => response.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR),
+            Err(_) => Err(StatusCode::GATEWAY_TIMEOUT),
+        }
     }
 
     async fn take_places(&self, is_heavy: bool, client: IpAddr) -> Option<(Place, Option<Place>)> {

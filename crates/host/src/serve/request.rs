@@ -12,8 +12,6 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use wasmtime_wasi_http::WasiBody;
 
-use crate::serve::response::{self, Response};
-
 /// How long a client may take to send a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest body that a component gets, in bytes.
@@ -33,15 +31,15 @@ pub(crate) struct Origin<'a> {
     pub(crate) tail: &'a str,
 }
 
-/// Reads the whole body, or returns the response that refuses it. It is read before an instance is taken, so that slow
-/// clients do not occupy instances.
-pub(crate) async fn read_body(body: Incoming) -> Result<Bytes, Response> {
+/// Reads the whole body. It is read before an instance is taken, so that slow clients do not occupy instances.
+///
+/// # Errors
+/// The status with which it is refused.
+pub(crate) async fn read_body(body: Incoming) -> Result<Bytes, StatusCode> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    let read = tokio::time::timeout(BODY_TIMEOUT, read(body)).await;
-    // The rest of a refused body may still arrive, and must not be parsed as a request.
-    read.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT)).map_err(|status| response::closing(response::error(status)))
+    tokio::time::timeout(BODY_TIMEOUT, read(body)).await.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
 }
 
 async fn read(mut body: Incoming) -> Result<Bytes, StatusCode> {

@@ -31,7 +31,7 @@ impl LoggedRequest {
     /// Starts from the head of a request. Keeps its `X-Request-Id` if that is a plain token, and sets a new one
     /// otherwise, for the component. The client is the sender, or the one that a trusted proxy names in
     /// `client_header`.
-    pub(crate) fn new<B>(request: &mut Request<B>, sender: SocketAddr, client_header: Option<&str>) -> Self {
+    pub(crate) fn new<B>(request: &mut Request<B>, sender: SocketAddr, client_header: Option<&HeaderName>) -> Self {
         let headers = request.headers_mut();
         let given = headers.get(&REQUEST_ID).filter(|id| is_plain(id.as_bytes())).cloned();
         let id = given.unwrap_or_else(|| {
@@ -88,7 +88,7 @@ fn is_plain(id: &[u8]) -> bool {
 }
 
 /// Returns the last address of a list such as `X-Forwarded-For`: the proxy itself has added it.
-fn proxied(headers: &HeaderMap, name: &str) -> Option<IpAddr> {
+fn proxied(headers: &HeaderMap, name: &HeaderName) -> Option<IpAddr> {
     let list = headers.get_all(name).iter().next_back()?;
     list.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
 }
@@ -103,7 +103,7 @@ mod tests {
             request.headers_mut().append(*name, HeaderValue::from_static(value));
         }
         let sender = SocketAddr::from(([127, 0, 0, 1], 1234));
-        let logged = LoggedRequest::new(&mut request, sender, Some("x-forwarded-for"));
+        let logged = LoggedRequest::new(&mut request, sender, Some(&HeaderName::from_static("x-forwarded-for")));
         (logged, request)
     }
 
