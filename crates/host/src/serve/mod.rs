@@ -32,6 +32,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use lanterne_client_address::ClientHeader;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -106,7 +107,7 @@ struct Addresses {
 /// The components behind their routes.
 struct Router {
     routes: Routes<Arc<Pool>>,
-    client_ip_header: Option<String>,
+    client_header: Option<ClientHeader>,
 }
 
 impl Server {
@@ -134,8 +135,8 @@ impl Server {
             }
             routes.push(Route { raw: trigger.route.clone(), target: pools[name].clone() });
         }
-        let client_ip_header = host.config.client_ip_header.clone();
-        Ok(Self { router: Arc::new(Router { routes: Routes::new(routes), client_ip_header }), capacity, host })
+        let client_header = host.config.client_ip_header.as_deref().map(ClientHeader::new).transpose()?;
+        Ok(Self { router: Arc::new(Router { routes: Routes::new(routes), client_header }), capacity, host })
     }
 
     /// Runs the command component `name` now, and then every `interval` until the server stops. Its output goes to the
@@ -259,7 +260,7 @@ fn serve_connection(
         let (router, connections, activity) = (router.clone(), connections.clone(), activity.clone());
         let is_ambiguous = is_ambiguous.load(std::sync::atomic::Ordering::Relaxed);
         let is_last = request.headers().contains_key(TRANSFER_ENCODING);
-        let logged = LoggedRequest::new(&mut request, client, router.client_ip_header.as_deref());
+        let logged = LoggedRequest::new(&mut request, client, router.client_header.as_ref());
         async move {
             activity.begin_request();
             let mut response = match is_ambiguous {
