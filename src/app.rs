@@ -1,5 +1,8 @@
 //! The application, and the services of the host that it runs on.
 
+use std::sync::atomic::AtomicBool;
+
+use lanterne_client_address::ClientHeader;
 use lanterne_core::config::Config;
 use lanterne_core::throttle::CounterStore;
 use lanterne_database::{self as db, BoxFuture, Connection, Timestamp};
@@ -9,9 +12,13 @@ use crate::docs::Pages;
 /// The version of the server.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The configuration, and the documentation pages rendered from it.
+/// The configuration, and what is made from it once.
 pub struct App {
     pub(crate) config: Config,
+    /// The header of a trusted proxy, if there is one.
+    pub(crate) client_header: Option<ClientHeader>,
+    /// Whether the log says that the host passes no addresses.
+    pub(crate) is_unknown_client_reported: AtomicBool,
     pub(crate) pages: Pages,
 }
 
@@ -19,7 +26,9 @@ impl App {
     /// Creates the application with a valid configuration.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self { config, pages: Pages::default() }
+        // The configuration accepts only names of headers.
+        let client_header = config.client_ip_header.as_deref().and_then(|name| ClientHeader::new(name).ok());
+        Self { config, client_header, is_unknown_client_reported: AtomicBool::new(false), pages: Pages::default() }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Cross-origin requests, answered as by Starlette's middleware with credentials and all methods and headers allowed.
+//! Cross-origin requests, answered as by Starlette's middleware with credentials and all methods and headers allowed. Scripts
+//! can also read the headers that they need to react to an error.
 //!
 //! tower-http is not used: its preflight replies differ from the Python server's in status, body, refusals, and in the
 //! credentials header for other origins.
@@ -12,6 +13,8 @@ use crate::reply::{Reply, problem, with_body};
 
 const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 const MAX_AGE_SECS: &str = "600";
+/// The response headers that scripts may read, besides the safelisted ones (Fetch, section 4.6).
+const EXPOSED: &str = "Retry-After, X-Request-Id";
 
 /// Answers a preflight request (Fetch, "CORS-preflight request") in place of a route; `None` if it is not one.
 pub(crate) fn preflight(config: &Config, request: &Parts) -> Option<Reply> {
@@ -48,6 +51,7 @@ pub(crate) fn add_headers(config: &Config, request: &HeaderMap, reply: &mut Repl
         return;
     }
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     // A preflight reply has it already.
     let vary = HeaderValue::from_static("Origin");
     if headers.get_all(header::VARY).iter().all(|value| value != vary) {
@@ -56,5 +60,6 @@ pub(crate) fn add_headers(config: &Config, request: &HeaderMap, reply: &mut Repl
 }
 
 fn is_allowed(config: &Config, origin: &HeaderValue) -> bool {
-    config.cors_origins.iter().any(|allowed| origin == allowed)
+    // Apps may send the host of a scheme of their own in any case.
+    config.cors_origins.iter().any(|allowed| origin.as_bytes().eq_ignore_ascii_case(allowed.as_bytes()))
 }

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::Ordering;
 
 use bytes::{Bytes, BytesMut};
 use futures_lite::StreamExt as _;
@@ -10,7 +11,6 @@ use http::{HeaderMap, HeaderValue, Method, Request, header};
 use http_body::Body;
 use http_body_util::BodyDataStream;
 use lanterne_core::client::{Client, printable};
-use lanterne_core::config::Config;
 
 use crate::app::{App, Host};
 use crate::call::Call;
@@ -85,7 +85,7 @@ async fn respond(
     let call = Call {
         host,
         app,
-        client: client(&app.config, &parts.headers),
+        client: client(host, app, &parts.headers),
         // Read after the body, which may have taken long.
         now: host.now(),
         headers: &parts.headers,
@@ -131,15 +131,20 @@ fn request_id(headers: &HeaderMap) -> String {
     given.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned)
 }
 
-/// Identifies the client by the address of the connection, which the host passes, or by the header of a trusted proxy. Of a
-/// list (`X-Forwarded-For`) the last entry counts, which the proxy itself has added.
-fn client(config: &Config, headers: &HeaderMap) -> Client {
-    let text = |name: &str| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let socket = || text("spin-client-addr")?.parse::<SocketAddr>().ok().map(|address| address.ip());
-    let proxied = || {
-        let list = headers.get_all(config.client_ip_header.as_deref()?).iter().next_back()?;
-        list.to_str().ok()?.rsplit(',').next()?.trim().parse::<IpAddr>().ok()
-    };
-    let address = proxied().or_else(socket).map(|address| address.to_string());
-    Client::new(address.as_deref(), text("user-agent").as_deref())
+/// Identifies the client by the header of a trusted proxy, or else by the address of the connection.
+fn client(host: &dyn Host, app: &App, headers: &HeaderMap) -> Client {
+    let proxied = app.client_header.as_ref().and_then(|header| header.read(headers, |fault| host.log(fault)));
+    let address = proxied.or_else(|| connection_address(headers)).map(|address| address.to_string());
+    if address.is_none() && !app.is_unknown_client_reported.swap(true, Ordering::Relaxed) {
+        host.log("the host passes no address of the connection in spin-client-addr: all clients count as one");
+    }
+    let agent = headers.get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    Client::new(address.as_deref(), agent.as_deref())
+}
+
+/// Returns the address of the connection, which the host passes. Spin adds its header after one that the client sent: the
+/// last one counts.
+fn connection_address(headers: &HeaderMap) -> Option<IpAddr> {
+    let address = headers.get_all("spin-client-addr").iter().next_back()?.to_str().ok()?;
+    Some(address.parse::<SocketAddr>().ok()?.ip().to_canonical())
 }

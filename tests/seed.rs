@@ -85,7 +85,17 @@ fn seed_refuses_the_documented_users_in_production() {
 #[cfg_attr(spin_host, ignore = "Spin reads variables of the environment with its prefix only")]
 fn seed_reads_lanterne_env_without_the_spin_prefix() {
     let project = Project::migrated().environment("LANTERNE_ENV", " Production");
-    project.run("seed", &[]).failed(1, &["seed: LANTERNE_ENV is \"Production\""]);
+    project.run("seed", &[]).failed(1, &["seed: LANTERNE_ENV is \"production\""]);
+}
+
+#[test]
+fn seed_refuses_an_unknown_environment() {
+    let project = Project::migrated().variable("lanterne_env", "produciton");
+    for words in [&[] as &[&str], &["--admin-email=root@example.com"]] {
+        let complaint = ["lanterne_env is \"produciton\"", "production or prod"];
+        project.run("seed", words).failed(Host::under_test().usage_status(), &complaint);
+    }
+    assert_eq!(project.db().value("SELECT count(*) FROM users", []), 0);
 }
 
 #[test]

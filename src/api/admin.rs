@@ -5,7 +5,7 @@ use lanterne_core::accounts::access::Caller;
 use lanterne_core::accounts::administration::{self, AuditPage};
 use lanterne_core::audit::{self, Action, Record};
 use lanterne_core::config::Config;
-use lanterne_core::email::Email;
+use lanterne_core::email::{Email, EmailPart};
 use lanterne_core::error::Error as DomainError;
 use lanterne_core::secret::NewPassword;
 use lanterne_core::users::{self, Changes};
@@ -29,7 +29,7 @@ request! {
         pub(crate) limit: Limit,
         /// The number of accounts to skip, from the lowest id.
         pub(crate) offset: Offset,
-        /// Only accounts whose address contains this text, ignoring the case of ASCII letters. There are no wildcards.
+        /// Only accounts whose address contains this text, in any case and any form of its characters. There are no wildcards.
         pub(crate) q: Option<Search>,
         /// Only active accounts, or only inactive ones.
         pub(crate) is_active: Option<Flag>,
@@ -68,7 +68,7 @@ fn limit_schema() -> Object {
 pub(crate) async fn list_users(call: &Call<'_>, _: &Caller) -> Result<Reply, Error> {
     let UsersQuery { limit: Limit(limit), offset: Offset(offset), q, is_active, is_admin } = call.query()?;
     let filter = users::Filter {
-        email_part: q.map(|search| search.0),
+        email_part: q.map(|search| EmailPart::parse(&search.0)),
         is_active: is_active.map(|flag| flag.0),
         is_admin: is_admin.map(|flag| flag.0),
     };

@@ -1,5 +1,6 @@
 //! `GET /admin/users`: filters, pages and totals.
 
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use serde_json::json;
 
 use crate::admin::Scene;
@@ -50,6 +51,32 @@ fn the_list_is_filtered_with_its_total() {
     for query in ["limit=0", "limit=201", "limit=x", "offset=-1", "is_active=perhaps", "is_admin=2"] {
         let reply = scene.get(&format!("/admin/users?{query}")).expect_status(422);
         assert_eq!(reply.json()["detail"][0]["loc"][0], "query", "{query}");
+    }
+}
+
+#[test]
+fn a_search_finds_addresses_as_they_were_typed() {
+    let scene = Scene::new();
+    for email in ["Jose\u{301}@bücher.example", "JOSE@xn--bcher-kva.example", "xn--bcher-kva@lanterne.example"] {
+        scene.app.register(email);
+    }
+    let (jose, ascii, local) = ("José@bücher.example", "JOSE@bücher.example", "xn--bcher-kva@lanterne.example");
+    for (query, emails) in [
+        ("JOSE\u{301}", vec![jose]),
+        ("josé", vec![jose]),
+        ("jos", vec![jose, ascii]),
+        ("BÜCHER", vec![jose, ascii]),
+        ("BU\u{308}CHER.EX", vec![jose, ascii]),
+        ("@xn--bcher-kva.example", vec![jose, ascii]),
+        ("XN--BCHER-KVA", vec![jose, ascii, local]),
+        ("xn--bcher-kva@", vec![local]),
+        (" José <JOSÉ@Bücher.Example> ", vec![jose]),
+        ("ＬＡＮＴＥＲＮＥ.example", vec![local]),
+        ("Ü%", vec![]),
+        ("Ü*", vec![]),
+    ] {
+        let query = format!("q={}", percent_encode(query.as_bytes(), NON_ALPHANUMERIC));
+        assert_eq!(found(&scene, &query), (emails.iter().map(ToString::to_string).collect(), emails.len() as i64), "{query}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! Cross-origin requests.
 
+use serde_json::json;
+
 use crate::support::{Reply, TestApp};
 
 const ORIGINS: [&str; 2] = ["http://localhost:3000", "http://localhost:8000"];
@@ -9,7 +11,7 @@ const ORIGINS: [&str; 2] = ["http://localhost:3000", "http://localhost:8000"];
 fn expect_allowed(reply: &Reply, origin: &str) {
     assert_eq!(reply.header("access-control-allow-origin"), Some(origin), "{reply}");
     assert_eq!(reply.header("access-control-allow-credentials"), Some("true"), "{reply}");
-    assert_eq!(reply.header("access-control-expose-headers"), None, "{reply}");
+    assert_eq!(reply.header("access-control-expose-headers"), Some("Retry-After, X-Request-Id"), "{reply}");
     assert_eq!(reply.header("vary").map(str::to_lowercase).as_deref(), Some("origin"), "{reply}");
 }
 
@@ -38,6 +40,7 @@ fn other_origins_get_no_cors_headers() {
     for origin in ["http://localhost:3001", "https://localhost:3000", "http://localhost:3000.evil.example", "null"] {
         let reply = app.get("/healthz").header("origin", origin).send().expect_status(200);
         assert_eq!(reply.header("access-control-allow-origin"), None, "{origin}");
+        assert_eq!(reply.header("access-control-expose-headers"), None, "{origin}");
     }
     let reply = app.get("/healthz").send();
     assert_eq!(reply.header("access-control-allow-credentials"), None, "nobody asked");
@@ -73,6 +76,40 @@ fn preflight_refuses_with_a_detail() {
     let reply = preflight("http://evil.example", "POST").expect_detail(400, "Disallowed CORS origin");
     assert_eq!(reply.header("access-control-allow-origin"), None);
     preflight(ORIGINS[0], "TRACE").expect_detail(400, "Disallowed CORS method");
+}
+
+#[test]
+fn the_schemes_of_apps_and_sloppy_origins_can_be_configured() {
+    let value = "capacitor://localhost, app://My-App, https://App.Example.org:443/, http://b\u{fc}cher.example";
+    let app = TestApp::with(&[("cors_origins", value)]);
+    for origin in [
+        "capacitor://localhost",
+        "app://my-app",
+        "app://My-App",
+        "https://app.example.org",
+        "http://xn--bcher-kva.example",
+    ] {
+        expect_allowed(&app.get("/healthz").header("origin", origin).send(), origin);
+    }
+    for origin in ["https://localhost", "capacitor://localhost.example", "https://app.example.org:444"] {
+        let reply = app.get("/healthz").header("origin", origin).send();
+        assert_eq!(reply.header("access-control-allow-origin"), None, "{origin}");
+    }
+}
+
+#[test]
+fn scripts_can_read_when_to_try_again() {
+    let app = TestApp::start();
+    let login = || {
+        let body = json!({"email": "nobody@example.com", "password": "wrong"});
+        app.post("/auth/login").header("origin", ORIGINS[0]).json(&body).send()
+    };
+    for _ in 0..10 {
+        login().expect_status(401);
+    }
+    let reply = login().expect_status(429);
+    expect_allowed(&reply, ORIGINS[0]);
+    assert!(reply.header("retry-after").is_some() && reply.header("x-request-id").is_some(), "{reply}");
 }
 
 #[test]

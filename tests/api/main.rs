@@ -3,6 +3,7 @@
 mod support;
 
 mod access;
+mod address;
 mod admin;
 mod admin_lists;
 mod audit;

@@ -1,5 +1,7 @@
 //! The configuration: the app's variables, checked as a whole before the first request.
 
+mod origin;
+
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -47,7 +49,7 @@ pub struct Config {
     pub refresh_ttl: Duration,
     /// The lifetime of a session, however often it is refreshed.
     pub session_absolute: Duration,
-    /// The origins that browsers may send requests from.
+    /// The origins that browsers may send requests from, as browsers send them, in lower case.
     pub cors_origins: Vec<String>,
     /// The work factor of new password hashes.
     pub bcrypt_cost: Cost,
@@ -193,7 +195,8 @@ impl VariableReader<'_> {
 
     fn origins(&mut self) -> Vec<String> {
         const VARIABLE: &str = "cors_origins";
-        const ALLOWED: &str = "origins like https://app.example.org, separated by commas or as a JSON list";
+        const ALLOWED: &str =
+            "origins like https://app.example.org or capacitor://localhost, separated by commas or as a JSON list";
         let value = (self.lookup)(VARIABLE).unwrap_or_else(|| "http://localhost:3000,http://localhost:8000".to_owned());
         let value = value.trim();
         let list = if value.starts_with('[') {
@@ -205,29 +208,27 @@ impl VariableReader<'_> {
             self.refuse(VARIABLE, "is no JSON list of texts", ALLOWED);
             return Vec::new();
         };
-        if let Some(origin) = list.iter().find(|origin| !is_origin(origin)) {
-            self.refuse(VARIABLE, format!("has {origin:?}"), ALLOWED);
+        let mut origins = Vec::with_capacity(list.len());
+        for text in &list {
+            match origin::normalize(text.trim()) {
+                Some(origin) => origins.push(origin),
+                None => self.refuse(VARIABLE, format!("has {text:?}"), ALLOWED),
+            }
         }
-        list
+        origins
     }
 
     fn header(&mut self, variable: &'static str) -> Option<String> {
         let value = self.text(variable)?;
-        let token = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-        if !token {
-            self.refuse(variable, format!("is {value:?}"), "the name of one header, such as x-forwarded-for, or empty");
+        let name = value.to_ascii_lowercase();
+        let is_token = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        // The host itself sets the headers spin-*; a proxy does not.
+        if !is_token || name.starts_with("spin-") {
+            let allowed = "the name of one header that a proxy sets, such as x-forwarded-for, or empty";
+            self.refuse(variable, format!("is {value:?}"), allowed);
         }
-        Some(value.to_ascii_lowercase())
+        Some(name)
     }
-}
-
-/// Returns whether a browser could send this as `Origin` (RFC 6454, section 6.2): scheme, host and perhaps port, no path.
-/// Refuses `*`, which browsers do not accept from an API that allows credentials.
-fn is_origin(origin: &str) -> bool {
-    let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-    rest.is_some_and(|host| {
-        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@*,\"\\".contains(&byte))
-    })
 }
 
 #[cfg(test)]

@@ -23,8 +23,10 @@ pub mod users;
 pub mod client;
 #[cfg(feature = "tokens")]
 pub mod config;
+pub mod environment;
 
 mod conditions;
+mod pattern;
 
 #[cfg(test)]
 mod plans;

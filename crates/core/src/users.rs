@@ -3,7 +3,8 @@
 use lanterne_database::{Connection, Error, Row, Timestamp, Value, params};
 
 use crate::conditions::Conditions;
-use crate::email::Email;
+use crate::email::{Email, EmailPart};
+use crate::pattern;
 
 /// An account.
 #[derive(Clone, Debug)]
@@ -145,8 +146,8 @@ pub async fn has_other_active_admin(db: &dyn Connection, id: i64) -> Result<bool
 /// Which accounts to list; `None` does not restrict.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Accounts whose address contains this text, ignoring the case of ASCII letters.
-    pub email_part: Option<String>,
+    /// Accounts whose address contains this part, in any case.
+    pub email_part: Option<EmailPart>,
     /// Active accounts, or inactive ones.
     pub is_active: Option<bool>,
     /// Administrators, or the others.
@@ -156,25 +157,19 @@ pub struct Filter {
 impl Filter {
     fn conditions(&self) -> (String, Vec<Value>) {
         Conditions::default()
-            .and("email LIKE ? ESCAPE '\\'", self.email_part.as_deref().map(containing))
+            .and_any(self.email_part.iter().flat_map(EmailPart::forms).map(contains))
             .and("is_active = ?", self.is_active)
             .and("is_admin = ?", self.is_admin)
             .build()
     }
 }
 
-/// Builds the LIKE pattern for texts that contain `part` literally. SQLite reads a pattern up to its first NUL: a NUL
-/// becomes another character that no address has.
-fn containing(part: &str) -> String {
-    let mut pattern = String::from("%");
-    for character in part.chars() {
-        if matches!(character, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(if character == '\0' { '\u{1}' } else { character });
+/// Returns the condition for addresses that contain `form` in any case.
+fn contains(form: &String) -> (&'static str, String) {
+    match form.is_ascii() {
+        true => ("email LIKE ? ESCAPE '\\'", pattern::like(form)),
+        false => ("email GLOB ?", pattern::glob(form)),
     }
-    pattern.push('%');
-    pattern
 }
 
 /// Lists at most `limit` accounts after the first `offset`, by id.
@@ -192,16 +187,4 @@ pub async fn list(db: &dyn Connection, filter: &Filter, limit: i64, offset: i64)
 pub async fn count(db: &dyn Connection, filter: &Filter) -> Result<i64, Error> {
     let (conditions, params) = filter.conditions();
     db.query_value(&format!("SELECT count(*) FROM users {conditions}"), params).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::containing;
-
-    #[test]
-    fn wildcards_in_a_search_are_literal() {
-        assert_eq!(containing("a.b@c"), "%a.b@c%");
-        assert_eq!(containing(r"50%_\"), r"%50\%\_\\%");
-        assert_eq!(containing("a\0"), "%a\u{1}%");
-    }
 }

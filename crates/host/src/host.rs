@@ -35,7 +35,7 @@ pub struct HostConfig {
     pub state_dir: StateDir,
     /// Whether commands write to the host's stdout and stderr.
     pub inherit_output: bool,
-    /// The header in which a trusted proxy names the client, for the log.
+    /// The header in which a trusted proxy names the client. Components get it with one address, the one in the log.
     pub client_ip_header: Option<String>,
     /// The origins whose scripts may read the responses that a server makes without a component, such as
     /// `https://app.example.org`. Components decide on their own.

@@ -97,7 +97,12 @@ pub(crate) struct Request<'a> {
 
 impl Request<'_> {
     /// Adds a header.
-    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(self, name: &str, value: &str) -> Self {
+        self.header_bytes(name, value.as_bytes())
+    }
+
+    /// Adds a header whose value may not be text.
+    pub(crate) fn header_bytes(mut self, name: &str, value: &[u8]) -> Self {
         self.builder = self.builder.header(name, value);
         self
     }

@@ -1,5 +1,7 @@
 //! The syntax around the domain: `Name <local@domain>` (RFC 5322 section 3.4) and the local part.
 
+use std::borrow::Cow;
+
 use icu_normalizer::ComposingNormalizerBorrowed;
 
 use super::Reason;
@@ -119,10 +121,15 @@ pub(super) fn normalize_local_part(text: &str) -> Result<String, Reason> {
     }
     // Composition turns `>` with a combining solidus into an allowed character, and U+037E into a semicolon.
     check_local_part(text)?;
-    let normal = ComposingNormalizerBorrowed::new_nfc().normalize(text);
+    let normal = compose(text);
     check_local_part(&normal)?;
     let lower = normal.to_ascii_lowercase();
     Ok(if RESERVED_NAMES.contains(&lower.as_str()) { lower } else { normal.into_owned() })
+}
+
+/// Returns a text in NFC (UAX #15).
+pub(super) fn compose(text: &str) -> Cow<'_, str> {
+    ComposingNormalizerBorrowed::new_nfc().normalize(text)
 }
 
 fn check_local_part(local: &str) -> Result<(), Reason> {

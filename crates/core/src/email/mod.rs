@@ -2,15 +2,18 @@
 //!
 //! [`Email::parse`] takes what a person typed and returns the [`Email`] in its normal form, which is what the database
 //! holds, or the [`Reason`] shown in the 422 reply. Reasons for ordinary mistakes are email-validator's, word for word.
+//! [`EmailPart`] is a part of an address to search for.
 
 mod characters;
 mod domain;
 mod mailbox;
+mod part;
 
 use std::borrow::Cow;
 use std::fmt;
 
 use domain::Domain;
+pub use part::EmailPart;
 
 /// Limit of pydantic on the whole text, before parsing.
 const INPUT_CHARS_MAX: usize = 2048;

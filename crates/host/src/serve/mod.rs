@@ -254,7 +254,7 @@ fn serve_connection(
         // The stream does not find the end of a chunked body.
         let is_last = request.headers().contains_key(TRANSFER_ENCODING);
         let origin = request.headers().get(ORIGIN).cloned();
-        let logged = LoggedRequest::new(&mut request, client, router.client_ip_header.as_ref());
+        let logged = LoggedRequest::new(&mut request, client, router.client_header.as_ref());
         async move {
             activity.begin_request();
             let answered = match refused {

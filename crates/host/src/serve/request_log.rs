@@ -3,8 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 use http::{Method, Request, Response};
+use lanterne_client_address::ClientHeader;
 use log::Level;
 use uuid::Uuid;
 
@@ -29,9 +30,9 @@ pub(crate) struct LoggedRequest {
 
 impl LoggedRequest {
     /// Starts from the head of a request. Keeps its `X-Request-Id` if that is a plain token, and sets a new one
-    /// otherwise, for the component. The client is the sender, or the one that a trusted proxy names in
-    /// `client_header`.
-    pub(crate) fn new<B>(request: &mut Request<B>, sender: SocketAddr, client_header: Option<&HeaderName>) -> Self {
+    /// otherwise, for the component. The client is the one that a trusted proxy names in `client_header`, or else the
+    /// sender; the component finds the same address in that header.
+    pub(crate) fn new<B>(request: &mut Request<B>, sender: SocketAddr, client_header: Option<&ClientHeader>) -> Self {
         let headers = request.headers_mut();
         let given = headers.get(&REQUEST_ID).filter(|id| is_plain(id.as_bytes())).cloned();
         let id = given.unwrap_or_else(|| {
@@ -39,7 +40,12 @@ impl LoggedRequest {
             HeaderValue::try_from(new).unwrap_or(HeaderValue::from_static("unknown"))
         });
         headers.insert(REQUEST_ID, id.clone());
-        let client = client_header.and_then(|name| proxied(headers, name)).unwrap_or(sender.ip());
+        let sender = sender.ip().to_canonical();
+        let client = client_header.map_or(sender, |header| {
+            let client = header.read(headers, |fault| log::warn!("{fault}")).unwrap_or(sender);
+            header.write(headers, client);
+            client
+        });
         Self {
             start: Instant::now(),
             id,
@@ -87,12 +93,6 @@ fn is_plain(id: &[u8]) -> bool {
     (1..=REQUEST_ID_SIZE_MAX).contains(&id.len()) && id.iter().all(is_plain)
 }
 
-/// Returns the last address of a list such as `X-Forwarded-For`: the proxy itself has added it.
-fn proxied(headers: &HeaderMap, name: &HeaderName) -> Option<IpAddr> {
-    let list = headers.get_all(name).iter().next_back()?;
-    list.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,7 +103,8 @@ mod tests {
             request.headers_mut().append(*name, HeaderValue::from_static(value));
         }
         let sender = SocketAddr::from(([127, 0, 0, 1], 1234));
-        let logged = LoggedRequest::new(&mut request, sender, Some(&HeaderName::from_static("x-forwarded-for")));
+        let header = ClientHeader::new("x-forwarded-for").expect("a name");
+        let logged = LoggedRequest::new(&mut request, sender, Some(&header));
         (logged, request)
     }
 
@@ -128,14 +129,17 @@ mod tests {
     }
 
     #[test]
-    fn the_client_is_the_last_of_the_proxys_list() {
+    fn the_component_finds_the_logged_client() {
         for (headers, client) in [
             (vec![], "127.0.0.1"),
             (vec![("x-forwarded-for", "192.0.2.1, 192.0.2.2")], "192.0.2.2"),
             (vec![("x-forwarded-for", "192.0.2.1"), ("x-forwarded-for", "2001:db8::1")], "2001:db8::1"),
             (vec![("x-forwarded-for", "somebody")], "127.0.0.1"),
         ] {
-            assert_eq!(logged(&headers).0.client.to_string(), client);
+            let (logged, request) = logged(&headers);
+            assert_eq!(logged.client.to_string(), client);
+            let found: Vec<_> = request.headers().get_all("x-forwarded-for").iter().collect();
+            assert_eq!(found, [client]);
         }
     }
 }

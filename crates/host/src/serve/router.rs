@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use http::header::ORIGIN;
 use http::{HeaderName, Request, StatusCode};
 use hyper::body::Incoming;
+use lanterne_client_address::ClientHeader;
 
 use crate::HostConfig;
 use crate::serve::activity::Activity;
@@ -19,8 +20,7 @@ use crate::serve::routes::{Route, Routes};
 /// The components behind their routes.
 pub(super) struct Router {
     routes: Routes<Arc<Pool>>,
-    /// The header in which a trusted proxy names the client.
-    pub(super) client_ip_header: Option<HeaderName>,
+    pub(super) client_header: Option<ClientHeader>,
     /// The origins whose scripts may read the responses of the host itself.
     pub(super) cors_origins: Vec<String>,
     /// The headers that the response to a malformed request, and its line in the log, depend on.
@@ -41,12 +41,15 @@ impl Router {
     /// # Errors
     /// The configuration has a name that no header can have.
     pub(super) fn new(routes: Vec<Route<Arc<Pool>>>, config: &HostConfig) -> Result<Self> {
-        let parse = |name: &String| name.parse().with_context(|| format!("{name:?} is not the name of a header"));
-        let client_ip_header: Option<HeaderName> = config.client_ip_header.as_ref().map(parse).transpose()?;
+        let parse = |name: &String| {
+            ClientHeader::new(name).with_context(|| format!("{name:?} is not the name of a header"))
+        };
+        let client_header = config.client_ip_header.as_ref().map(parse).transpose()?;
+        let client_header_name = client_header.iter().map(|header| header.name().clone());
         Ok(Self {
             routes: Routes::new(routes),
-            kept_headers: [ORIGIN, REQUEST_ID].into_iter().chain(client_ip_header.clone()).collect(),
-            client_ip_header,
+            kept_headers: [ORIGIN, REQUEST_ID].into_iter().chain(client_header_name).collect(),
+            client_header,
             cors_origins: config.cors_origins.clone(),
         })
     }
