@@ -131,7 +131,8 @@ fn private_bytes(text: &str) -> Option<[u8; PRIVATE_BYTES]> {
     }
     // Where a value must stay on one line, line breaks are often written as `\n`.
     let text = text.replace("\\n", "\n");
-    let body = text.strip_prefix("-----BEGIN PRIVATE KEY-----").unwrap_or(&text);
+    let text = text.trim();
+    let body = text.strip_prefix("-----BEGIN PRIVATE KEY-----").unwrap_or(text);
     let body = body.strip_suffix("-----END PRIVATE KEY-----").unwrap_or(body);
     let der = STANDARD.decode(body.split_whitespace().collect::<String>()).ok()?;
     der.strip_prefix(&PKCS8_PREFIX)?.try_into().ok()

@@ -1,12 +1,17 @@
 use std::time::Duration;
 
+use jwt_simple::algorithms::{Ed25519KeyPair, EdDSAKeyPairLike as _};
 use serde_json::json;
 
 use super::*;
 
 const SECRET: &[u8] = b"a key of at least thirty-two bytes";
-/// The private key and the public key of RFC 8032, section 7.1, test 2.
+/// The private key, in both forms, and the public key of RFC 8032, section 7.1, test 2.
 const PRIVATE: &str = "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb";
+const PEM: &str = "-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEIEzNCJso/5banbbDRuwRTg9bijGfNaumJNqM9u1PuKb7
+-----END PRIVATE KEY-----
+";
 const PUBLIC: &str = "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw";
 
 /// Signs with `current` and accepts `previous`, without issuer and audience.
@@ -141,9 +146,10 @@ fn other_algorithms_headers_and_spellings_are_refused() {
 #[test]
 fn a_private_key_is_accepted_in_hex_and_in_pem() {
     let body = "MC4CAQAwBQYDK2VwBCIEIEzNCJso/5banbbDRuwRTg9bijGfNaumJNqM9u1PuKb7";
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----");
+    let pem = PEM;
+    assert!(pem.contains(body));
     let public = PublicKey { id: thumbprint(PUBLIC), x: PUBLIC.to_owned() };
-    for text in [PRIVATE, &PRIVATE.to_uppercase(), &pem, &pem.replace('\n', "\\n"), &pem.replace('\n', " "), body] {
+    for text in [PRIVATE, &PRIVATE.to_uppercase(), pem, &pem.replace('\n', "\\n"), &pem.replace('\n', " "), body] {
         assert_eq!(ed25519(text).public().as_ref(), Some(&public), "{text}");
     }
     let rsa = "MIIBVAIBADANBgkqhkiG9w0BAQEFAASCAT4wggE6AgEAAkEA";
@@ -185,6 +191,24 @@ fn an_ed25519_token_names_its_key() {
     let (first, second) = (ed25519(PRIVATE).sign(again.clone()), ed25519(PRIVATE).sign(again));
     let (first, second) = (first.expect("a token"), second.expect("a token"));
     assert_eq!((&first, unordered(&first)), (&second, unordered(&token)), "signatures are deterministic");
+}
+
+#[test]
+fn a_token_must_name_the_key_that_signed_it() {
+    let keys = keys_of(ed25519(PRIVATE), Vec::new());
+    let named = |kid: Option<&str>| {
+        let pair = Ed25519KeyPair::from_pem(PEM).expect("a key");
+        let pair = kid.map_or(pair.clone(), |kid| pair.with_key_id(kid));
+        let custom = json!({"type": "refresh"});
+        let hour = jwt_simple::prelude::Duration::from_hours(1);
+        let claims = jwt_simple::claims::Claims::with_custom_claims(custom, hour).with_subject("7").with_jwt_id("j");
+        let claims = JWTClaims { expires_at: Some(numeric_date(in_a_minute())), ..claims };
+        keys.verify(&pair.sign(claims).expect("a token"), TokenType::Refresh, now())
+    };
+    assert_eq!(named(Some(&thumbprint(PUBLIC))), Ok(Claims { user_id: 7, jti: "j".to_owned() }));
+    for kid in [None, Some(""), Some("another"), Some(PUBLIC)] {
+        assert_eq!(named(kid), Err(TokenError::Invalid), "{kid:?}");
+    }
 }
 
 #[test]
