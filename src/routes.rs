@@ -10,7 +10,7 @@ use lanterne_core::config::Config;
 use lanterne_database::BoxFuture;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use crate::api::{admin, auth, health, me};
+use crate::api::{admin, auth, health, keys, me};
 use crate::call::Call;
 use crate::docs::{self, Operation};
 use crate::error::Error;
@@ -81,6 +81,7 @@ static ROUTES: &[Route] = &[
     route!(Public GET "/", health::root, health::describe_root),
     route!(Public GET HEALTH, health::health, health::describe_health),
     route!(Public GET READY, health::ready, health::describe_ready),
+    route!(Public GET "/.well-known/jwks.json", keys::show, keys::describe_show),
     route!(Public POST "/auth/register", auth::register, auth::describe_register),
     route!(Public POST "/auth/login", auth::login, auth::describe_login),
     route!(Public POST "/auth/refresh", auth::refresh, auth::describe_refresh),

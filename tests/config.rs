@@ -3,7 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::support::{Finished, Project, SECRET, TestApp, claims};
+use serde_json::Value;
+
+use crate::support::{Finished, Project, SECRET, TestApp, claims, header};
 
 /// The output of a server that refuses to start.
 #[track_caller]
@@ -57,6 +59,40 @@ fn a_missing_secret_is_generated_once() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
+fn a_missing_private_key_is_generated_once() {
+    let project = Project::empty().variable("bcrypt_cost", "10").variable("token_algorithm", "EdDSA");
+    let app = TestApp::of(project);
+    let (account, tokens) = app.logged_in("user@example.com");
+    let path = app.project().path(".env");
+    let written = fs::read_to_string(&path).expect("it is written");
+    let lines: Vec<&str> = written.lines().collect();
+    assert!(lines[0].starts_with("SPIN_VARIABLE_SECRET_KEY=") && lines.len() == 2, "{written}");
+    assert!(lines[1].starts_with("SPIN_VARIABLE_TOKEN_PRIVATE_KEY="), "{written}");
+    let kid = header(&tokens.access)["kid"].clone();
+    let published = app.get("/.well-known/jwks.json").send().expect_status(200).json();
+    assert_eq!((&published["keys"][0]["kid"], &published["keys"][1]), (&kid, &Value::Null));
+    let app = app.restart_with(&[]);
+    assert_eq!(header(&app.refresh(&tokens.refresh).access)["kid"], kid);
+    app.login(&account);
+    assert_eq!(fs::read_to_string(&path).expect("it is there"), written);
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
+fn a_generated_private_key_tells_what_becomes_of_former_tokens() {
+    let warning = "set SECRET_KEY_PREVIOUS to the value of SECRET_KEY";
+    for (previous, is_told) in [("", true), (SECRET, false)] {
+        let project = Project::migrated().variable("token_algorithm", "EdDSA");
+        let project = if previous.is_empty() { project } else { project.variable("secret_key_previous", previous) };
+        // A value that is refused ends the program after the keys have been written.
+        let finished = refused(project.variable("docs", "perhaps"));
+        assert!(finished.stdout.contains("no token_private_key was set"), "{finished:#?}");
+        assert_eq!(finished.stdout.contains(warning), is_told, "{finished:#?}");
+    }
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
 fn an_invalid_value_is_refused_with_the_allowed_range() {
     for (name, value, allowed) in [
         ("access_token_expire_minutes", "0", "1 to 1440"),
@@ -65,6 +101,7 @@ fn an_invalid_value_is_refused_with_the_allowed_range() {
         ("cors_origins", "*", "https://"),
         ("debug", "maybe", "on or off"),
         ("client_ip_header", "x y", "header"),
+        ("token_algorithm", "none", "HS256 or EdDSA"),
     ] {
         refused(Project::migrated().variable(name, value)).failed(2, &[name, value, allowed]);
     }

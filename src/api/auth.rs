@@ -61,7 +61,7 @@ request! {
 
 /// A pair of tokens, as in OAuth 2.0 (RFC 6749, section 5.1).
 #[derive(Serialize, ToSchema)]
-struct TokenReply {
+pub(super) struct TokenReply {
     /// Authorizes requests until it expires.
     #[schema(examples("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9..."))]
     access_token: String,

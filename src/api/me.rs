@@ -2,7 +2,8 @@
 
 use http::StatusCode;
 use lanterne_core::accounts::access::Caller;
-use lanterne_core::accounts::{own_sessions, profile};
+use lanterne_core::accounts::own_sessions;
+use lanterne_core::accounts::profile::{self, CallingSession};
 use lanterne_core::config::Config;
 use lanterne_core::email::Email;
 use lanterne_core::error::Error as DomainError;
@@ -12,10 +13,11 @@ use lanterne_core::users::User;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::auth::TokenReply;
 use crate::call::Call;
 use crate::docs::{Operation, Tag};
 use crate::error::Error;
-use crate::input::{Password, request};
+use crate::input::{Flag, Password, request};
 use crate::reply::{Reply, json, no_content};
 
 /// An account.
@@ -133,17 +135,33 @@ request! {
     }
 }
 
+request! {
+    /// What else a change of the password does.
+    pub(crate) struct ChangePasswordQuery {
+        /// Whether to end the calling session as well and to begin a new one; false if left out.
+        pub(crate) rotate: Option<Flag>,
+    }
+}
+
 /// `POST /users/me/password`
 pub(crate) async fn change_password(call: &Call<'_>, caller: &Caller) -> Result<Reply, Error> {
+    let ChangePasswordQuery { rotate } = call.query()?;
     let ChangePasswordRequest { current_password, new_password } = call.body()?;
-    profile::change_password(&call.context().await?, caller, &current_password.0, &new_password).await?;
-    Ok(no_content())
+    let session = if rotate.is_some_and(|flag| flag.0) { CallingSession::Replace } else { CallingSession::Keep };
+    let context = call.context().await?;
+    let pair = profile::change_password(&context, caller, &current_password.0, &new_password, session).await?;
+    Ok(pair.map_or_else(no_content, |pair| json(StatusCode::OK, &TokenReply::from(pair))))
 }
 
 pub(crate) fn describe_change_password(config: &Config) -> Operation {
     Operation::new("change_password", Tag::Me, "Change your password")
-        .about("Changes the password and ends all sessions but the calling one.")
+        .about(
+            "Changes the password and ends all sessions but the calling one. With `rotate=true` that one ends as well: the \
+             reply has the tokens of a new session, and a copy of the former tokens is worthless.",
+        )
+        .query::<ChangePasswordQuery>("rotate=perhaps")
         .body::<ChangePasswordRequest>(r#"{"current_password": 12345, "new_password": "short"}"#)
+        .replies::<TokenReply>(StatusCode::OK, "With `rotate=true`: the tokens of the new session.")
         .replies_empty("The password is changed, and all other sessions have ended.")
         .fails("The password is wrong", DomainError::WrongPassword)
         .may_be_throttled(config)

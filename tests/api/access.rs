@@ -5,8 +5,15 @@ use serde_json::{Value, json};
 use crate::support::{PASSWORD, Reply, SECRET, TestApp, Tokens, claims, mint};
 
 /// The routes without authorization. Adding one here is a deliberate decision.
-const PUBLIC: [&str; 6] =
-    ["GET /", "GET /healthz", "GET /readyz", "POST /auth/login", "POST /auth/refresh", "POST /auth/register"];
+const PUBLIC: [&str; 7] = [
+    "GET /",
+    "GET /.well-known/jwks.json",
+    "GET /healthz",
+    "GET /readyz",
+    "POST /auth/login",
+    "POST /auth/refresh",
+    "POST /auth/register",
+];
 
 /// A documented route.
 struct Route {

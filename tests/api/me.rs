@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Account, PASSWORD, Reply, TestApp, Tokens};
+use crate::support::{Account, PASSWORD, Reply, TestApp, Tokens, claims};
 
 const OTHER_PASSWORD: &str = "another horse, another staple";
 
@@ -109,6 +109,38 @@ fn changing_the_password_ends_all_other_sessions() {
     assert_eq!(audit(&app, "password_change"), json!([[account.id, "user", account.id.to_string(), details]]));
     let moved = "SELECT updated_at > created_at FROM users";
     assert_eq!(app.db().value(moved, []), 1);
+}
+
+#[test]
+fn a_password_change_can_replace_the_calling_session() {
+    let app = TestApp::start();
+    let (account, stolen) = app.logged_in("user@example.com");
+    let here = app.refresh(&stolen.refresh);
+    let there = app.login(&account);
+    app.wait(Duration::from_secs(60));
+    let change = |query: &str, tokens: &Tokens, current: &str, new: &str| {
+        let body = json!({"current_password": current, "new_password": new});
+        app.post(&format!("/users/me/password{query}")).bearer(&tokens.access).json(&body).send()
+    };
+    change("?rotate=perhaps", &here, PASSWORD, OTHER_PASSWORD).expect_status(422);
+    change("?rotate=true", &here, "wrong", OTHER_PASSWORD).expect_detail(400, "Incorrect password");
+    app.get("/users/me").bearer(&here.access).send().expect_status(200);
+    let reply = change("?rotate=true", &here, PASSWORD, OTHER_PASSWORD).expect_status(200);
+    assert_eq!((reply.field("token_type"), reply.header("cache-control")), ("bearer".to_owned(), Some("no-store")));
+    let new = Tokens::of(&reply);
+    for former in [&stolen, &here, &there] {
+        app.get("/users/me").bearer(&former.access).send().expect_detail(401, "Invalid or expired access token");
+        app.try_refresh(&former.refresh).expect_status(401);
+    }
+    let sessions = app.get("/users/me/sessions").bearer(&new.access).send().expect_status(200).json();
+    assert_eq!((sessions.as_array().map(Vec::len), &sessions[0]["current"]), (Some(1), &json!(true)));
+    let rows = audit(&app, "password_change");
+    let details = "Password changed, sessions ended (2), a new one begun: user@example.com";
+    assert_eq!(rows[rows.as_array().expect("rows").len() - 1][3], details);
+    // The lifetime begins anew: the password was checked.
+    let end = claims(&new.refresh)["exp"].as_i64().expect("a time");
+    assert_eq!(end, app.now().unix() + 7 * 24 * 60 * 60);
+    change("?rotate=false", &app.refresh(&new.refresh), OTHER_PASSWORD, PASSWORD).expect_status(204);
 }
 
 #[test]

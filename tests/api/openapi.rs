@@ -143,7 +143,7 @@ fn the_document_has_the_routes_of_the_server_and_the_readme() {
 fn replies_without_login_match_the_document() {
     let app = TestApp::start();
     let document = Document::of(&app);
-    for path in ["/", "/healthz"] {
+    for path in ["/", "/healthz", "/.well-known/jwks.json"] {
         document.expect("GET", path, &app.get(path).send().expect_status(200));
     }
     document.expect("GET", "/readyz", &app.get("/readyz").send().expect_status(503));
@@ -201,9 +201,10 @@ fn replies_without_login_match_the_document() {
 fn replies_with_login_match_the_document() {
     let app = TestApp::start();
     let document = Document::of(&app);
-    let (_, admin) = app.admin("admin@example.com");
+    let (administrator, admin) = app.admin("admin@example.com");
     let (user, tokens) = app.logged_in("user@example.com");
     app.login(&user);
+    let password_change = json!({"current_password": PASSWORD, "new_password": PASSWORD});
     let send = |method: &str, path: &str, token: &str, body: Value, status| {
         let id = path.split('/').find(|piece| piece.parse::<i64>().is_ok() || *piece == "x").unwrap_or("-");
         let (route, _) = path.split_once('?').unwrap_or((path, ""));
@@ -226,6 +227,7 @@ fn replies_with_login_match_the_document() {
         ("DELETE", "/users/me/sessions/3", nothing(), 204),
         ("GET", "/admin/users", nothing(), 403),
         ("POST", "/users/me/password", json!({"current_password": PASSWORD, "new_password": PASSWORD}), 204),
+        ("POST", "/users/me/password?rotate=perhaps", nothing(), 422),
         ("DELETE", "/users/me", json!({"current_password": "wrong"}), 400),
         ("POST", "/auth/logout", nothing(), 204),
         ("POST", "/auth/logout", nothing(), 401),
@@ -254,9 +256,15 @@ fn replies_with_login_match_the_document() {
         ("GET", "/admin/audit-logs?limit=5", nothing(), 200),
         ("GET", "/admin/audit-logs?since=x", nothing(), 422),
         ("DELETE", "/users/me", json!({"current_password": PASSWORD}), 409),
-        ("POST", "/auth/logout-all", nothing(), 204),
-        ("POST", "/auth/logout-all", nothing(), 401),
+        ("POST", "/users/me/password?rotate=true", password_change, 200),
+        ("GET", "/users/me", nothing(), 401),
     ] {
+        send(method, path, &admin.access, body, status);
+    }
+    let admin = app.login(&administrator);
+    for (method, path, body, status) in
+        [("POST", "/auth/logout-all", nothing(), 204), ("POST", "/auth/logout-all", nothing(), 401)]
+    {
         send(method, path, &admin.access, body, status);
     }
 }

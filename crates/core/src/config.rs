@@ -1,5 +1,6 @@
 //! The configuration: the app's variables, checked as a whole before the first request.
 
+mod keys;
 mod origin;
 
 use std::fmt;
@@ -10,22 +11,15 @@ use std::time::Duration;
 use crate::password::Cost;
 use crate::token::Keys;
 
-/// The shortest signing key, as long as the hash (RFC 7518, section 3.2).
-pub const SECRET_BYTES_MIN: usize = 32;
-
-/// Substrings of well-known keys: from tutorials, from examples, and the Python server's default.
-const PLACEHOLDERS: [&str; 5] = [
-    "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
-    "your-secret-key",
-    "change-me",
-    "changeme",
-    "secret-key-here",
-];
-
 /// The names of all variables.
-pub const VARIABLES: [&str; 11] = [
+pub const VARIABLES: [&str; 16] = [
     "secret_key",
     "secret_key_previous",
+    "token_algorithm",
+    "token_private_key",
+    "token_private_key_previous",
+    "token_issuer",
+    "token_audience",
     "debug",
     "access_token_expire_minutes",
     "refresh_token_expire_days",
@@ -39,7 +33,7 @@ pub const VARIABLES: [&str; 11] = [
 
 /// The checked configuration of one server.
 pub struct Config {
-    /// The keys of tokens.
+    /// The keys of tokens and fingerprints.
     pub keys: Keys,
     /// Logs more; never changes a response.
     pub debug: bool,
@@ -166,31 +160,6 @@ impl VariableReader<'_> {
     fn cost(&mut self) -> Cost {
         let cost = self.number("bcrypt_cost", 12, "a whole number", Cost::MIN..=Cost::MAX);
         Cost::new(cost).unwrap_or_default()
-    }
-
-    fn keys(&mut self) -> Keys {
-        let allowed =
-            format!("at least {SECRET_BYTES_MIN} bytes that nobody can guess, as `openssl rand -hex 32` prints");
-        let current = (self.lookup)("secret_key").filter(|key| !key.trim().is_empty());
-        match &current {
-            None => self.refuse("secret_key", "is not set", allowed),
-            Some(key) => self.check_secret("secret_key", key, &allowed),
-        }
-        let previous = (self.lookup)("secret_key_previous").filter(|key| !key.trim().is_empty());
-        if let Some(key) = &previous {
-            let allowed = format!("empty, or the former secret_key, which had at least {SECRET_BYTES_MIN} bytes too");
-            self.check_secret("secret_key_previous", key, &allowed);
-        }
-        Keys::new(current.unwrap_or_default().as_bytes(), previous.as_deref().map(str::as_bytes))
-    }
-
-    fn check_secret(&mut self, variable: &'static str, key: &str, allowed: &str) {
-        let lower = key.to_ascii_lowercase();
-        if PLACEHOLDERS.iter().any(|placeholder| lower.contains(placeholder)) {
-            self.refuse(variable, "is a placeholder that everybody knows", allowed);
-        } else if key.len() < SECRET_BYTES_MIN {
-            self.refuse(variable, format!("has only {} bytes", key.len()), allowed);
-        }
     }
 
     fn origins(&mut self) -> Vec<String> {

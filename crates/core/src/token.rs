@@ -1,12 +1,16 @@
-//! Access and refresh tokens: JSON Web Tokens signed with HS256 (RFC 7519, RFC 7515).
+//! Access and refresh tokens: signed JSON Web Tokens (RFC 7519, RFC 7515).
 //!
 //! A token names its account (`sub`), its use (`type`), its end (`exp`) and its session (`jti`). Whether the session is still
 //! valid is read from the database on every use.
 
+mod key;
+
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_simple::algorithms::{HS256Key, MACLike as _};
-use jwt_simple::claims::{JWTClaims, NoCustomClaims};
+use jwt_simple::claims::{Audiences, JWTClaims};
 use jwt_simple::common::VerificationOptions;
 use jwt_simple::prelude::UnixTimeStamp;
 use lanterne_database::Timestamp;
@@ -14,9 +18,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+pub use self::key::{InvalidKey, Key, PublicKey};
 use crate::error::{AccessTokenError, RefreshTokenError};
 
-/// More than our longest token: an address has at most 254 bytes, all else is fixed.
+/// The most bytes of an issuer or an audience.
+pub const SCOPE_BYTES_MAX: usize = 255;
+/// More than our longest token: an address has at most 254 bytes, issuer and audience [`SCOPE_BYTES_MAX`] each, and each byte
+/// takes at most two in JSON, all else is fixed.
 const TOKEN_BYTES_MAX: usize = 4096;
 
 /// The use of a token.
@@ -57,10 +65,24 @@ pub enum TokenError {
     Malformed,
 }
 
-/// The signing keys of the server.
+/// The keys of the server.
 pub struct Keys {
-    current: HS256Key,
-    previous: Option<HS256Key>,
+    /// The key of fingerprints.
+    secret: HS256Key,
+    /// Signs and verifies.
+    current: Key,
+    /// Verify as well.
+    previous: Vec<Key>,
+    scope: Scope,
+}
+
+/// For which apps tokens are good: written into new tokens, and required of all tokens (RFC 8725, sections 3.8 and 3.9).
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// The claim `iss`. Without it, that of a token is not checked, as on the Python server.
+    pub issuer: Option<String>,
+    /// The claim `aud`. Without it, tokens that have one are refused.
+    pub audience: Option<String>,
 }
 
 /// The claims of a new token beside the registered ones: those of the Python server, and `iat`.
@@ -92,10 +114,20 @@ impl From<TokenError> for RefreshTokenError {
 }
 
 impl Keys {
-    /// Signs with `current`; verifies with `previous` as well, so that keys can be rotated.
+    /// Signs with `current`; verifies with `previous` as well, so that keys and algorithms can be changed. `secret` is the key
+    /// of fingerprints.
     #[must_use]
-    pub fn new(current: &[u8], previous: Option<&[u8]>) -> Self {
-        Self { current: HS256Key::from_bytes(current), previous: previous.map(HS256Key::from_bytes) }
+    pub fn new(secret: &[u8], current: Key, previous: Vec<Key>, scope: Scope) -> Self {
+        Self { secret: HS256Key::from_bytes(secret), current, previous, scope }
+    }
+
+    /// Returns the public keys of the accepted tokens, the current one first; none for HS256.
+    pub fn public(&self) -> impl Iterator<Item = PublicKey> {
+        self.accepted().filter_map(Key::public)
+    }
+
+    fn accepted(&self) -> impl Iterator<Item = &Key> {
+        std::iter::once(&self.current).chain(&self.previous)
     }
 
     /// Signs an access token for the account.
@@ -120,14 +152,14 @@ impl Keys {
             issued_at: Some(numeric_date(now)),
             expires_at: Some(numeric_date(end)),
             invalid_before: None,
-            issuer: None,
+            issuer: self.scope.issuer.clone(),
             subject: Some(user_id.to_string()),
-            audiences: None,
+            audiences: self.scope.audience.clone().map(Audiences::AsString),
             jwt_id: Some(jti.clone()),
             nonce: None,
             custom,
         };
-        Ok(Signed { token: self.current.authenticate(claims)?, jti })
+        Ok(Signed { token: self.current.sign(claims)?, jti })
     }
 
     /// Returns a keyed hash of `parts` (HMAC-SHA256, RFC 2104, the first 128 bits in Base64), which cannot be reversed by
@@ -135,7 +167,7 @@ impl Keys {
     #[must_use]
     pub fn fingerprint(&self, parts: &[&str]) -> String {
         let text = parts.iter().fold(String::new(), |text, part| format!("{text}\0{part}"));
-        let tag = self.current.authentication_tag(text.as_bytes());
+        let tag = self.secret.authentication_tag(text.as_bytes());
         URL_SAFE_NO_PAD.encode(&tag[..16])
     }
 
@@ -145,7 +177,7 @@ impl Keys {
     /// The first reason of [`TokenError`] that applies.
     pub fn verify(&self, token: &str, token_type: TokenType, now: Timestamp) -> Result<Claims, TokenError> {
         let claims = self.authenticate(token, now).ok_or(TokenError::Invalid)?;
-        check_registered_claims(&claims, now)?;
+        self.check_registered_claims(&claims, now)?;
         if claims.get("type") != serde_json::to_value(token_type).ok().as_ref() {
             return Err(TokenError::WrongType);
         }
@@ -165,26 +197,25 @@ impl Keys {
             // The library treats a future `iat`, which RFC 7519 allows, like a future `nbf`, which is checked below.
             accept_future: true,
             max_token_length: Some(TOKEN_BYTES_MAX),
+            allowed_issuers: self.scope.issuer.clone().map(|issuer| HashSet::from([issuer])),
+            allowed_audiences: self.scope.audience.clone().map(|audience| HashSet::from([audience])),
             ..VerificationOptions::default()
         };
-        let keys = [Some(&self.current), self.previous.as_ref()];
-        keys.into_iter()
-            .flatten()
-            .find(|key| key.verify_token::<NoCustomClaims>(token, Some(options.clone())).is_ok())?;
+        self.accepted().find(|key| key.verifies(token, options.clone()))?;
         // The library returns the registered claims as it interprets them; the checks below need them as written.
         let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
         serde_json::from_slice(&payload).ok()
     }
-}
 
-/// Checks `nbf`, requires `exp`, and applies the rules of the Python server's library beyond RFC 7519: no `aud` and no
-/// `at_hash`; `sub` and `jti`, if present, are strings.
-fn check_registered_claims(claims: &Map<String, Value>, now: Timestamp) -> Result<(), TokenError> {
-    let early = claims.get("nbf").and_then(Value::as_f64).is_some_and(|nbf| nbf > now.unix() as f64);
-    let foreign = ["aud", "at_hash"].iter().any(|name| claims.contains_key(*name));
-    let mistyped = ["sub", "jti"].iter().any(|name| claims.get(*name).is_some_and(|v| !v.is_string()));
-    let endless = claims.get("exp").is_none_or(|exp| !exp.is_number());
-    if early || foreign || mistyped || endless { Err(TokenError::Invalid) } else { Ok(()) }
+    /// Checks `nbf`, requires `exp`, and applies the rules of the Python server's library beyond RFC 7519: no `aud` that is
+    /// not expected, and no `at_hash`; `sub` and `jti`, if present, are strings.
+    fn check_registered_claims(&self, claims: &Map<String, Value>, now: Timestamp) -> Result<(), TokenError> {
+        let early = claims.get("nbf").and_then(Value::as_f64).is_some_and(|nbf| nbf > now.unix() as f64);
+        let foreign = self.scope.audience.is_none() && claims.contains_key("aud") || claims.contains_key("at_hash");
+        let mistyped = ["sub", "jti"].iter().any(|name| claims.get(*name).is_some_and(|v| !v.is_string()));
+        let endless = claims.get("exp").is_none_or(|exp| !exp.is_number());
+        if early || foreign || mistyped || endless { Err(TokenError::Invalid) } else { Ok(()) }
+    }
 }
 
 /// Parses an id in canonical decimal digits. A sign is accepted, so that `-1` is an unknown account.

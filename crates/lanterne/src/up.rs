@@ -19,8 +19,9 @@ use crate::project::Project;
 use crate::signals::Signals;
 use crate::variables;
 
-/// The variable that is generated if it is not set.
+/// The variables that are generated if they are needed and not set.
 const SECRET: &str = "secret_key";
+const PRIVATE_KEY: &str = "token_private_key";
 /// How long an expired session is kept, in days.
 const PRUNED_SESSION_DAYS: u32 = 30;
 
@@ -33,7 +34,7 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
     // refused rather than left waiting.
     drop(bind(&up.listen)?);
     Server::check_limits()?;
-    ensure_secret(&mut project)?;
+    ensure_keys(&mut project)?;
     let config = check_config(&project)?;
     project.build(&up.common)?;
 
@@ -112,19 +113,39 @@ fn bind(address: &str) -> Result<TcpListener> {
     })
 }
 
-/// Writes a random secret to `.env`, which Spin reads as well, if the app requires one and none is set.
-fn ensure_secret(project: &mut Project) -> Result<()> {
-    let declared = project.app.main.variables.get(SECRET);
-    if declared.is_none_or(|variable| variable.default.is_some()) || project.variables.is_set(SECRET) {
-        return Ok(());
+/// Writes the random keys that the app needs and that are not set to `.env`, which Spin reads as well.
+fn ensure_keys(project: &mut Project) -> Result<()> {
+    let declared = &project.app.main.variables;
+    let needs_secret = declared.get(SECRET).is_some_and(|variable| variable.default.is_none());
+    let values = project.variables.values(&project.app);
+    let needs_private_key =
+        declared.contains_key(PRIVATE_KEY) && values.get("token_algorithm").is_some_and(|name| name.trim() == "EdDSA");
+    let has_former_tokens = project.variables.is_set(SECRET) && !project.variables.is_set("secret_key_previous");
+    if needs_secret {
+        ensure_key(project, SECRET)?;
     }
-    let [name, _] = variables::environment_names(SECRET);
+    if needs_private_key && ensure_key(project, PRIVATE_KEY)? && has_former_tokens {
+        project.console.done(
+            "Tokens",
+            "those signed with HS256 are refused from now on; to accept them until they expire, set SECRET_KEY_PREVIOUS to \
+             the value of SECRET_KEY",
+        );
+    }
+    Ok(())
+}
+
+/// Writes 32 random bytes to `.env` as the value of `variable` unless it is set; returns whether it did.
+fn ensure_key(project: &mut Project, variable: &str) -> Result<bool> {
+    if project.variables.is_set(variable) {
+        return Ok(false);
+    }
+    let [name, _] = variables::environment_names(variable);
     let dir = &project.app.dir;
     let value = dotenv::add_secret(dir, &name)?;
     let path = dotenv::path(dir);
-    project.console.done("Secret", format_args!("no {SECRET} was set: wrote a random one to {}", path.display()));
+    project.console.done("Secret", format_args!("no {variable} was set: wrote a random one to {}", path.display()));
     project.variables.add_to_dotenv(name, value);
-    Ok(())
+    Ok(true)
 }
 
 /// Checks the variables by the rules of the API. `None` for an app that does not declare all of them.

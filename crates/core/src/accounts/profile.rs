@@ -1,9 +1,9 @@
 //! Registering an account and changing one's own. Changes ask for the password again: a stolen access token must not be
 //! enough to take an account over (ASVS 5.0, 7.5.1).
 
-use super::AppContext;
 use super::access::{self, Caller};
 use super::audited::AuditedAction;
+use super::{AppContext, TokenPair};
 use crate::audit::Action;
 use crate::email::Email;
 use crate::error::Error;
@@ -59,7 +59,17 @@ pub async fn change_email(
     action.run(context, work).await
 }
 
-/// Changes the caller's password and ends all other sessions.
+/// What happens to the calling session when its password is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallingSession {
+    /// It stays valid with its tokens.
+    Keep,
+    /// It ends, and a new one begins (ASVS 5.0, 7.2.4).
+    Replace,
+}
+
+/// Changes the caller's password and ends all other sessions. Returns the tokens of the session that replaces the calling
+/// one, if any.
 ///
 /// # Errors
 /// [`Error::WrongPassword`], [`Error::Throttled`].
@@ -68,15 +78,29 @@ pub async fn change_password(
     caller: &Caller,
     current_password: &Secret,
     new_password: &NewPassword,
-) -> Result<(), Error> {
+    calling_session: CallingSession,
+) -> Result<Option<TokenPair>, Error> {
     let action = caller.action(Action::PasswordChange, Some(caller.user.id));
     confirm_password(context, caller, &action, current_password).await?;
     let hashed_password = context.hash(new_password.expose()).await?;
     let work = async {
         let user = reload_unchanged(context, caller).await?;
         users::set_password(context.db, user.id, &hashed_password, context.now).await?;
-        let count = sessions::end_all(context.db, user.id, Some(caller.session_id)).await?;
-        action.record(context, format!("Password changed, other sessions ended ({count}): {}", user.email)).await
+        match calling_session {
+            CallingSession::Keep => {
+                let count = sessions::end_all(context.db, user.id, Some(caller.session_id)).await?;
+                let details = format!("Password changed, other sessions ended ({count}): {}", user.email);
+                action.record(context, details).await?;
+                Ok(None)
+            }
+            CallingSession::Replace => {
+                let count = sessions::end_all(context.db, user.id, None).await?;
+                let pair = context.issue_tokens(&user, None, context.now).await?;
+                let details = format!("Password changed, sessions ended ({count}), a new one begun: {}", user.email);
+                action.record(context, details).await?;
+                Ok(Some(pair))
+            }
+        }
     };
     action.run(context, work).await
 }

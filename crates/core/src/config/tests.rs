@@ -1,6 +1,10 @@
+use super::keys::PLACEHOLDERS;
 use super::*;
 
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
+const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+const PRIVATE: &str = "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb";
+/// The private key of the example in RFC 8037.
+const RFC8037: &str = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
 
 fn read(variables: &[(&str, &str)]) -> Result<Config, String> {
     let lookup = |name: &str| {
@@ -98,12 +102,31 @@ fn what_no_browser_sends_is_no_origin() {
 
 #[test]
 fn each_invalid_value_is_reported_with_the_allowed_ones() {
+    let hex_secret = SECRET.to_uppercase();
     for (variable, value, line) in [
         ("secret_key", "", "secret_key is not set; allowed: at least 32 bytes"),
         ("secret_key", "short", "secret_key has only 5 bytes; allowed: at least 32 bytes"),
         ("secret_key", "your-secret-key-here-your-secret-key-here", "secret_key is a placeholder"),
         ("secret_key", PLACEHOLDERS[0], "secret_key is a placeholder"),
         ("secret_key_previous", "short", "secret_key_previous has only 5 bytes"),
+        ("token_algorithm", "RS256", "token_algorithm is \"RS256\"; allowed: HS256 or EdDSA"),
+        ("token_algorithm", "none", "token_algorithm is \"none\"; allowed: HS256 or EdDSA"),
+        ("token_algorithm", "eddsa", "token_algorithm is \"eddsa\"; allowed: HS256 or EdDSA"),
+        (
+            "token_algorithm",
+            "EdDSA",
+            "token_private_key is not set, although token_algorithm is EdDSA; allowed: the output",
+        ),
+        ("token_private_key", PRIVATE, "token_private_key is set, although token_algorithm is HS256; allowed: empty"),
+        (
+            "token_private_key_previous",
+            "x",
+            "token_private_key_previous is not an Ed25519 private key; allowed: the output",
+        ),
+        ("token_private_key_previous", RFC8037, "token_private_key_previous is a key that anybody can guess"),
+        ("token_private_key_previous", &hex_secret, "token_private_key_previous is the value of a secret_key"),
+        ("token_issuer", &"x".repeat(256), "token_issuer is too long or has control characters; allowed: empty, or"),
+        ("token_audience", "a\nb", "token_audience is too long or has control characters"),
         ("debug", "maybe", "debug is \"maybe\"; allowed: on or off"),
         ("access_token_expire_minutes", "0", "access_token_expire_minutes is \"0\"; allowed: whole minutes, 1 to 1440"),
         ("refresh_token_expire_days", "7.5", "refresh_token_expire_days is \"7.5\"; allowed: whole days"),
@@ -127,4 +150,22 @@ fn all_faults_are_reported_at_once_without_secrets() {
     let Err(message) = read(&[("secret_key", "hunter2"), ("docs", "x"), ("debug", "y")]) else { panic!("accepted") };
     assert_eq!(message.lines().count(), 3);
     assert!(!message.contains("hunter2"));
+}
+
+#[test]
+fn an_ed25519_key_signs_if_the_algorithm_asks_for_it() {
+    let public = |variables: &[(&str, &str)]| accepted(variables).keys.public().count();
+    assert_eq!(public(&[]), 0);
+    assert_eq!(public(&[("token_algorithm", "EdDSA"), ("token_private_key", PRIVATE)]), 1);
+    let other = "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7";
+    let rotated = [("token_algorithm", "EdDSA"), ("token_private_key", other), ("token_private_key_previous", PRIVATE)];
+    assert_eq!(public(&rotated), 2);
+    // After a return to HS256.
+    assert_eq!(public(&[("token_private_key_previous", PRIVATE)]), 1);
+    let twice = [("token_algorithm", "EdDSA"), ("token_private_key", PRIVATE), ("token_private_key_previous", PRIVATE)];
+    let fault = read(&twice).err().unwrap_or_default();
+    assert!(
+        fault.starts_with("token_private_key_previous is token_private_key; allowed: empty, or the former"),
+        "{fault}"
+    );
 }

@@ -6,7 +6,7 @@ use lanterne_database::Timestamp;
 
 use super::counter::Counter;
 use super::{Attempt, Change, CounterStore, Pause, Unavailable, network};
-use crate::token::Keys;
+use crate::token::{Key, Keys, Scope};
 
 #[derive(Default)]
 struct Map(RefCell<HashMap<String, Vec<u8>>>);
@@ -30,7 +30,8 @@ struct Server {
 
 impl Server {
     fn new() -> Self {
-        let keys = Keys::new(b"0123456789abcdef0123456789abcdef", None);
+        let secret = b"0123456789abcdef0123456789abcdef";
+        let keys = Keys::new(secret, Key::hs256(secret), Vec::new(), Scope::default());
         Self { store: Map::default(), keys, now: Timestamp::from_unix(1_800_000_000).unwrap() }
     }
 
