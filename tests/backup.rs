@@ -125,6 +125,7 @@ fn backup_overwrites_nothing_without_force() {
 #[cfg_attr(spin_host, ignore = "Spin has no such command")]
 fn backup_and_restore_use_database_url() {
     let project = Project::new().environment("DATABASE_URL", "sqlite:///data/app.db");
+    fs::create_dir(project.path("data")).expect("the folder can be written");
     project.run("migrate", &["upgrade", "head"]).succeeded();
     let there = project.path("data/app.db");
     insert(&Database::open(&there), "user@example.com");

@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::{Finished, Project, SECRET, TestApp, claims, header};
+use crate::support::{Finished, Host, Project, SECRET, TestApp, claims, header, mint};
 
 /// The output of a server that refuses to start.
 #[track_caller]
@@ -129,6 +129,70 @@ fn flags_win_over_the_environment_over_dotenv() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
+fn dotenv_is_read_as_by_the_python_server() {
+    let key = "pa$sw0rd-0123456789-0123456789-\\n'";
+    let dotenv = format!(
+        "\u{FEFF}secret_key=\"pa$sw0rd-0123456789-0123456789-\\\\n'\" # the key\n\
+         GREETING=it's for another program\n- no statement\n\
+         export MINUTES=3\nAccess_Token_Expire_Minutes=${{MINUTES}}\n\
+         CORS_ORIGINS=[\"http://a.example\", \"http://b.example\"]\n"
+    );
+    let app = TestApp::of(Project::empty().variable("bcrypt_cost", "10").file(".env", &dotenv));
+    let account = app.register("user@example.com");
+    let tokens = app.login(&account);
+    let valid = mint(key, &json!({"alg": "HS256", "typ": "JWT"}), &claims(&tokens.access));
+    app.get("/users/me").bearer(&valid).send().expect_status(200);
+    let claims = claims(&tokens.access);
+    let lifetime = claims["exp"].as_i64().expect("a number") - claims["iat"].as_i64().expect("a number");
+    assert_eq!(lifetime, 3 * 60);
+    for origin in ["http://a.example", "http://b.example"] {
+        let reply = app.get("/healthz").header("origin", origin).send();
+        assert_eq!(reply.header("access-control-allow-origin"), Some(origin));
+    }
+    assert_eq!(fs::read_to_string(app.project().path(".env")).expect("it is there"), dotenv, "no secret was missing");
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
+fn an_empty_secret_is_filled_in() {
+    for empty in ["SPIN_VARIABLE_SECRET_KEY=", "SPIN_VARIABLE_SECRET_KEY=\"\"\n", "secret_key= # none yet"] {
+        let app = TestApp::of(Project::empty().file(".env", empty));
+        let written = fs::read_to_string(app.project().path(".env")).expect("it is there");
+        let secret = written.rsplit_once("SPIN_VARIABLE_SECRET_KEY=").expect("a secret").1;
+        assert_eq!(secret.trim().len(), 64, "{written}");
+    }
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
+fn no_value_is_lost_without_notice() {
+    let dotenv = |text: &str| Project::empty().file(".env", text);
+    for (project, words) in [
+        (dotenv("A=1\nSECRET_KEY=\"a-secret"), [".env: SECRET_KEY: line 2", "quote"]),
+        (dotenv("DATABASE_URL='a-secret' x"), [".env: DATABASE_URL: line 1", "follows"]),
+        (
+            dotenv("SPIN_VARIABLE_SECRET_KEY=a-secret with blanks"),
+            ["SPIN_VARIABLE_SECRET_KEY: line 1", "single quotes"],
+        ),
+        (dotenv("spin_variable_secret_key=a-secret"), ["spin_variable_secret_key", "SPIN_VARIABLE_SECRET_KEY"]),
+        (dotenv("SECRET_KEY=a-secret\nsecret_key=b"), ["SECRET_KEY and secret_key", "different values"]),
+        (
+            Project::empty().environment("SECRET_KEY", "a-secret").environment("secret_key", "b"),
+            ["the environment", "and"],
+        ),
+        (
+            Project::new().variable("lanterne_env", "produciton"),
+            ["lanterne_env is \"produciton\"", "production or prod"],
+        ),
+    ] {
+        let finished = refused(project);
+        finished.failed(2, &words);
+        assert!(!finished.stderr.contains("a-secret"), "{finished:#?}");
+    }
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
 fn secret_key_is_read_under_the_python_servers_name() {
     let app = TestApp::with(&[]);
     let (_, tokens) = app.logged_in("user@example.com");
@@ -141,11 +205,47 @@ fn secret_key_is_read_under_the_python_servers_name() {
 #[test]
 #[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
 fn database_url_sets_the_database_file() {
-    let app = TestApp::of(Project::new().environment("DATABASE_URL", "sqlite:///./memory/lanterne.db"));
+    let project = Project::new().environment("DATABASE_URL", "sqlite:///./memory/lanterne.db");
+    fs::create_dir(project.path("memory")).expect("the folder can be written");
+    let app = TestApp::of(project);
     app.register("user@example.com");
     let db = crate::support::Database::open(&app.project().path("memory/lanterne.db"));
     assert_eq!(db.value("SELECT count(*) FROM users", []), 1);
     assert!(!app.project().path("state/sqlite_db.db").exists());
+    // The state directory has been in use, but not with this database.
+    let project = app.into_project().environment("DATABASE_URL", "sqlite:///./memory/other.db");
+    let log = TestApp::of(project).into_log();
+    assert!(!log.contains("there is no database"), "{log}");
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
+fn database_url_creates_no_directory() {
+    let at = |url: &str| Project::new().environment("DATABASE_URL", url);
+    for words in [&["upgrade", "head"] as &[&str], &["current"]] {
+        let project = at("sqlite:///memmory/lanterne.db");
+        project.run("migrate", words).failed(2, &["DATABASE_URL: there is no directory", "memmory"]);
+        assert!(!project.path("memmory").exists());
+    }
+    refused(at("sqlite:///memmory/lanterne.db")).failed(2, &["DATABASE_URL: there is no directory", "memmory"]);
+    refused(at("sqlite:////tmp")).failed(2, &["DATABASE_URL: /tmp is a directory"]);
+    let project = at("sqlite:///state/lanterne.db");
+    project.run("migrate", &["upgrade", "head"]).succeeded();
+    assert!(project.path("state/lanterne.db").exists(), "the state directory is created");
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs a directory in which not even root can create files")]
+fn a_state_directory_that_cannot_be_written_names_the_flag() {
+    for dir in ["/proc", "/proc/lanterne", "/dev/null/lanterne"] {
+        let project = Project::new();
+        let mut command = project.command(Host::Lanterne);
+        command.args(["up", "--no-build", "--state-dir", dir, "--listen", "127.0.0.1:0"]);
+        Finished::of(command).failed(1, &[dir, "choose another directory with --state-dir"]);
+    }
+    let project = Project::new().environment("DATABASE_URL", "sqlite:////proc/lanterne.db");
+    refused(project).failed(1, &["DATABASE_URL", "cannot write to /proc"]);
 }
 
 #[test]

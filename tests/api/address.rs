@@ -56,7 +56,11 @@ fn an_unreadable_or_missing_header_is_logged_once_and_counts_for_the_connection(
     guess(&app, "x-forwarded-for", b"203.0.113.10").expect_status(401);
     let log = app.log();
     assert_eq!(log.matches("client_ip_header is x-forwarded-for, but a request has no IP address").count(), 1, "{log}");
-    assert_eq!(log.matches("client_ip_header is x-forwarded-for, but a request has no such header").count(), 1, "{log}");
+    assert_eq!(
+        log.matches("client_ip_header is x-forwarded-for, but a request has no such header").count(),
+        1,
+        "{log}"
+    );
     assert_eq!(log.lines().count(), 2, "{log}");
     assert!(!log.contains("203.0.113"), "headers are not logged: {log}");
 }

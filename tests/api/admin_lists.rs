@@ -76,7 +76,11 @@ fn a_search_finds_addresses_as_they_were_typed() {
         ("Ü*", vec![]),
     ] {
         let query = format!("q={}", percent_encode(query.as_bytes(), NON_ALPHANUMERIC));
-        assert_eq!(found(&scene, &query), (emails.iter().map(ToString::to_string).collect(), emails.len() as i64), "{query}");
+        assert_eq!(
+            found(&scene, &query),
+            (emails.iter().map(ToString::to_string).collect(), emails.len() as i64),
+            "{query}"
+        );
     }
 }
 

@@ -50,16 +50,16 @@ pub(crate) struct LoadedComponent {
 }
 
 impl Host {
-    /// Creates a host for `app`, and the directories for its state.
+    /// Creates a host for `app`, and the directory for its state.
     ///
     /// # Errors
-    /// A directory cannot be created, a database has a name that Spin would refuse, or wasmtime does not start.
+    /// The directory cannot be created, a database has a name that Spin would refuse, or wasmtime does not start.
     pub fn new(app: App, config: HostConfig) -> Result<Self> {
         create_private_dir(&config.state_dir.path)?;
         let mut databases = HashMap::new();
         let components = app.manifests().flat_map(|manifest| manifest.component.values());
         for name in components.flat_map(|component| &component.sqlite_databases) {
-            databases.insert(name.clone(), Database::new(&config.state_dir.create_database_dir(name)?));
+            databases.insert(name.clone(), Database::new(&config.state_dir.database(name)?));
         }
         let engine = Engine::new()?;
         let mut linker = Linker::new(engine.wasmtime());

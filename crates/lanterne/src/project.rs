@@ -1,18 +1,17 @@
 //! An app selected on the command line, with its variables, its state directory and the console.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use lanterne_core::config::Config;
-use lanterne_host::{App, Host, HostConfig, StateDir};
+use lanterne_host::{App, Host, HostConfig, StateDir, create_private_dir};
 
 use crate::building;
 use crate::cli::{Common, Place};
 use crate::console::{Console, UsageError};
-use crate::variables::Variables;
-
-/// The variable with the location of the database `default`, as in the Python server.
-const DATABASE_URL: &str = "DATABASE_URL";
+use crate::database_file;
+use crate::variables::{DATABASE_URL, Variables};
 
 /// An app that can be built and run.
 pub(crate) struct Project {
@@ -29,8 +28,10 @@ impl Project {
         let variables = Variables::read(&app, flags)?;
         let path = place.state_dir.as_ref().map_or_else(|| Ok(app.dir.join(".spin")), std::path::absolute)?;
         let mut state_dir = StateDir::new(path);
-        if let Some(url) = variables.environment(DATABASE_URL).filter(|_| has_default_database(&app)) {
-            state_dir = state_dir.with_default_database(app.dir.join(parse_database_url(&url)?));
+        if let Some(url) = variables.database_url().filter(|_| has_default_database(&app)) {
+            let file = app.dir.join(parse_database_url(url)?);
+            check_database_file(&file, state_dir.path())?;
+            state_dir = state_dir.with_default_database(file);
         }
         Ok(Self { app, variables, state_dir, console: Console::new(place.from.quiet) })
     }
@@ -45,6 +46,7 @@ impl Project {
 
     /// Creates the host, and with it the state directory. A server also follows `config`, that of the API.
     pub(crate) fn into_host(self, config: Option<&Config>) -> Result<Host> {
+        self.create_state_dir()?;
         let config = HostConfig {
             variables: self.variables.values(&self.app),
             state_dir: self.state_dir,
@@ -54,6 +56,42 @@ impl Project {
         };
         Host::new(self.app, config)
     }
+
+    /// Creates the state directory, and checks that files can be created in it and beside the database: SQLite would only
+    /// report that it cannot open them.
+    fn create_state_dir(&self) -> Result<()> {
+        let path = self.state_dir.path();
+        let hint = || format!("cannot use {} for state: choose another directory with --state-dir", path.display());
+        create_private_dir(path).and_then(|()| check_writable(path)).with_context(hint)?;
+        if self.variables.database_url().is_some() {
+            check_writable(database_file::directory(self.state_dir.default_database())).context(DATABASE_URL)?;
+        }
+        Ok(())
+    }
+}
+
+/// Checks that files can be created in a directory. A full disk is no reason not to start.
+fn check_writable(directory: &Path) -> Result<()> {
+    match tempfile::tempfile_in(directory) {
+        Err(error) if !matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+            Err(error).with_context(|| format!("cannot write to {}", directory.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks that `file` is or can become a database. Its directory is not created, unless it is the state directory: that would
+/// hide a typing mistake.
+fn check_database_file(file: &Path, state_dir: &Path) -> Result<()> {
+    let directory = database_file::directory(file);
+    if file.is_dir() {
+        bail!(UsageError(format!("{DATABASE_URL}: {} is a directory; name a file in it", file.display())));
+    }
+    if !directory.is_dir() && directory != state_dir {
+        let shown = directory.display();
+        bail!(UsageError(format!("{DATABASE_URL}: there is no directory {shown}; create it, or correct the path")));
+    }
+    Ok(())
 }
 
 fn has_default_database(app: &App) -> bool {

@@ -2,10 +2,12 @@
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use lanterne_core::config::{self, Config};
+use lanterne_core::environment::{self, Environment};
 use lanterne_host::{Event, Server, ServerConfig};
 use log::LevelFilter;
 use sd_notify::NotifyState;
@@ -42,11 +44,8 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
     let level = if console.is_quiet() { LevelFilter::Error } else { LevelFilter::Info };
     logger::install(up.log_format, up.log_level.unwrap_or(level))?;
     let database = project.state_dir.default_database().to_owned();
-    if !database.exists() && project.state_dir.key_value_file().exists() {
-        log::warn!(
-            "there is no database {}, although its state directory has been in use: starting with an empty one",
-            database.display()
-        );
+    if !database.exists() {
+        report_new_database(&project, &database);
     }
     let host = project.into_host(config.as_ref())?;
     let migrate = (!up.no_migrate && host.app().command("migrate").is_ok()).then_some(("migrate", "upgrade head"));
@@ -84,6 +83,19 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
         count => console.line(format_args!("Stopped. {count} requests were cut off.")),
     }
     Ok(0)
+}
+
+/// Tells that the server starts with an empty database. Only in the state directory a missing one is suspicious:
+/// `DATABASE_URL` may name a new file.
+fn report_new_database(project: &Project, database: &Path) {
+    let database = database.display();
+    if project.variables.database_url().is_some() {
+        project.console.done("Database", format_args!("{database} is new"));
+    } else if project.state_dir.key_value_file().exists() {
+        log::warn!(
+            "there is no database {database}, although its state directory has been in use: starting with an empty one"
+        );
+    }
 }
 
 fn server_config(up: &Up, config: Option<&Config>) -> ServerConfig {
@@ -139,22 +151,29 @@ fn ensure_key(project: &mut Project, variable: &str) -> Result<bool> {
     if project.variables.is_set(variable) {
         return Ok(false);
     }
-    let [name, _] = variables::environment_names(variable);
+    let name = variables::prefixed(variable);
     let dir = &project.app.dir;
-    let value = dotenv::add_secret(dir, &name)?;
-    let path = dotenv::path(dir);
-    project.console.done("Secret", format_args!("no {variable} was set: wrote a random one to {}", path.display()));
-    project.variables.add_to_dotenv(name, value);
-    Ok(true)
+    let secret = dotenv::add_secret(dir, &name).with_context(|| {
+        format!("{variable} is not set: set {}, or make .env writable", variable.to_ascii_uppercase())
+    })?;
+    if secret.is_new {
+        let path = dotenv::path(dir);
+        project.console.done("Secret", format_args!("no {variable} was set: wrote a random one to {}", path.display()));
+    }
+    project.variables.add_to_dotenv(name, secret.value);
+    Ok(secret.is_new)
 }
 
-/// Checks the variables by the rules of the API. `None` for an app that does not declare all of them.
+/// Checks the variables by the rules of the API and of `seed`. `None` for an app that does not declare all of the API's.
 fn check_config(project: &Project) -> Result<Option<Config>> {
     let declared = &project.app.main.variables;
     if !config::VARIABLES.iter().all(|&name| declared.contains_key(name)) {
         return Ok(None);
     }
     let values = project.variables.values(&project.app);
+    if let Some(value) = values.get(environment::VARIABLE) {
+        value.parse::<Environment>().map_err(|error| UsageError(error.to_string()))?;
+    }
     let lookup = |name: &str| values.get(name).or_else(|| declared.get(name)?.default.as_ref()).cloned();
     Config::from_lookup(lookup).map(Some).map_err(|errors| UsageError(errors.to_string()).into())
 }

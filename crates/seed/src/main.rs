@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use accounts::{Account, DOCUMENTED, Outcome};
 use arguments::Command;
 use lanterne_command::{Failure, open_migrated, run, say, variable, warn};
+use lanterne_core::environment::{self, Environment, UnknownEnvironment};
 use lanterne_core::password::Cost;
 use lanterne_core::secret::NewPassword;
 
@@ -36,7 +37,8 @@ Options:
   help                    show this text
 
 Variables:
-  lanterne_env  production: the documented accounts are refused [development]
+  lanterne_env  production or prod: the documented accounts are refused
+                [development or dev]
   bcrypt_cost   the work factor of the password hashes, {cost_min} to {cost_max} [{cost}]
 
 Exit status: 0 on success, 1 on failure, 2 on a usage error (1 on Spin).
@@ -47,9 +49,6 @@ Run it with:
   spin up -f spin.commands.toml -c seed -- --admin-email you@example.com"
     )
 }
-
-/// The values of `lanterne_env` that refuse accounts with public passwords.
-const PRODUCTION: [&str; 2] = ["production", "prod"];
 
 fn main() -> ExitCode {
     run("seed", async |words| {
@@ -66,13 +65,12 @@ fn main() -> ExitCode {
 }
 
 async fn seed_documented() -> Result<(), Failure> {
-    let environment = variable("lanterne_env")?.unwrap_or_default();
-    if PRODUCTION.iter().any(|name| environment.trim().eq_ignore_ascii_case(name)) {
-        return Err(Failure::Failed(format!(
-            "LANTERNE_ENV is {:?}, and the passwords of the documented accounts are public; \
-             `seed --admin-email ADDRESS` creates a real administrator",
-            environment.trim()
-        )));
+    if environment()? == Environment::Production {
+        return Err(Failure::Failed(
+            "LANTERNE_ENV is \"production\", and the passwords of the documented accounts are public; \
+             `seed --admin-email ADDRESS` creates a real administrator"
+                .to_owned(),
+        ));
     }
     let cost = cost()?;
     let db = open_migrated().await?;
@@ -90,6 +88,7 @@ async fn seed_documented() -> Result<(), Failure> {
 
 async fn seed_admin(email: &str, password_from_stdin: bool) -> Result<(), Failure> {
     let random = || Failure::Failed("no randomness for a password".to_owned());
+    environment()?;
     // Before the database is opened: a refused password must not create its file.
     let (password, is_generated) = match password_from_stdin {
         true => (secret::read(std::io::stdin().lock()).map_err(Failure::Usage)?.expose().to_owned(), false),
@@ -115,6 +114,11 @@ async fn seed_admin(email: &str, password_from_stdin: bool) -> Result<(), Failur
             Ok(())
         }
     }
+}
+
+fn environment() -> Result<Environment, Failure> {
+    let value = variable(environment::VARIABLE)?.unwrap_or_default();
+    value.parse().map_err(|error: UnknownEnvironment| Failure::Usage(error.to_string()))
 }
 
 fn cost() -> Result<Cost, Failure> {

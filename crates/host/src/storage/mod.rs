@@ -38,7 +38,7 @@ impl StateDir {
         Self { default_database: path.join("sqlite_db.db"), path }
     }
 
-    /// Moves the database `default` to `file`.
+    /// Moves the database `default` to `file`, whose directory must exist.
     #[must_use]
     pub fn with_default_database(self, file: PathBuf) -> Self {
         Self { default_database: file, ..self }
@@ -50,24 +50,28 @@ impl StateDir {
         &self.default_database
     }
 
+    /// Returns the directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Returns the file of the key-value stores.
     #[must_use]
     pub fn key_value_file(&self) -> PathBuf {
         self.path.join("sqlite_key_value.db")
     }
 
-    /// Creates the directory of the database `name`, and returns its file.
-    pub(crate) fn create_database_dir(&self, name: &str) -> Result<PathBuf> {
+    /// Returns the file of the database `name`.
+    pub(crate) fn database(&self, name: &str) -> Result<PathBuf> {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if name.is_empty() || !name.chars().all(is_plain) {
             bail!("the database name {name:?} must consist of letters, digits, - and _");
         }
-        let file = match name {
+        Ok(match name {
             "default" => self.default_database.clone(),
             _ => self.path.join(format!("sqlite_{name}.db")),
-        };
-        create_private_dir(file.parent().unwrap_or(Path::new("/")))?;
-        Ok(file)
+        })
     }
 }
 
