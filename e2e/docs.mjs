@@ -180,8 +180,13 @@ async function allScreens(page, name) {
       await page.emulateMedia({ colorScheme });
       const screen = `${name}-${width}-${colorScheme}`;
       await shot(page, screen);
-      const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      assert(wider <= 0, `${screen} is ${wider} pixels wider than the screen`);
+      const wide = await page.evaluate(() => {
+        if (document.documentElement.scrollWidth <= innerWidth) return [];
+        const elements = [...document.querySelectorAll("body *")];
+        const isWide = (element) => element.getBoundingClientRect().right > innerWidth;
+        return elements.filter(isWide).map((element) => element.outerHTML.slice(0, 100));
+      });
+      assert.deepEqual(wide, [], `${screen} is wider than the screen`);
       const { violations } = await page.evaluate(() => globalThis.axe.run());
       for (const { id, nodes } of violations) {
         for (const node of nodes) faults.push(`${screen}: ${id}: ${node.html.slice(0, 200)}\n${node.failureSummary}`);

@@ -67,7 +67,7 @@ fn body_size(request: &Request<'_, '_>) -> Option<u64> {
         headers.map(|header| str::from_utf8(header.value).unwrap_or_default())
     };
     let mut lengths = values("content-length").map(parse_length);
-    match (lengths.next(), values("transfer-encoding").last()) {
+    match (lengths.next(), values("transfer-encoding").next_back()) {
         (None, None) => Some(0),
         (Some(length), None) if lengths.all(|other| other == length) => length,
         // Transfer codings exist since HTTP/1.1, and the last one must be `chunked`.
