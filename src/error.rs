@@ -24,6 +24,8 @@ pub(crate) enum Error {
     UnreadableBody,
     /// The input breaks these rules.
     Invalid(Vec<FieldError>),
+    /// The body is not JSON by its `Content-Type`, which breaks these rules.
+    WrongContentType(Vec<FieldError>),
     /// The configuration is invalid.
     NotConfigured,
     /// The database cannot be used, for the reason in the text.
@@ -58,6 +60,12 @@ impl Error {
             ),
             Self::UnreadableBody => problem(StatusCode::BAD_REQUEST, "There was an error parsing the body"),
             Self::Invalid(faults) => invalid(faults),
+            // The body is that of the Python server. RFC 9110, section 12.5.1: the type that the next request should have.
+            Self::WrongContentType(faults) => {
+                let mut reply = invalid(faults);
+                reply.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+                reply
+            }
             Self::NotConfigured => {
                 problem(StatusCode::INTERNAL_SERVER_ERROR, "The server is not configured, its log says why")
             }

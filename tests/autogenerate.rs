@@ -104,6 +104,19 @@ fn autogenerate_asks_for_values_it_cannot_derive() {
     assert!(printed.contains("up.sql must say what the rows get in users.name"), "{printed}");
     assert!(read(&project, "0002_names/up.sql").contains("-- NEEDED: users.name"));
 
+    let renaming = SCHEMA.replace("email VARCHAR(255) NOT NULL", "mail VARCHAR(255)").replace("notes", "remarks");
+    let project = project.file("migrations/schema.sql", &renaming.replace("name TEXT NOT NULL", ""));
+    let printed = revision(&project, &["--autogenerate", "-m", "renamed"]).succeeded();
+    for line in [
+        "up.sql must say whether users.mail is the new name of users.email",
+        "down.sql must say whether users.email is the new name of users.mail",
+        "up.sql must say whether remarks is the new name of the table notes",
+        "up.sql drops users.email, with what is in it",
+        "up.sql drops the table notes, with what is in it",
+    ] {
+        assert!(printed.contains(line), "{line}: {printed}");
+    }
+
     let project = project.file("migrations/schema.sql", "CREATE TABLE a (b INTEGER);\n\nCREATE TABEL c (d INTEGER);\n");
     revision(&project, &["--autogenerate", "-m", "more"]).failed(1, &["migrations/schema.sql, line 3: near \"TABEL\""]);
     fs::remove_file(project.path("migrations/schema.sql")).expect("it is there");

@@ -90,7 +90,7 @@ fn about(config: &Config) -> String {
          Register once and log in to get two tokens: an access token for the header `Authorization: Bearer ...` of every \
          request, which expires after {}, and a refresh token, which can be exchanged for a new pair once. A login with all \
          its refreshes is a session. Sessions can be listed and ended; the tokens of an ended session are refused at once.\n\n\
-         Requests and replies are JSON. Every error is `{{\"detail\": ...}}`: a sentence, or for status 422 the list of all \
+         Requests and replies are JSON: send `Content-Type: application/json`. Every error is `{{\"detail\": ...}}`: a sentence, or for status 422 the list of all \
          faults. Every reply has an `X-Request-Id`, which the server's log mentions.",
         span(config.access_ttl)
     )

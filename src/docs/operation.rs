@@ -64,10 +64,12 @@ impl Operation {
     pub(crate) fn body<T: Request + ToSchema>(mut self, invalid: &str) -> Self {
         let body = RequestBodyBuilder::new().content(JSON, self.content::<T>().build()).required(Some(Required::True));
         self.operation = self.operation.request_body(Some(body.build()));
-        let parse = |body: &str| input::parse_body::<T>(None, body.as_bytes());
-        self.fails_if("Fields break their rules", parse(invalid))
-            .fails_if("Fields are missing", parse("{}"))
-            .fails_if("The body is not JSON", parse("{"))
+        let parse =
+            |content_type: &str, body: &str| input::parse_body::<T>(Some(content_type.as_bytes()), body.as_bytes());
+        self.fails_if("Fields break their rules", parse(JSON, invalid))
+            .fails_if("Fields are missing", parse(JSON, "{}"))
+            .fails_if("The body is not JSON", parse(JSON, "{"))
+            .fails_if("The Content-Type is not application/json", parse("application/x-www-form-urlencoded", "a=b"))
             .fails("The body is not UTF-8, or nested too deeply", Error::UnreadableBody)
             .fails("The body is too large", Error::BodyTooLarge)
     }

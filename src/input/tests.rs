@@ -33,7 +33,7 @@ request! {
 #[track_caller]
 fn faults<T>(result: Result<T, Error>) -> Vec<FieldError> {
     match result {
-        Err(Error::Invalid(faults)) => faults,
+        Err(Error::Invalid(faults) | Error::WrongContentType(faults)) => faults,
         Err(error) => panic!("{error:?}"),
         Ok(_) => panic!("accepted"),
     }
@@ -60,6 +60,28 @@ fn a_body_that_is_not_an_object_is_one_fault() {
         let found = faults(parse_body::<Refresh>(Some(content_type.as_bytes()), body.as_bytes()));
         assert_eq!(serde_json::to_string(&found).unwrap(), format!("[{fault}]"));
     }
+}
+
+#[test]
+fn only_a_body_of_another_type_than_json_is_of_a_wrong_type() {
+    for (content_type, body, is_wrong) in [
+        (Some("application/x-www-form-urlencoded"), "refresh_token=x", true),
+        (Some("text/plain"), "{}", true),
+        (Some("text/plain"), "", false),
+        (Some("application/json"), "[]", false),
+        (Some(" "), "[]", false),
+        (None, "[]", false),
+    ] {
+        let result = parse_body::<Refresh>(content_type.map(str::as_bytes), body.as_bytes());
+        assert_eq!(matches!(result, Err(Error::WrongContentType(_))), is_wrong, "{content_type:?} {body:?}");
+    }
+}
+
+#[test]
+fn a_syntax_error_tells_that_no_content_type_means_json() {
+    let found = faults(parse_body::<Refresh>(None, b"refresh_token=x"));
+    let ctx = serde_json::to_value(&found[0].ctx).unwrap();
+    assert_eq!(ctx["error"], "expected value (without a Content-Type, a body is read as JSON)");
 }
 
 #[test]

@@ -53,6 +53,19 @@ fn a_trailing_slash_is_redirected() {
 }
 
 #[test]
+fn a_reply_to_a_form_names_the_type_to_send() {
+    let app = TestApp::start();
+    let body = "email=user@example.com&password=securepassword123";
+    let send = |content_type| app.post("/auth/login").header("content-type", content_type).raw_body(body).send();
+    let reply = send("application/x-www-form-urlencoded").expect_status(422);
+    assert_eq!(reply.header("accept"), Some("application/json"));
+    assert_eq!(reply.json()["detail"][0]["type"], "model_attributes_type");
+    let reply = send("application/json").expect_status(422);
+    assert_eq!(reply.header("accept"), None);
+    assert_eq!(reply.json()["detail"][0]["type"], "json_invalid");
+}
+
+#[test]
 fn a_body_that_is_not_json_is_422() {
     let app = TestApp::start();
     let send = |body: &str| app.post("/auth/login").header("content-type", "application/json").raw_body(body).send();

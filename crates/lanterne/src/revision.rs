@@ -32,9 +32,12 @@ pub(crate) fn run(from: &From, revision: &Revision) -> Result<()> {
             return Ok(());
         };
         for (file, script) in ["up.sql", "down.sql"].iter().zip(&scripts) {
-            for column in &script.needs {
-                console.done("Needed", format_args!("{file} must say what the rows get in {column}"));
+            for decision in &script.needs {
+                console.done("Needed", format_args!("{file} must say {decision}"));
             }
+        }
+        for part in &scripts[0].drops {
+            console.done("Drops", format_args!("up.sql drops {part}, with what is in it"));
         }
         [up, down] = scripts.map(|script| format!("{GENERATED}{}", script.sql));
     }

@@ -35,6 +35,12 @@ pub(crate) enum Error {
     /// The file has another format.
     #[error("the file is not an SQLite database and was left unchanged")]
     NotADatabase,
+    /// The host enforces foreign keys whatever the setting.
+    #[error(
+        "foreign keys cannot be switched off on this connection, and rebuilding a table would delete the rows that refer to \
+         it: the database was left unchanged"
+    )]
+    ForeignKeys,
     /// Another program held the lock for longer than the timeout.
     #[error(
         "the database is locked: another program has been writing to it for a minute; try again when it has finished"

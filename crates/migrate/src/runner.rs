@@ -119,10 +119,15 @@ pub(crate) async fn stamp(db: &dyn Connection, migrations: &[Migration], positio
 }
 
 /// Applies the settings that SQLite refuses inside a transaction.
-async fn prepare(db: &dyn Connection) -> Result<(), Error> {
+pub(crate) async fn prepare(db: &dyn Connection) -> Result<(), Error> {
     // With foreign keys enforced, rebuilding a table (SQLite, "ALTER TABLE", section 7) would delete the rows that refer
     // to it. `execute` checks them instead.
     db.query("PRAGMA foreign_keys = OFF", vec![]).await?;
+    // SQLite ignores the setting inside a transaction, and a host may not pass it on.
+    let rows = db.query("PRAGMA foreign_keys", vec![]).await?;
+    if rows.first().map_or(Ok(0), |row| row.get::<i64>(0))? != 0 {
+        return Err(Error::ForeignKeys);
+    }
     // In WAL mode readers do not block a writer; the file keeps the mode. It is queried first, since the change needs the
     // database exclusively, and the busy timeout does not apply to it.
     for _ in 0..WAL_ATTEMPTS_MAX {

@@ -93,9 +93,14 @@ DROP VIEW many;
 CREATE TABLE new_users (id INTEGER PRIMARY KEY AUTOINCREMENT, email VARCHAR(255));
 -- Ids of deleted rows are not reused.
 INSERT INTO sqlite_sequence (name, seq) SELECT 'new_users', seq FROM sqlite_sequence WHERE name = 'users';
-INSERT INTO new_users (id, email)
+INSERT OR ABORT INTO new_users (id, email)
 SELECT id, email
 FROM users;
+-- Fails if a row is missing.
+CREATE TABLE migration_guard (holds INTEGER, CONSTRAINT \"users would lose or gain rows\" CHECK (holds));
+INSERT INTO migration_guard
+SELECT (SELECT count(*) FROM users) = (SELECT count(*) FROM new_users);
+DROP TABLE migration_guard;
 DROP TABLE users;
 ALTER TABLE new_users RENAME TO users;
 
@@ -112,9 +117,13 @@ CREATE TRIGGER seen AFTER DELETE ON users BEGIN INSERT INTO log VALUES (old.emai
 #[test]
 fn a_required_value_without_default_is_asked_for() {
     let scripts = scripts("CREATE TABLE t (a INTEGER)", "CREATE TABLE t (a INTEGER, b TEXT NOT NULL)");
-    assert_eq!(scripts.up.needs, ["t.b"]);
+    assert_eq!(scripts.up.needs, ["what the rows get in t.b"]);
     assert_comment(&scripts.up.sql, "NEEDED: t.b is NOT NULL and has no default.");
-    assert!(scripts.up.sql.contains("INSERT INTO new_t (a, b)\nSELECT a, NULL\nFROM t;"), "{}", scripts.up.sql);
+    assert!(
+        scripts.up.sql.contains("INSERT OR ABORT INTO new_t (a, b)\nSELECT a, NULL\nFROM t;"),
+        "{}",
+        scripts.up.sql
+    );
     assert!(scripts.down.needs.is_empty());
     assert_eq!(scripts.down.sql, "ALTER TABLE t DROP COLUMN b;\n");
 }
@@ -149,8 +158,9 @@ fn names_that_need_quotes_are_quoted() {
         "CREATE TABLE \"order\" (\"group\" INT, \"a \"\"b\" INT)",
     );
     assert!(
-        written
-            .contains("INSERT INTO new_order (\"group\", \"a \"\"b\")\nSELECT \"group\", \"a \"\"b\"\nFROM \"order\";"),
+        written.contains(
+            "INSERT OR ABORT INTO new_order (\"group\", \"a \"\"b\")\nSELECT \"group\", \"a \"\"b\"\nFROM \"order\";"
+        ),
         "{written}"
     );
     assert!(written.contains("ALTER TABLE new_order RENAME TO \"order\";"), "{written}");

@@ -11,7 +11,7 @@ use super::{BASE, HEAD, database, definitions, down, execute, open, rows, state,
 use crate::arguments::Target;
 use crate::error::Error;
 use crate::migrations::{MIGRATIONS, Migration};
-use crate::runner::stamp;
+use crate::runner::{prepare, stamp};
 
 const HEAD_OF_TWO: Target = Target::Position(2);
 
@@ -39,6 +39,16 @@ fn a_second_run_has_nothing_to_do_and_the_file_is_in_wal_mode() {
     assert!(lines.len() == 1 && lines[0].starts_with("Nothing to do: the database is at 0"), "{lines:?}");
     let mode: String = texts(&again, "PRAGMA journal_mode").remove(0);
     assert_eq!(mode, "wal");
+}
+
+#[test]
+fn nothing_runs_while_foreign_keys_are_enforced() {
+    let (_folder, db) = database();
+    // Inside a transaction the setting cannot be changed.
+    execute(&db, "PRAGMA foreign_keys = ON; BEGIN");
+    assert!(matches!(block_on(prepare(&db)), Err(Error::ForeignKeys)));
+    execute(&db, "COMMIT");
+    assert!(block_on(prepare(&db)).is_ok());
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Splits the text of a CREATE TABLE.
 
+use std::collections::HashSet;
+
 use super::names::{is_value, normal, quoted};
-use crate::lexer::{Token, tokens};
+use crate::lexer::{Token, TokenKind, tokens};
 
 /// The first words of table constraints; everything else in the parentheses is a column.
 const CONSTRAINT_WORDS: [&str; 5] = ["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"];
@@ -26,8 +28,9 @@ pub(crate) struct ColumnDefinition {
 }
 
 impl Definition {
-    /// Splits a CREATE TABLE that SQLite has accepted; `None` if its form is unknown.
-    pub(crate) fn parse(sql: &str) -> Option<Self> {
+    /// Splits a CREATE TABLE that SQLite has accepted; `None` if its form is unknown. `names` are the names of the
+    /// schema, in lower case.
+    pub(crate) fn parse(sql: &str, names: &HashSet<String>) -> Option<Self> {
         let all = tokens(sql);
         let open = all.iter().position(|token| token.is_symbol("("))?;
         // No option has parentheses.
@@ -36,13 +39,14 @@ impl Definition {
         for item in split(all.get(open + 1..close)?) {
             let (first, last) = (item.first()?, item.last()?);
             if CONSTRAINT_WORDS.iter().any(|word| first.is(word)) {
-                definition.constraints.push(normal(item));
+                definition.constraints.push(normal(item, names));
             } else {
                 let text = sql[first.start..last.end()].to_owned();
-                definition.columns.push(ColumnDefinition { name: first.name(), text, normal: normal(item) });
+                definition.columns.push(ColumnDefinition { name: first.name(), text, normal: normal(item, names) });
             }
         }
-        definition.options.extend(split(&all[close + 1..]).filter(|option| !option.is_empty()).map(normal));
+        let options = split(&all[close + 1..]).filter(|option| !option.is_empty());
+        definition.options.extend(options.map(|option| normal(option, names)));
         definition.constraints.sort();
         definition.options.sort();
         Some(definition)
@@ -76,7 +80,10 @@ pub(crate) fn with_table_name(sql: &str, name: &str) -> String {
 pub(crate) fn has_computed_default(column: &str) -> bool {
     let tokens = tokens(column);
     let value = tokens.iter().position(|token| token.is("DEFAULT")).and_then(|at| tokens.get(at + 1));
-    value.is_some_and(|value| value.is_symbol("(") || is_value(&value.name()) && value.name().starts_with("current"))
+    value.is_some_and(|value| {
+        let is_keyword = value.kind == TokenKind::Word && is_value(&value.name());
+        value.is_symbol("(") || is_keyword && value.name().starts_with("current")
+    })
 }
 
 #[cfg(test)]
@@ -87,7 +94,7 @@ mod tests {
     fn columns_and_constraints_are_distinguished() {
         let sql = "CREATE TABLE t(a DECIMAL(10, 2) DEFAULT (max(1, 2)), -- one, two\n \"check\" TEXT CHECK (\"check\" <> ','),
             UNIQUE (a, \"check\"), CONSTRAINT c CHECK (a > 0)) WITHOUT ROWID, STRICT";
-        let definition = Definition::parse(sql).unwrap();
+        let definition = Definition::parse(sql, &HashSet::from(["check".to_owned()])).unwrap();
         let texts: Vec<_> = definition.columns.iter().map(|column| column.text.as_str()).collect();
         assert_eq!(texts, ["a DECIMAL(10, 2) DEFAULT (max(1, 2))", "\"check\" TEXT CHECK (\"check\" <> ',')"]);
         assert_eq!(definition.columns[1].name, "check");
@@ -107,7 +114,13 @@ mod tests {
         for column in ["a TEXT DEFAULT (1 + 1)", "a DATETIME NOT NULL DEFAULT current_timestamp"] {
             assert!(has_computed_default(column), "{column}");
         }
-        for column in ["a TEXT", "a TEXT DEFAULT '(1)'", "a INTEGER DEFAULT -1", "a TEXT DEFAULT NULL"] {
+        for column in [
+            "a TEXT",
+            "a TEXT DEFAULT '(1)'",
+            "a TEXT DEFAULT \"current_date\"",
+            "a INTEGER DEFAULT -1",
+            "a TEXT DEFAULT NULL",
+        ] {
             assert!(!has_computed_default(column), "{column}");
         }
     }

@@ -10,9 +10,13 @@
 //! **No guesses.** A column that is gone and a new one of the same type may be a rename or not: the script drops and
 //! adds, and a comment in it says how to write the rename instead. A value that rows need and nothing provides is not
 //! invented: the script fails there unless the table is empty, and a comment says where to write the value.
+//!
+//! **No losses.** What is in rows cannot be known here. So a script has [`guard`]s, which make it fail on a database whose
+//! rows it would lose or change, apart from the columns and tables that it drops.
 
 mod definition;
 mod difference;
+mod guard;
 mod names;
 mod plan;
 mod rebuild;

@@ -38,7 +38,8 @@ pub(crate) fn quoted(name: &str) -> String {
     if is_plain(name) && !is_keyword() { name.to_owned() } else { in_quotes(name) }
 }
 
-fn in_quotes(name: &str) -> String {
+/// Writes a name in quotes.
+pub(crate) fn in_quotes(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
@@ -47,9 +48,37 @@ pub(crate) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// Returns a text that is equal for all spellings of `tokens`.
-pub(crate) fn normal(tokens: &[Token<'_>]) -> String {
-    tokens.iter().map(Token::normal).collect::<Vec<_>>().join(" ")
+/// Returns a text that is equal for all spellings of `tokens`. `names` are the names of the schema, in lower case.
+///
+/// SQLite takes a name for a string where only a string makes sense: after DEFAULT, and in double quotes where there is no
+/// such column. The case of letters matters in a string.
+pub(crate) fn normal(tokens: &[Token<'_>], names: &HashSet<String>) -> String {
+    let mut parts = Vec::with_capacity(tokens.len());
+    for (at, token) in tokens.iter().enumerate() {
+        let follows = |keyword: &str| at > 0 && tokens[at - 1].is(keyword);
+        let is_blob =
+            || tokens.get(at + 1).is_some_and(|next| next.kind == TokenKind::String && next.start == token.end());
+        let is_string = match token.kind {
+            TokenKind::Word => follows("DEFAULT") && token.is_text_by_default() && !is_blob(),
+            TokenKind::QuotedName if follows("DEFAULT") => true,
+            TokenKind::QuotedName => {
+                token.text.starts_with('"') && !follows("CONSTRAINT") && !names.contains(&token.name())
+            }
+            TokenKind::String | TokenKind::Symbol => false,
+        };
+        parts.push(if is_string { literal(&token.unquoted()) } else { token.normal() });
+    }
+    parts.join(" ")
+}
+
+/// Returns the expression of a default from the text that SQLite reports. A single name is a string.
+pub(crate) fn default_expression(text: &str) -> String {
+    match tokens(text).as_slice() {
+        [name] if name.kind == TokenKind::QuotedName || name.is_text_by_default() => literal(&name.unquoted()),
+        // A comment at the end would hide what follows.
+        [.., last] => text[..last.end()].to_owned(),
+        [] => text.to_owned(),
+    }
 }
 
 /// Whether one of `names`, in lower case, may be referred to in `sql`.
@@ -70,17 +99,28 @@ impl Token<'_> {
 
     /// The name without quotes and in lower case: names in SQLite are case-insensitive.
     pub(crate) fn name(&self) -> String {
+        self.unquoted().to_ascii_lowercase()
+    }
+
+    /// The text without quotes.
+    fn unquoted(&self) -> String {
         // Empty if the closing quote is missing.
         let inner = || self.text.get(1..self.text.len() - 1).unwrap_or_default();
-        let name = match self.kind {
+        match self.kind {
             TokenKind::Word | TokenKind::Symbol => self.text.to_owned(),
             TokenKind::QuotedName if self.text.starts_with('[') => inner().to_owned(),
             TokenKind::QuotedName | TokenKind::String => {
                 let quote = &self.text[..1];
                 inner().replace(&quote.repeat(2), quote)
             }
-        };
-        name.to_ascii_lowercase()
+        }
+    }
+
+    /// Whether DEFAULT makes a string of this unquoted word. (`DEFAULT VALUES` belongs to INSERT.)
+    fn is_text_by_default(&self) -> bool {
+        let name = self.name();
+        let is_number = name.starts_with(|c: char| c.is_ascii_digit());
+        self.kind == TokenKind::Word && !is_number && !is_value(&name) && name != "values"
     }
 
     fn normal(&self) -> String {
@@ -101,7 +141,7 @@ mod tests {
     use super::*;
 
     fn normalized(sql: &str) -> String {
-        normal(&tokens(sql))
+        normal(&tokens(sql), &HashSet::from(["users", "id", "e_mail", "a", "ab", "a b", "a\"b"].map(str::to_owned)))
     }
 
     #[test]
@@ -125,8 +165,48 @@ mod tests {
             ("\"a b\"", "a b"),
             ("\"a\"\"b\"", "\"ab\""),
             ("'it''s'", "'its'"),
+            ("DEFAULT Draft", "DEFAULT draft"),
+            ("DEFAULT \"A\"", "DEFAULT \"a\""),
+            ("DEFAULT [a]", "DEFAULT [A]"),
+            ("DEFAULT x'00'", "DEFAULT x '00'"),
+            ("CHECK (a = \"Open\")", "CHECK (a = \"open\")"),
+            ("CHECK (a = \"b\")", "CHECK (a = b)"),
         ] {
             assert_ne!(normalized(one), normalized(other));
+        }
+    }
+
+    #[test]
+    fn a_name_where_only_a_string_makes_sense_is_one() {
+        for (one, other) in [
+            ("DEFAULT \"e_mail\"", "DEFAULT 'e_mail'"),
+            ("DEFAULT [It's]", "DEFAULT 'It''s'"),
+            ("DEFAULT Draft", "DEFAULT 'Draft'"),
+            ("CHECK (a = \"Open\")", "check (A = 'Open')"),
+            ("CONSTRAINT \"C\" CHECK (a)", "CONSTRAINT c CHECK (a)"),
+            ("INSERT INTO users DEFAULT VALUES", "insert into users default values"),
+            ("DEFAULT CURRENT_TIMESTAMP", "DEFAULT current_timestamp"),
+        ] {
+            assert_eq!(normalized(one), normalized(other));
+        }
+    }
+
+    #[test]
+    fn defaults_are_expressions() {
+        for (text, expression) in [
+            ("\"email\"", "'email'"),
+            ("[It's]", "'It''s'"),
+            ("Draft", "'Draft'"),
+            ("'a'", "'a'"),
+            ("\"null\"", "'null'"),
+            ("true", "true"),
+            ("CURRENT_DATE", "CURRENT_DATE"),
+            ("-1.5", "-1.5"),
+            ("0x1F", "0x1F"),
+            ("x'00'", "x'00'"),
+            ("1 + 1 -- two\n", "1 + 1"),
+        ] {
+            assert_eq!(default_expression(text), expression);
         }
     }
 

@@ -118,6 +118,11 @@ pub(crate) fn has_implicit_value(column: &Column) -> bool {
     !column.not_null || column.default.is_some() || column.is_generated || column.is_rowid
 }
 
+/// Whether rows may have NULL in the column `old`, and not in `new`.
+pub(crate) fn becomes_not_null(old: &Column, new: &Column) -> bool {
+    !old.not_null && !old.is_rowid && new.not_null && !new.is_rowid
+}
+
 /// Whether ADD COLUMN accepts it for a table with rows (SQLite, "ALTER TABLE", section 4).
 fn can_add(column: &Column) -> bool {
     let refers_with_default = column.default.is_some() && has_keyword(&column.text, &["REFERENCES"]);

@@ -2,22 +2,28 @@
 
 use super::definition::with_table_name;
 use super::names::{literal, quoted};
-use super::plan::{has_implicit_value, missing_columns};
-use super::schema::{Column, Schema, Table};
+use super::plan::{becomes_not_null, has_implicit_value, missing_columns};
+use super::schema::{Column, Schema, Table, free_name};
 use super::script::Script;
 
 /// Writes the steps that turn `from`, a table of `source`, into `to`, a table of `target`.
 pub(crate) fn write(script: &mut Script, from: &Table, to: &Table, source: &Schema, target: &Schema) {
-    let (table, new) = (quoted(&to.name), free_name(&to.name, source, target));
+    let (table, new) = (quoted(&to.name), free_name(&format!("new_{}", to.name), source, target));
     script.comment(&format!("{}: rebuilt, since ALTER TABLE cannot make this change.", to.name));
-    script.hint_at_renames(&missing_columns(from, to), &missing_columns(to, from), |old, new| {
+    script.hint_at_renames(from, &missing_columns(from, to), &missing_columns(to, from), |old, new| {
         format!("add {} to the columns after INSERT INTO, and {} after SELECT", quoted(&new.name), quoted(&old.name))
     });
     if to.constraints.iter().any(|constraint| !from.constraints.contains(constraint)) {
         script.comment("Rows that violate a new constraint make this fail; then nothing of the migration is kept.");
     }
+    for new in to.columns.iter().filter(|column| !column.is_generated) {
+        if let Some(old) = from.column(&new.name) {
+            script.guard_conversion(old, from, new, to);
+        }
+    }
     script.statement(&with_table_name(&to.sql, &new));
     copy_rows(script, from, to, &new);
+    script.guard_copy(from, to, &new);
     script.statement(&format!("DROP TABLE {table}"));
     script.statement(&format!("ALTER TABLE {} RENAME TO {table}", quoted(&new)));
 }
@@ -34,14 +40,18 @@ fn copy_rows(script: &mut Script, from: &Table, to: &Table, new: &str) {
                     "NEEDED: {name} is NOT NULL and has no default. Replace NULL in the SELECT by the value for existing \
                      rows, or give the column a default in schema.sql; as it is, this fails unless the table is empty."
                 ));
-                script.needs.push(name);
+                script.needs.push(format!("what the rows get in {name}"));
                 values.push("NULL".to_owned());
             }
         }
         names.push(quoted(&column.name));
     }
     if !to.columns.iter().any(|column| from.column(&column.name).is_some()) {
-        script.comment("The tables have no column in common: there is nothing to copy.");
+        script.comment(
+            "NEEDED: the tables have no column in common. Write how the rows are copied, or delete them first; as it is, \
+             this fails unless the table is empty.",
+        );
+        script.needs.push(format!("what becomes of the rows of {}, of which no column is left", to.name));
         return;
     }
     let (new_name, old_name) = (quoted(new), quoted(&from.name));
@@ -54,14 +64,14 @@ fn copy_rows(script: &mut Script, from: &Table, to: &Table, new: &str) {
         ));
     }
     let (names, values) = (names.join(", "), values.join(", "));
-    script.statement(&format!("INSERT INTO {new_name} ({names})\nSELECT {values}\nFROM {old_name}"));
+    // OR ABORT overrides the ON CONFLICT of constraints, which may skip or replace rows (SQLite, "ON CONFLICT").
+    script.statement(&format!("INSERT OR ABORT INTO {new_name} ({names})\nSELECT {values}\nFROM {old_name}"));
 }
 
 /// The value of a column in the new table, from its value in the old one.
 fn value(script: &mut Script, old: &Column, new: &Column, table: &Table) -> String {
     let name = quoted(&old.name);
-    let may_be_null = !old.not_null && !old.is_rowid && new.not_null && !new.is_rowid;
-    if !may_be_null {
+    if !becomes_not_null(old, new) {
         return name;
     }
     let column = format!("{}.{}", table.name, new.name);
@@ -73,11 +83,4 @@ fn value(script: &mut Script, old: &Column, new: &Column, table: &Table) -> Stri
         "{column} becomes NOT NULL: rows with NULL make this fail. ifnull({name}, ...) in the SELECT gives them a value."
     ));
     name
-}
-
-/// A name for the new table that neither schema uses.
-fn free_name(table: &str, source: &Schema, target: &Schema) -> String {
-    let candidates = (1..).map(|n| if n == 1 { format!("new_{table}") } else { format!("new_{table}_{n}") });
-    let is_free = |name: &String| !source.has_name(name) && !target.has_name(name);
-    candidates.take(1000).find(is_free).unwrap_or_else(|| format!("new_{table}"))
 }

@@ -1,9 +1,11 @@
 //! A schema as SQLite stores it.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, Row};
 
 use super::definition::Definition;
-use super::names::{has_keyword, normal, quoted};
+use super::names::{default_expression, has_keyword, normal, quoted};
 use crate::error::Error;
 use crate::lexer::tokens;
 
@@ -37,7 +39,7 @@ pub(crate) struct Column {
     /// The declared type, in upper case.
     pub(crate) type_name: String,
     pub(crate) not_null: bool,
-    /// `None` also for DEFAULT NULL.
+    /// An expression; `None` also for DEFAULT NULL.
     pub(crate) default: Option<String>,
     pub(crate) is_generated: bool,
     /// Whether it is an alias of the rowid, which SQLite fills in and which is never NULL.
@@ -95,18 +97,19 @@ impl Schema {
                    WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND lower(tbl_name) <> ?1
                    ORDER BY rowid";
         let entries: Vec<(String, String, String, String)> = rows(db, sql, VERSION_TABLE)?;
+        let names = names(db)?;
         let mut schema = Self::default();
         for (kind, name, table, sql) in entries.into_iter().filter(|(_, _, table, _)| is_included(table)) {
             let kind = match kind.as_str() {
                 "table" => {
-                    schema.tables.push(Table::read(db, name, sql)?);
+                    schema.tables.push(Table::read(db, name, sql, &names)?);
                     continue;
                 }
                 "index" => ObjectKind::Index,
                 "view" => ObjectKind::View,
                 _ => ObjectKind::Trigger,
             };
-            schema.objects.push(Object { normal: normal(&tokens(&sql)), kind, name, table, sql });
+            schema.objects.push(Object { normal: normal(&tokens(&sql), &names), kind, name, table, sql });
         }
         schema.objects.sort_by_key(|object| object.kind);
         Ok(schema)
@@ -129,24 +132,25 @@ impl Schema {
 }
 
 impl Table {
-    fn read(db: &Connection, name: String, sql: String) -> Result<Self, Error> {
+    fn read(db: &Connection, name: String, sql: String, names: &HashSet<String>) -> Result<Self, Error> {
         if tokens(&sql).get(1).is_some_and(|word| word.is("VIRTUAL")) {
             return Err(Error::Unsupported(format!("the virtual table {name} cannot be compared")));
         }
         let unreadable = || Error::Unsupported(format!("the definition of the table {name} cannot be taken apart"));
-        let Definition { columns, constraints, options } = Definition::parse(&sql).ok_or_else(unreadable)?;
+        let Definition { columns, constraints, options } = Definition::parse(&sql, names).ok_or_else(unreadable)?;
         let pragma = "SELECT name, upper(type), \"notnull\", iif(upper(dflt_value) = 'NULL', NULL, dflt_value),
-                             hidden <> 0, pk > 0 AND max(pk) OVER () = 1 AND upper(type) = 'INTEGER'
+                             hidden <> 0,
+                             -- Every other key has an index.
+                             pk > 0 AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk')
                       FROM pragma_table_xinfo(?1) ORDER BY cid";
         let facts: Vec<(String, String, bool, Option<String>, bool, bool)> = rows(db, pragma, &name)?;
         let names = facts.iter().map(|(name, ..)| name.to_ascii_lowercase());
         if !names.eq(columns.iter().map(|column| column.name.as_str())) {
             return Err(unreadable());
         }
-        let has_rowid = !options.iter().any(|option| option == "without rowid");
         let columns = columns.into_iter().zip(facts).map(|(definition, fact)| {
-            let (name, type_name, not_null, default, is_generated, is_integer_key) = fact;
-            let is_rowid = has_rowid && is_integer_key;
+            let (name, type_name, not_null, default, is_generated, is_rowid) = fact;
+            let default = default.as_deref().map(default_expression);
             let (text, normal) = (definition.text, definition.normal);
             Column { name, text, normal, type_name, not_null, default, is_generated, is_rowid }
         });
@@ -155,6 +159,10 @@ impl Table {
 
     pub(crate) fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))
+    }
+
+    pub(crate) fn is_strict(&self) -> bool {
+        self.options.iter().any(|option| option == "strict")
     }
 
     pub(crate) fn has_autoincrement(&self) -> bool {
@@ -170,6 +178,13 @@ impl Table {
     }
 }
 
+/// Returns `name`, or that with a number, so that neither schema uses it.
+pub(crate) fn free_name(name: &str, one: &Schema, other: &Schema) -> String {
+    let numbered = (2..1000).map(|number| format!("{name}_{number}"));
+    let is_free = |name: &String| !one.has_name(name) && !other.has_name(name);
+    std::iter::once(name.to_owned()).chain(numbered).find(is_free).unwrap_or_else(|| name.to_owned())
+}
+
 /// Creates a database in memory, without enforcing foreign keys, as the component `migrate` does; runs the texts in it.
 fn database<S: AsRef<str>>(texts: impl IntoIterator<Item = (S, S)>) -> Result<Connection, Error> {
     let db = Connection::open_in_memory().and_then(|db| {
@@ -182,6 +197,16 @@ fn database<S: AsRef<str>>(texts: impl IntoIterator<Item = (S, S)>) -> Result<Co
         db.execute_batch(text).map_err(|error| sql_error(origin, text, error))?;
     }
     Ok(db)
+}
+
+/// Returns the names of everything in the schema and of all columns, in lower case.
+fn names(db: &Connection) -> Result<HashSet<String>, Error> {
+    // Only a table always has columns: a view may refer to a missing table, a virtual one to a missing module.
+    let sql = "SELECT lower(name) FROM sqlite_schema
+               UNION SELECT lower(c.name) FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c
+               WHERE t.type = 'table' AND t.sql NOT LIKE 'create virtual %' AND lower(t.name) <> ?1";
+    let names: Vec<(String,)> = rows(db, sql, VERSION_TABLE)?;
+    Ok(names.into_iter().map(|(name,)| name).collect())
 }
 
 /// Runs a query with one parameter.

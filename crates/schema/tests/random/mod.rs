@@ -3,3 +3,4 @@
 pub(crate) mod numbers;
 pub(crate) mod schema;
 pub(crate) mod table;
+pub(crate) mod wild;

@@ -11,6 +11,12 @@ const TABLES: [&str; 5] = ["users", "Sessions", "audit", "group", "tags"];
 /// The number of rows in each table.
 const ROWS: usize = 3;
 
+/// The number of rows of random values that are inserted into each table.
+const WILD_ROWS: usize = 8;
+/// Values that types convert, collations merge, and constraints refuse.
+const WILD_VALUES: [&str; 12] =
+    ["NULL", "1", "2", "'007'", "'2'", "'1.50'", "1.5", "0.1 + 0.2", "'a'", "'A'", "9007199254740993", "x'31'"];
+
 /// An index, a view or a trigger on a table; a change selects another `variant`.
 #[derive(Clone)]
 struct Object {
@@ -111,6 +117,21 @@ impl RandomSchema {
         }
         // Triggers have written rows as well.
         assert_eq!(rows(db, "SELECT * FROM pragma_foreign_key_check"), Vec::<Vec<Value>>::new());
+    }
+
+    /// Inserts rows of random values into every table, as far as its constraints accept them.
+    pub(crate) fn fill_wildly(&self, db: &Connection, numbers: &mut Numbers) {
+        for (table, _) in &self.tables {
+            let columns = table.columns.iter().filter(|column| column.generated.is_none());
+            let names: Vec<_> = columns.map(|column| format!(", \"{}\"", column.name)).collect();
+            for id in 1..=WILD_ROWS {
+                let values: String = names.iter().map(|_| format!(", {}", numbers.one_of(&WILD_VALUES))).collect();
+                let (table, names) = (table.name, names.concat());
+                // A STRICT table refuses values in spite of OR IGNORE.
+                let _ =
+                    db.execute_batch(&format!("INSERT OR IGNORE INTO \"{table}\" (id{names}) VALUES ({id}{values})"));
+            }
+        }
     }
 
     /// Returns the rows of the tables in both schemas, limited to the columns of the same type in both.

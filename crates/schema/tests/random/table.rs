@@ -11,14 +11,21 @@ const TYPES: [&str; 6] = ["INTEGER", "TEXT", "REAL", "VARCHAR(20)", "BOOLEAN", "
 /// The number of these types that a STRICT table allows: the first ones.
 const STRICT_TYPES: usize = 3;
 
+const DEFAULTS: [&str; 8] = ["7", "'x''y'", "NULL", "(1 + 1)", "CURRENT_TIMESTAMP", "-1.5", "\"id\"", "Draft"];
+const CONFLICTS: [&str; 4] = ["", "", " ON CONFLICT REPLACE", " ON CONFLICT IGNORE"];
+
 /// How the key `id` is declared.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Key {
     Inline,
     Autoincrement,
+    /// No alias of the rowid, and so nullable.
+    Descending,
     AtTheEnd,
     WithoutRowid,
 }
+
+const KEYS: [Key; 5] = [Key::Inline, Key::Autoincrement, Key::Descending, Key::AtTheEnd, Key::WithoutRowid];
 
 /// A column other than the key.
 #[derive(Clone, PartialEq)]
@@ -28,6 +35,9 @@ pub(crate) struct Column {
     pub(crate) not_null: bool,
     pub(crate) default: Option<&'static str>,
     pub(crate) unique: bool,
+    /// The conflict clause of NOT NULL and UNIQUE.
+    pub(crate) conflict: &'static str,
+    pub(crate) ignores_case: bool,
     pub(crate) check: bool,
     pub(crate) generated: Option<&'static str>,
     /// The table whose id it refers to.
@@ -54,6 +64,8 @@ impl Column {
             not_null: numbers.once_in(4),
             default: None,
             unique: numbers.once_in(6),
+            conflict: numbers.one_of(&CONFLICTS),
+            ignores_case: numbers.once_in(6),
             check: numbers.once_in(6),
             generated: None,
             parent: None,
@@ -64,7 +76,7 @@ impl Column {
         } else if !tables.is_empty() && numbers.once_in(4) {
             column.parent = Some(numbers.one_of(tables));
         } else if !column.unique && numbers.once_in(2) {
-            column.default = Some(numbers.one_of(&["7", "'x''y'", "NULL", "(1 + 1)", "CURRENT_TIMESTAMP", "-1.5"]));
+            column.default = Some(numbers.one_of(&DEFAULTS));
         }
         column
     }
@@ -78,20 +90,20 @@ impl Column {
         }
         let mut add = |part: String| sql.push_str(&format!("{space}{part}"));
         if self.not_null {
-            add("NOT NULL".to_owned());
+            add(format!("NOT NULL{}", self.conflict));
         }
         if let Some(default) = self.default {
             add(format!(
                 "DEFAULT {}",
-                if strict {
-                    default.replace("'x''y'", "5").replace("CURRENT_TIMESTAMP", "6").replace("-1.5", "-1")
-                } else {
-                    default.to_owned()
-                }
+                // Of these, every type of a STRICT table accepts only integers.
+                if strict && !["7", "NULL", "(1 + 1)"].contains(&default) { "5" } else { default }
             ));
         }
         if self.unique {
-            add("UNIQUE".to_owned());
+            add(format!("UNIQUE{}", self.conflict));
+        }
+        if self.ignores_case {
+            add("COLLATE NOCASE".to_owned());
         }
         if self.check {
             add(format!("CHECK ({} <> 'never')", quoted(self.name, numbers)));
@@ -112,11 +124,10 @@ impl Column {
 
 impl Table {
     pub(crate) fn new(name: &'static str, tables: &[&'static str], numbers: &mut Numbers) -> Self {
-        let keys = [Key::Inline, Key::Autoincrement, Key::AtTheEnd, Key::WithoutRowid];
         let count = numbers.below(5);
         let mut table = Self {
             name,
-            key: keys[numbers.below(keys.len())],
+            key: KEYS[numbers.below(KEYS.len())],
             strict: numbers.once_in(5),
             columns: Vec::new(),
             checks: numbers.below(2),
@@ -142,7 +153,7 @@ impl Table {
     pub(crate) fn change(&mut self, tables: &[&'static str], numbers: &mut Numbers) {
         let count = self.columns.len();
         let column = (count > 0).then(|| numbers.below(count));
-        match (numbers.below(11), column) {
+        match (numbers.below(14), column) {
             (0..=3, _) | (_, None) => self.add_column(tables, numbers),
             (4 | 5, Some(at)) => drop(self.columns.remove(at)),
             (6, Some(at)) => {
@@ -156,6 +167,13 @@ impl Table {
                 column.check = numbers.once_in(2);
             }
             (9, Some(at)) => self.columns.swap(at, 0),
+            (10, _) => self.strict = !self.strict,
+            (11, _) => self.key = KEYS[numbers.below(KEYS.len())],
+            (12, Some(at)) => {
+                let column = &mut self.columns[at];
+                column.ignores_case = !column.ignores_case;
+                column.conflict = numbers.one_of(&CONFLICTS);
+            }
             (_, Some(_)) => {
                 self.checks = numbers.below(3);
                 self.unique_together = numbers.once_in(2);
@@ -170,6 +188,7 @@ impl Table {
     pub(crate) fn sql(&self, numbers: &mut Numbers) -> String {
         let mut items = vec![match self.key {
             Key::Inline => "id INTEGER PRIMARY KEY".to_owned(),
+            Key::Descending => "id INTEGER PRIMARY KEY DESC".to_owned(),
             Key::Autoincrement => "id INTEGER PRIMARY KEY AUTOINCREMENT".to_owned(),
             Key::AtTheEnd | Key::WithoutRowid => "id INTEGER NOT NULL".to_owned(),
         }];
