@@ -1,54 +1,10 @@
 //! The OpenAPI document is consistent, and the server behaves as documented.
 
-mod conforms;
-
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, Reply, TestApp};
-
-/// The document.
-struct Document(Value);
-
-impl Document {
-    fn of(app: &TestApp) -> Self {
-        Self(app.get("/openapi.json").send().expect_status(200).json())
-    }
-
-    fn operations(&self) -> impl Iterator<Item = (String, &str, &Value)> {
-        let paths = self.0["paths"].as_object().expect("paths");
-        paths.iter().flat_map(|(path, item)| {
-            let methods = item.as_object().expect("methods").iter();
-            methods.map(move |(method, operation)| (method.to_uppercase(), path.as_str(), operation))
-        })
-    }
-
-    /// Asserts that this reply to this request is documented.
-    #[track_caller]
-    fn expect(&self, method: &str, path: &str, reply: &Reply) {
-        let status = reply.status().to_string();
-        let response = &self.0["paths"][path][method.to_lowercase()]["responses"][&status];
-        assert!(!response.is_null(), "{method} {path} {status} is not documented: {reply}");
-        if reply.status() == 204 {
-            assert!(response["content"].is_null() && reply.text().is_empty(), "{method} {path}: {reply}");
-            return;
-        }
-        let content = &response["content"][reply.header("content-type").unwrap_or_default()];
-        assert!(!content.is_null(), "{method} {path} {status}: not of the documented type: {reply}");
-        let fault = conforms::fault(&self.0, &content["schema"], &reply.json());
-        assert_eq!(fault, None, "{method} {path} {status}");
-        // The `detail` of an error is documented literally.
-        if let (Some(examples), true) = (content["examples"].as_object(), reply.json()["detail"].is_string()) {
-            // Except for the number of seconds in that of a 429.
-            let known = |example: &Value| example["value"] == reply.json() || reply.status() == 429;
-            assert!(examples.values().any(known), "{method} {path}: {reply}");
-        }
-        if let Some(challenge) = reply.header("www-authenticate") {
-            assert_eq!(response["headers"]["WWW-Authenticate"]["schema"]["examples"][0], challenge, "{method} {path}");
-        }
-    }
-}
+use crate::support::{Document, PASSWORD, TestApp, conforms};
 
 /// Visits every value in a JSON document.
 fn walk<'a>(value: &'a Value, visit: &mut impl FnMut(&'a Value)) {

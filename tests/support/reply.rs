@@ -43,6 +43,11 @@ impl Reply {
         values.next().filter(|_| values.next().is_none())?.to_str().ok()
     }
 
+    /// All headers.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     /// The body.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.body

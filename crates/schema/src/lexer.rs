@@ -55,9 +55,13 @@ fn first_token(sql: &str) -> Option<(Option<TokenKind>, usize)> {
     let through = |end: &str, from: usize| sql[from..].find(end).map_or(sql.len(), |found| from + found + end.len());
     let run = |is_in: fn(char) -> bool| sql.find(|c| !is_in(c)).unwrap_or(sql.len());
     Some(match first {
-        _ if sql.starts_with("--") => (None, through("\n", 2)),
-        _ if sql.starts_with("/*") => (None, through("*/", 2)),
-        c if c.is_ascii_whitespace() => (None, run(|c| c.is_ascii_whitespace())),
+        _ if sql.starts_with("--") => (None, run(|c| c != '\n')),
+        // At the end of a text SQLite takes `/*` for two operators.
+        _ if sql.starts_with("/*") && sql.len() > 2 => (None, through("*/", 2)),
+        // SQLite takes a vertical tab for white space only behind other white space.
+        c if c.is_ascii_whitespace() => (None, run(|c| c.is_ascii_whitespace() || c == '\x0B')),
+        // SQLite skips a byte order mark wherever a token can begin.
+        '\u{FEFF}' => (None, first.len_utf8()),
         '\'' => (Some(TokenKind::String), quoted_length(sql, '\'')),
         '"' | '`' => (Some(TokenKind::QuotedName), quoted_length(sql, first)),
         '[' => (Some(TokenKind::QuotedName), through("]", 1)),

@@ -22,7 +22,9 @@ pub fn statements(sql: &str) -> Vec<Statement<'_>> {
         let end = rest.get(length).map_or(sql.len(), |semicolon| semicolon.start);
         if length > 0 {
             let line = 1 + sql[..first.start].matches('\n').count();
-            statements.push(Statement { text: sql[first.start..end].trim_end(), line });
+            // Other white space of Unicode is part of a name.
+            let text = sql[first.start..end].trim_end_matches(|c: char| c.is_ascii_whitespace());
+            statements.push(Statement { text, line });
         }
         rest = rest.get(length + 1..).unwrap_or_default();
     }
@@ -31,9 +33,14 @@ pub fn statements(sql: &str) -> Vec<Statement<'_>> {
 
 /// The number of tokens of the first statement, without its semicolon.
 fn statement_length(tokens: &[Token<'_>]) -> usize {
-    let is_temporary = tokens.get(1).is_some_and(|token| token.is("TEMP") || token.is("TEMPORARY"));
-    let is_trigger =
-        tokens[0].is("CREATE") && tokens.get(1 + usize::from(is_temporary)).is_some_and(|token| token.is("TRIGGER"));
+    let is = |at: usize, keyword: &str| tokens.get(at).is_some_and(|token| token.is(keyword));
+    let create = match is(0, "EXPLAIN") {
+        true if is(1, "QUERY") => 3,
+        true => 1,
+        false => 0,
+    };
+    let trigger = create + if is(create + 1, "TEMP") || is(create + 1, "TEMPORARY") { 2 } else { 1 };
+    let is_trigger = is(create, "CREATE") && is(trigger, "TRIGGER");
     let is_end = |at: usize| at >= 2 && tokens[at - 1].is("END") && tokens[at - 2].is_symbol(";");
     let ends = |at: &usize| tokens[*at].is_symbol(";") && (!is_trigger || is_end(*at));
     (0..tokens.len()).find(ends).unwrap_or(tokens.len())
@@ -76,6 +83,33 @@ mod tests {
             ["A", trigger, "create table end (a)", "B"]
         );
         assert_eq!(texts("CREATE TABLE trigger_log (a); END; B"), ["CREATE TABLE trigger_log (a)", "END", "B"]);
+    }
+
+    #[test]
+    fn an_explained_trigger_is_one_statement() {
+        let trigger = "CREATE TRIGGER t DELETE ON x BEGIN SELECT 1; END";
+        for explain in ["EXPLAIN", "explain query plan"] {
+            assert_eq!(texts(&format!("{explain} {trigger};B")), [format!("{explain} {trigger}"), "B".to_owned()]);
+        }
+        assert_eq!(texts("EXPLAIN SELECT 1;B"), ["EXPLAIN SELECT 1", "B"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_white_space() {
+        let trigger = "CREATE TRIGGER t DELETE ON x BEGIN SELECT 1; END";
+        assert_eq!(texts(&format!("\u{FEFF}{trigger};\u{FEFF}B;\u{FEFF}\n")), [trigger, "B"]);
+    }
+
+    #[test]
+    fn white_space_beyond_ascii_is_part_of_a_statement() {
+        assert_eq!(texts("SELECT 1 AS x\u{A0};\u{B}; B \u{C};"), ["SELECT 1 AS x\u{A0}", "\u{B}", "B"]);
+        assert_eq!(texts("A \u{B};\n\u{B};--\n\u{B}"), ["A \u{B}"]);
+    }
+
+    #[test]
+    fn a_comment_that_begins_at_the_end_is_left_to_sqlite() {
+        assert_eq!(texts("A;/*"), ["A", "/*"]);
+        assert_eq!(texts("A;/* "), ["A"]);
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! The API of one test: requests, the clock, and the database.
+#![allow(dead_code, reason = "shared by the native tests and the fuzz targets, which use different parts")]
 
 use std::time::Duration;
 
@@ -76,10 +77,31 @@ impl TestApp {
         self.0.log.borrow().clone()
     }
 
+    /// Takes the log, which is empty afterwards.
+    pub(crate) fn take_log(&self) -> String {
+        self.0.log.take()
+    }
+
+    /// Sends a request as it is.
+    #[track_caller]
+    pub(crate) fn serve(&self, request: http::Request<Vec<u8>>) -> Reply {
+        let is_head = request.method() == http::Method::HEAD;
+        let request = request.map(|body| Full::new(body.into()));
+        let (parts, body) = block_on(api::pipeline::serve(&self.0, request)).into_parts();
+        // Hosts drop the body of a reply to HEAD.
+        let body = if is_head { Vec::new() } else { body.to_vec() };
+        Reply { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
     /// The stored counters of the throttle, as text.
     pub(crate) fn counters(&self) -> Vec<String> {
         let values = self.0.counters.values.borrow();
         values.iter().map(|(key, value)| format!("{key} {}", String::from_utf8_lossy(value))).collect()
+    }
+
+    /// Forgets the counters of the throttle.
+    pub(crate) fn forget_counters(&self) {
+        self.0.counters.values.borrow_mut().clear();
     }
 
     /// Makes the store of the counters fail.
@@ -126,14 +148,9 @@ impl Request<'_> {
     /// Sends the request as a client at 127.0.0.1.
     #[track_caller]
     pub(crate) fn send(self) -> Reply {
-        let is_head = self.builder.method_ref() == Some(&http::Method::HEAD);
         let has_agent = self.builder.headers_ref().is_some_and(|headers| headers.contains_key("user-agent"));
         let builder = self.builder.header("spin-client-addr", "127.0.0.1:40000");
         let builder = if has_agent { builder } else { builder.header("user-agent", "test-client/1.0") };
-        let request = builder.body(Full::new(self.body.into())).expect("a request");
-        let (parts, body) = block_on(api::pipeline::serve(&self.app.0, request)).into_parts();
-        // Hosts drop the body of a reply to HEAD.
-        let body = if is_head { Vec::new() } else { body.to_vec() };
-        Reply { status: parts.status.as_u16(), headers: parts.headers, body }
+        self.app.serve(builder.body(self.body).expect("a request"))
     }
 }

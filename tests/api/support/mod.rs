@@ -6,6 +6,7 @@ mod account;
 mod app;
 #[path = "../../support/database.rs"]
 mod database;
+mod document;
 mod host;
 #[path = "../../support/reply.rs"]
 mod reply;
@@ -15,5 +16,6 @@ mod token;
 pub(crate) use account::{Account, PASSWORD, Tokens};
 pub(crate) use app::TestApp;
 pub(crate) use database::{Database, is_sql_time};
+pub(crate) use document::{Document, conforms};
 pub(crate) use reply::Reply;
 pub(crate) use token::{SECRET, claims, header, mint};

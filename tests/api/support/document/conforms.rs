@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// The first violation of `schema` in `value`.
-pub(super) fn fault(document: &Value, schema: &Value, value: &Value) -> Option<String> {
+pub(crate) fn fault(document: &Value, schema: &Value, value: &Value) -> Option<String> {
     if let Some(reference) = schema["$ref"].as_str() {
         return fault(document, target(document, reference), value);
     }
@@ -40,7 +40,7 @@ pub(super) fn fault(document: &Value, schema: &Value, value: &Value) -> Option<S
 
 /// Resolves a reference.
 #[track_caller]
-pub(super) fn target<'a>(document: &'a Value, reference: &str) -> &'a Value {
+pub(crate) fn target<'a>(document: &'a Value, reference: &str) -> &'a Value {
     let pointer = reference.strip_prefix('#').unwrap_or_else(|| panic!("{reference} leads out of the document"));
     document.pointer(pointer).unwrap_or_else(|| panic!("{reference} leads nowhere"))
 }

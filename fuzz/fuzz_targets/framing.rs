@@ -1,0 +1,131 @@
+//! HTTP framing: hyper behind the inspected stream sees the same requests however their bytes are split, a request with
+//! two lengths is recognized, and nothing follows a chunked one.
+#![no_main]
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use futures_lite::future::block_on;
+use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use libfuzzer_sys::fuzz_target;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+#[allow(dead_code, reason = "the rest is for the server")]
+#[path = "../../crates/host/src/serve/activity.rs"]
+mod activity;
+#[path = "../../crates/host/src/serve/framing.rs"]
+mod framing;
+/// Where `framing` looks for its neighbour.
+mod serve {
+    pub(crate) use crate::activity;
+}
+
+/// As in the server.
+const BUFFER_SIZE_MAX: usize = 64 * 1024;
+
+/// A request that hyper passes on.
+#[derive(Clone, Debug, PartialEq)]
+struct Delivered {
+    line: String,
+    is_ambiguous: bool,
+    is_chunked: bool,
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let whole = serve(bytes, bytes.len().max(1));
+    let text = || bytes.escape_ascii().to_string();
+    if let Some(first) = whole.first() {
+        assert_eq!(first.is_ambiguous, has_two_lengths(bytes), "{}", text());
+    }
+    let chunked = whole.iter().position(|request| request.is_chunked);
+    assert!(chunked.is_none_or(|at| at + 1 == whole.len()), "a request follows a chunked one: {}", text());
+
+    let lines = |requests: &[Delivered]| requests.iter().map(|one| one.line.clone()).collect::<Vec<_>>();
+    for size in [1 + bytes.len() / 200, 7, 1 + bytes.len() / 2] {
+        let split = serve(bytes, size);
+        assert_eq!(lines(&split), lines(&whole), "in pieces of {size}: {}", text());
+        assert_eq!(split.first(), whole.first(), "in pieces of {size}: {}", text());
+    }
+});
+
+/// Returns whether the first head has both headers, read line by line.
+fn has_two_lengths(bytes: &[u8]) -> bool {
+    let lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let head = lines.skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty());
+    let names: Vec<_> = head.filter_map(|line| line.split(|byte| *byte == b':').next()).collect();
+    let has = |name: &[u8]| names.iter().any(|one| one.eq_ignore_ascii_case(name));
+    has(b"content-length") && has(b"transfer-encoding")
+}
+
+/// Serves a connection on which the bytes arrive in pieces of `size`, as `serve_connection` of the server does.
+fn serve(bytes: &[u8], size: usize) -> Vec<Delivered> {
+    let delivered = Rc::new(RefCell::new(Vec::new()));
+    let pieces = bytes.chunks(size).map(<[u8]>::to_vec).rev().collect();
+    let activity = Arc::new(activity::Activity::new());
+    let stream = framing::InspectedStream::new(Pieces(pieces), activity, BUFFER_SIZE_MAX);
+    let is_ambiguous = stream.is_ambiguous();
+    let log = delivered.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
+        let line = format!("{} {}", request.method(), request.uri());
+        let is_ambiguous = is_ambiguous.load(Ordering::Relaxed);
+        log.borrow_mut().push(Delivered { line, is_ambiguous, is_chunked });
+        async move {
+            if !is_ambiguous {
+                let _ = request.into_body().collect().await;
+            }
+            let mut response = Response::new(Empty::<Bytes>::new());
+            if is_chunked {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let connection =
+        http1::Builder::new().max_buf_size(BUFFER_SIZE_MAX).serve_connection(TokioIo::new(stream), service);
+    // The client's faults end the connection.
+    let _ = block_on(connection);
+    delivered.take()
+}
+
+/// A client that sends its pieces, the last one first, and reads everything.
+struct Pieces(Vec<Vec<u8>>);
+
+impl AsyncRead for Pieces {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Some(mut piece) = self.0.pop() {
+            let rest = piece.split_off(piece.len().min(buffer.remaining()));
+            buffer.put_slice(&piece);
+            if !rest.is_empty() {
+                self.0.push(rest);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Pieces {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
