@@ -5,7 +5,7 @@ use crate::lexer::{Token, tokens};
 /// One statement of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Statement<'a> {
-    /// From its first token to before its semicolon, comments inside included.
+    /// From its first token to the last one before its semicolon, comments between them included.
     pub text: &'a str,
     /// The line of its first token, from 1.
     pub line: usize,
@@ -19,12 +19,9 @@ pub fn statements(sql: &str) -> Vec<Statement<'_>> {
     let mut statements = Vec::new();
     while let Some(first) = rest.first() {
         let length = statement_length(rest);
-        let end = rest.get(length).map_or(sql.len(), |semicolon| semicolon.start);
-        if length > 0 {
+        if let Some(last) = rest[..length].last() {
             let line = 1 + sql[..first.start].matches('\n').count();
-            // Other white space of Unicode is part of a name.
-            let text = sql[first.start..end].trim_end_matches(|c: char| c.is_ascii_whitespace());
-            statements.push(Statement { text, line });
+            statements.push(Statement { text: &sql[first.start..last.start + last.text.len()], line });
         }
         rest = rest.get(length + 1..).unwrap_or_default();
     }
@@ -103,13 +100,14 @@ mod tests {
     #[test]
     fn white_space_beyond_ascii_is_part_of_a_statement() {
         assert_eq!(texts("SELECT 1 AS x\u{A0};\u{B}; B \u{C};"), ["SELECT 1 AS x\u{A0}", "\u{B}", "B"]);
-        assert_eq!(texts("A \u{B};\n\u{B};--\n\u{B}"), ["A \u{B}"]);
+        assert_eq!(texts("A \u{B};\n\u{B};--\n\u{B}"), ["A"]);
     }
 
     #[test]
     fn a_comment_that_begins_at_the_end_is_left_to_sqlite() {
         assert_eq!(texts("A;/*"), ["A", "/*"]);
         assert_eq!(texts("A;/* "), ["A"]);
+        assert_eq!(texts("A /* "), ["A"]);
     }
 
     #[test]
