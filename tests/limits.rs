@@ -76,11 +76,18 @@ fn a_body_beyond_the_hosts_limit_is_413() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "tests the limits of lanterne")]
-fn an_invalid_dotenv_line_is_reported_without_its_content() {
-    for wrong in ["SECRET_KEY=geheim und lang", "SECRET_KEY: geheim", "geheim", "SECRET_KEY=\"geheim"] {
-        let project = Project::empty().file(".env", &format!("# a comment\nDEBUG=false\n{wrong}\n"));
+fn an_unreadable_value_in_dotenv_is_reported_without_its_content() {
+    for (line, fault) in [
+        ("SECRET_KEY=\"geheim", "SECRET_KEY: line 3: a quote is not closed"),
+        (
+            "secret_key='geheim' und lang",
+            "secret_key: line 3: a quote is not closed, here or in an earlier line, or something",
+        ),
+        ("SPIN_VARIABLE_SECRET_KEY=geheim und lang", "SPIN_VARIABLE_SECRET_KEY: line 3: Spin cannot read this value"),
+    ] {
+        let project = Project::empty().file(".env", &format!("# a comment\nDEBUG=false\n{line}\n"));
         let finished = Finished::of(project.serve(Host::Lanterne, "127.0.0.1:0"));
-        finished.failed(1, &[".env", "entry 2 is not NAME=value"]);
+        finished.failed(2, &[".env", fault]);
         assert!(!finished.stderr.contains("geheim"), "{finished:?}");
     }
 }

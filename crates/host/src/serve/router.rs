@@ -41,9 +41,8 @@ impl Router {
     /// # Errors
     /// The configuration has a name that no header can have.
     pub(super) fn new(routes: Vec<Route<Arc<Pool>>>, config: &HostConfig) -> Result<Self> {
-        let parse = |name: &String| {
-            ClientHeader::new(name).with_context(|| format!("{name:?} is not the name of a header"))
-        };
+        let parse =
+            |name: &String| ClientHeader::new(name).with_context(|| format!("{name:?} is not the name of a header"));
         let client_header = config.client_ip_header.as_ref().map(parse).transpose()?;
         let client_header_name = client_header.iter().map(|header| header.name().clone());
         Ok(Self {
