@@ -19,6 +19,10 @@ fn usage_errors_and_failures_have_different_exit_statuses() {
         ("migrate", &["upgrade"], usage, "upgrade needs a target"),
         ("migrate", &["upgrade", "head", "now"], usage, "unexpected argument \"now\""),
         ("migrate", &["stamp", "nowhere"], usage, "unknown revision \"nowhere\""),
+        ("migrate", &["upgrad", "head"], usage, "did you mean upgrade?"),
+        ("migrate", &["upgrade", "haed"], usage, "did you mean head?"),
+        ("seed", &["--admin-emial", "a@b.org"], usage, "did you mean --admin-email?"),
+        ("prune", &["--sesion-days", "3"], usage, "did you mean --sessions-days?"),
         ("seed", &["nonsense"], usage, "\"nonsense\" is not understood"),
         ("seed", &["--admin-email"], usage, "--admin-email needs an address"),
         ("seed", &["--admin-email", "root@"], usage, "\"root@\": There must be something after the @-sign."),
@@ -34,6 +38,7 @@ fn usage_errors_and_failures_have_different_exit_statuses() {
         finished.failed(status, &[&format!("{name}: "), complaint]);
         assert_eq!(finished.stdout, "", "{name} {words:?}");
     }
+    assert!(project.run("migrate", &["help"]).succeeded().contains("revision -m WORDS"));
     for name in ["migrate", "seed", "prune"] {
         assert!(project.run(name, &["help"]).succeeded().contains("Exit status: 0 on success, 1 on failure, 2 "));
     }

@@ -37,8 +37,50 @@ fn an_unknown_flag_or_command_is_reported() {
     let project = Project::new();
     lanterne(&project, &["up", "--lisen", "127.0.0.1:0"]).failed(2, &["--lisen", "--listen"]);
     lanterne(&project, &["start"]).failed(2, &["start"]);
-    lanterne(&project, &[]).failed(2, &["Usage"]);
+    lanterne(&project, &["migrat", "current"]).failed(2, &["'migrate'"]);
+    lanterne(&project, &["migrate", "upgrade", "head", "--sate-dir", "x"]).failed(2, &["--sate-dir", "--state-dir"]);
+    for words in [&[][..], &["migrate"], &["prune"]] {
+        lanterne(&project, words).failed(2, &["Usage"]);
+    }
+    lanterne(&project, &["up", "--state-dir"]).failed(2, &["a value is required for '--state-dir <DIR>'"]);
+    lanterne(&project, &["up", "--stop-timeout", "soon"]).failed(2, &["must be a whole number from 0"]);
     lanterne(&project, &["up", "--variable", "no-equals-sign"]).failed(2, &["no-equals-sign", "KEY=VALUE"]);
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "tests the command line of lanterne")]
+fn options_may_follow_the_arguments_of_a_command() {
+    let project = Project::new();
+    lanterne(&project, &["migrate", "upgrade", "head", "--no-build", "--state-dir", "elsewhere"]).succeeded();
+    let seed = ["seed", "--no-build", "--admin-email", "root@example.com", "--state-dir=elsewhere", "--quiet"];
+    let seed = lanterne(&project, &[&seed[..], &["--variable", "bcrypt_cost=10"]].concat()).succeeded();
+    assert!(seed.contains("root@example.com: created"), "{seed}");
+    let prune = ["prune", "--audit-days", "1", "--dry-run", "--no-build", "--state-dir", "elsewhere"];
+    assert!(lanterne(&project, &prune).succeeded().contains("Would delete 0 audit rows"));
+    lanterne(&project, &["backup", "copy.db", "--state-dir", "elsewhere"]).succeeded();
+    lanterne(&project, &["restore", "copy.db", "--state-dir", "elsewhere"]).succeeded();
+    assert!(project.path("elsewhere/sqlite_db.db").exists() && !project.path(".spin").exists());
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "tests the command line of lanterne")]
+fn a_missing_component_is_reported_with_a_suggestion() {
+    let project = Project::new().edit("spin.commands.toml", "release/migrate.wasm", "release/nowhere.wasm");
+    let finished = lanterne(&project, &["migrate", "current", "--no-build"]);
+    finished.failed(1, &["nowhere.wasm", "lanterne build"]);
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "tests the command line of lanterne")]
+fn an_address_that_cannot_be_used_is_explained() {
+    for (address, status, words) in [
+        ("8000", 2, "must be ADDRESS:PORT, as in 127.0.0.1:8000"),
+        ("localhost:99999", 2, "must be ADDRESS:PORT"),
+        ("192.0.2.1:8000", 1, "this machine has no address 192.0.2.1:8000"),
+    ] {
+        let finished = Finished::of(Project::new().serve(Host::Lanterne, address));
+        finished.failed(status, &[address, words]);
+    }
 }
 
 #[test]
@@ -54,7 +96,7 @@ fn an_address_in_use_is_reported_with_a_suggestion() {
 #[cfg_attr(spin_host, ignore = "tests the command line of lanterne")]
 fn a_missing_or_invalid_manifest_is_reported() {
     let project = Project::new();
-    lanterne(&project, &["up", "--from", "nowhere/spin.toml"]).failed(1, &["nowhere/spin.toml"]);
+    lanterne(&project, &["up", "--from", "nowhere/spin.toml"]).failed(1, &["nowhere/spin.toml", "--from"]);
     let project = project.file("spin.toml", "spin_manifest_version = 2\n[component\n");
     lanterne(&project, &["up", "--no-build"]).failed(1, &["spin.toml:2"]);
 }

@@ -57,12 +57,18 @@ fn seed_leaves_an_existing_user_unchanged() {
     );
 }
 
-/// Runs `seed` for an administrator with `input` on standard input.
+/// Runs `seed` for an administrator with the password in a file: on standard input, or in a variable on Spin.
 fn seed_admin(project: &Project, email: &str, input: &str) -> Finished {
     let path = project.path("password.txt");
     std::fs::write(&path, input).expect("the folder can be written");
-    let mut command = project.component("seed", &["--admin-email", email, "--admin-password-stdin"]);
-    command.stdin(File::open(path).expect("it was written"));
+    let mut command = match Host::under_test() {
+        Host::Lanterne => project.component("seed", &["--admin-email", email, "--admin-password-stdin"]),
+        Host::Spin => project.component("seed", &["--admin-email", email]),
+    };
+    match Host::under_test() {
+        Host::Lanterne => command.stdin(File::open(path).expect("it was written")),
+        Host::Spin => command.env("SPIN_VARIABLE_SEED_ADMIN_PASSWORD", input),
+    };
     Finished::of(command)
 }
 
@@ -112,12 +118,38 @@ fn seed_reads_the_administrators_password_from_standard_input() {
 }
 
 #[test]
+fn seed_takes_the_administrators_password_from_a_variable() {
+    let project = Project::migrated().file("password.txt", "a real password\n");
+    let project = project.variable("seed_admin_password", "@password.txt");
+    let printed = project.run("seed", &["--admin-email", "root@example.com"]).succeeded();
+    assert!(printed.contains("root@example.com: created") && !printed.contains("password"), "{printed}");
+    let project = project.variable("seed_admin_password", "secret7");
+    let finished = project.run("seed", &["--admin-email", "admin@example.com"]);
+    finished.failed(Host::under_test().usage_status(), &["seed: the password in seed_admin_password is refused"]);
+    assert!(!finished.stderr.contains("secret7"), "{finished:#?}");
+    TestApp::of(project).try_login("root@example.com", "a real password").expect_status(200);
+}
+
+#[test]
+#[cfg_attr(not(spin_host), ignore = "lanterne always prints a generated password: its output is the user's own")]
+fn seed_does_not_print_a_password_that_spin_would_keep() {
+    let project = Project::migrated();
+    let finished = project.run("seed", &["--admin-email=root@example.com"]);
+    finished.failed(1, &["seed: there is no password for the administrator", "SPIN_VARIABLE_SEED_ADMIN_PASSWORD"]);
+    assert_eq!(project.db().value("SELECT count(*) FROM users", []), 0);
+}
+
+#[test]
 fn seed_generates_a_password_and_prints_it_once() {
     let project = Project::migrated();
-    let printed = project.run("seed", &["--admin-email=root@example.com"]).succeeded();
+    let words = match Host::under_test() {
+        Host::Lanterne => &["--admin-email=root@example.com"][..],
+        Host::Spin => &["--admin-email=root@example.com", "--print-password"],
+    };
+    let printed = project.run("seed", words).succeeded();
     let password = printed.split("shown this once: ").nth(1).expect("a password").trim();
     assert!(password.len() == 24 && password.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{password}");
-    let again = project.run("seed", &["--admin-email=root@example.com"]).succeeded();
+    let again = project.run("seed", words).succeeded();
     assert!(!again.contains("shown this once"), "{again}");
     let app = TestApp::of(project);
     app.try_login("root@example.com", password).expect_status(200);
@@ -130,7 +162,7 @@ fn seed_applies_the_rules_of_registration() {
     for (email, password, status, complaint) in [
         ("root@", "a real password", usage, "There must be something after the @-sign."),
         ("root@example.com", "secret7", usage, "a password has at least 8 characters"),
-        ("root@example.com", "", usage, "there is no password on standard input"),
+        ("root@example.com", "", usage, "there is no password"),
         ("root@example.com", "two lines\nare no password", usage, "should be one line"),
     ] {
         let finished = seed_admin(&project, email, password);

@@ -172,7 +172,7 @@ impl Project {
         let host = Host::under_test();
         let mut command = self.command(host);
         // Spin rejects undeclared variables, and spin.commands.toml declares only these.
-        let is_declared = |name: &str| matches!(name, "bcrypt_cost" | "lanterne_env");
+        let is_declared = |name: &str| matches!(name, "bcrypt_cost" | "lanterne_env" | "seed_admin_password");
         let variables: Vec<_> = self.variables.iter().filter(|(name, _)| is_declared(name)).cloned().collect();
         match host {
             Host::Lanterne => {

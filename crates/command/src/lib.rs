@@ -74,6 +74,18 @@ pub fn warn(line: impl Display) {
     }
 }
 
+/// The least similarity of a word that is suggested, from 0 to 1.
+const SIMILARITY_MIN: f64 = 0.8;
+
+/// Returns the question whether the one of `known` that resembles `word` most was meant, as the rest of a sentence; empty
+/// if none resembles it.
+pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let similarity = |known: &&str| strsim::jaro(word, known);
+    let similar = known.into_iter().filter(|known| similarity(known) >= SIMILARITY_MIN);
+    let most = similar.max_by(|one, other| similarity(one).total_cmp(&similarity(other)));
+    most.map(|known| format!("; did you mean {known}?")).unwrap_or_default()
+}
+
 /// Opens the app's database with foreign keys enforced.
 ///
 /// # Errors
@@ -92,4 +104,18 @@ pub async fn open_migrated() -> Result<Database, Failure> {
         ));
     }
     Ok(db)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::suggestion;
+
+    #[test]
+    fn only_a_similar_word_is_suggested() {
+        let known = ["--admin-email", "--admin-password-stdin", "upgrade", "downgrade"];
+        assert_eq!(suggestion("--admin-emial", known), "; did you mean --admin-email?");
+        assert_eq!(suggestion("upgrad", known), "; did you mean upgrade?");
+        assert_eq!(suggestion("--force", known), "");
+        assert_eq!(suggestion("", known), "");
+    }
 }

@@ -6,12 +6,12 @@
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Result, anyhow, ensure};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
@@ -47,7 +47,12 @@ impl ComponentCache {
 
     /// Loads the component in the file `wasm`, from the cache if possible.
     pub(crate) fn load(&self, engine: &Engine, wasm: &Path, name: &str) -> Result<Component> {
-        let bytes = fs::read(wasm).with_context(|| format!("cannot read the component {}", wasm.display()))?;
+        let bytes = fs::read(wasm).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                anyhow!("there is no component {}: build the app, as `lanterne build` does", wasm.display())
+            }
+            _ => anyhow!("cannot read the component {}: {error}", wasm.display()),
+        })?;
         let cached = self.dir.as_ref().map(|dir| dir.join(file_name(engine, &bytes)));
         if let Some(component) = cached.as_ref().and_then(|path| load_compiled(engine, path)) {
             return Ok(component);

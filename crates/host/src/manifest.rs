@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -158,7 +159,13 @@ impl Component {
 
 impl Manifest {
     fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read the manifest {}", path.display()))?;
+        let text = fs::read_to_string(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => anyhow!(
+                "there is no manifest {}: run this in the directory of the app, or name that with --from",
+                path.display()
+            ),
+            _ => anyhow!("cannot read the manifest {}: {error}", path.display()),
+        })?;
         let mut manifest: Manifest = toml::from_str(&text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start));
             let line = before.map_or(1, |before| before.matches('\n').count() + 1);

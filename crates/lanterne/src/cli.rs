@@ -14,15 +14,20 @@ use crate::logger;
 const HELP: &str = "\
 Examples:
   lanterne up                             build, migrate and serve the app in this directory
-  lanterne up --seed --listen 0.0.0.0:80  also create the documented users; listen on all interfaces
+  lanterne up --seed                      also create two users whose passwords are public
+  lanterne up --listen 127.0.0.1:8001     listen on another port
   lanterne migrate upgrade head           apply all pending migrations
   lanterne migrate downgrade -1           revert the last migration
   lanterne migrate revision -m \"add teams\"
                                           create an empty migration
-  lanterne seed                           create the documented users
+  lanterne seed --admin-email you@example.com
+                                          create an administrator
   lanterne prune --sessions-days 30       delete sessions that expired more than 30 days ago
   lanterne backup /backups/monday.db      copy the database, also while the server runs
   lanterne restore /backups/monday.db     replace the database by that copy
+  lanterne up --help                      show the options of a command
+
+In a source tree, `cargo lanterne` runs the same program.
 
 Environment:
   SECRET_KEY, BCRYPT_COST, ...  the variables of spin.toml in upper case. In order of precedence:
@@ -39,28 +44,35 @@ Exit status:
 
 const MIGRATE_HELP: &str = "\
 Examples:
-  lanterne migrate upgrade head      lanterne migrate current
-  lanterne migrate downgrade -1      lanterne migrate history
-  lanterne migrate help              all commands of the component
+  lanterne migrate upgrade head      apply all pending migrations
+  lanterne migrate downgrade -1      revert the last migration
+  lanterne migrate current           show the revision of the database
+  lanterne migrate history           list the migrations
+  lanterne migrate help              show all commands
 
-In a source tree, without the component:
+In a source tree, without opening the database:
   lanterne migrate revision -m \"add teams\"                  create an empty migration
   lanterne migrate revision -m \"add teams\" --autogenerate   generate it from schema.sql";
 
 const SEED_HELP: &str = "\
 Examples:
-  lanterne seed                                 create the documented users
-  lanterne seed --admin-email you@example.com   create an administrator
-  lanterne seed -- help                         show the component's help";
+  lanterne seed                                 create two users whose passwords are public
+  lanterne seed --admin-email you@example.com   create an administrator, and print a password
+  lanterne seed help                            show all arguments";
 
 const PRUNE_HELP: &str = "\
 Examples:
   lanterne prune --sessions-days 30 --audit-days 365 --dry-run
-  lanterne prune -- help                        show the component's help";
+  lanterne prune help                           show all arguments";
 
 /// Builds and runs the components of a Spin app without Spin
 #[derive(Parser)]
-#[command(name = "lanterne", version, after_help = HELP, disable_help_subcommand = true)]
+#[command(
+    name = "lanterne",
+    version,
+    after_help = HELP,
+    override_usage = "lanterne <COMMAND> [OPTIONS] [ARGUMENTS]"
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -72,14 +84,14 @@ pub(crate) enum Command {
     Up(Up),
     /// Build the components
     Build(From),
-    /// Apply, revert, list or create migrations; see `migrate help`
-    #[command(after_help = MIGRATE_HELP)]
+    /// Apply, revert, list or create migrations
+    #[command(after_help = MIGRATE_HELP, arg_required_else_help = true)]
     Migrate(Component),
-    /// Create the documented users, or an administrator; see `seed help`
+    /// Create an administrator, or two users for development
     #[command(after_help = SEED_HELP)]
     Seed(Seed),
-    /// Delete old sessions, audit rows and throttle counters; see `prune help`
-    #[command(after_help = PRUNE_HELP)]
+    /// Delete old sessions, audit rows and throttle counters
+    #[command(after_help = PRUNE_HELP, arg_required_else_help = true)]
     Prune(Component),
     /// Copy the database to a file, also while the server runs
     Backup(Backup),
@@ -89,7 +101,7 @@ pub(crate) enum Command {
 
 #[derive(Args)]
 pub(crate) struct From {
-    /// The manifest, or a directory that contains spin.toml
+    /// The manifest of the app, or a directory that contains spin.toml
     #[arg(short = 'f', long, value_name = "FILE_OR_DIR", default_value = ".")]
     from: PathBuf,
 
@@ -120,7 +132,7 @@ pub(crate) struct Common {
     #[command(flatten)]
     pub(crate) place: Place,
 
-    /// Set a variable of the manifest; can be repeated
+    /// Set a variable of the manifest, with KEY=@FILE to what a file contains; can be repeated
     #[arg(long = "variable", value_name = "KEY=VALUE", value_parser = key_and_value)]
     pub(crate) variables: Vec<(String, String)>,
 
@@ -134,11 +146,11 @@ pub(crate) struct Up {
     #[command(flatten)]
     pub(crate) common: Common,
 
-    /// The address to listen on; port 0 selects a free port
+    /// The address and the port to listen on; 0.0.0.0 stands for all interfaces, port 0 for a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
     pub(crate) listen: String,
 
-    /// Create the documented users before serving
+    /// Create two users for development, whose passwords are public, before serving
     #[arg(long)]
     pub(crate) seed: bool,
 
@@ -147,11 +159,11 @@ pub(crate) struct Up {
     pub(crate) no_migrate: bool,
 
     /// How long requests in flight may take after SIGTERM or Ctrl-C, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = number::<0>)]
     pub(crate) stop_timeout: u32,
 
     /// The most connections from one address [default: 512; unlimited if client_ip_header is set]
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", value_parser = number::<1>)]
     pub(crate) client_connections: Option<u32>,
 
     /// Delete what has expired at the start and then at this interval, such as 30m, 24h or 7d: sessions 30 days
@@ -184,6 +196,12 @@ fn interval(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Parses a whole number from `MIN`.
+fn number<const MIN: u32>(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| *number >= MIN);
+    number.ok_or_else(|| format!("must be a whole number from {MIN} to {}", u32::MAX))
+}
+
 fn log_level() -> impl TypedValueParser<Value = LevelFilter> {
     let levels = PossibleValuesParser::new(["error", "warn", "info", "debug"]);
     levels.try_map(|level| level.parse::<LevelFilter>())
@@ -195,8 +213,8 @@ pub(crate) struct Component {
     #[command(flatten)]
     pub(crate) common: Common,
 
-    /// Arguments of the component; `help` lists them. Options of lanterne itself go before them
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    /// What to do, as in the examples below; the argument `help` lists everything
+    #[arg(value_name = "ARGUMENTS", trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     pub(crate) words: Vec<String>,
 }
 
@@ -213,8 +231,8 @@ pub(crate) struct Seed {
     #[command(flatten)]
     pub(crate) common: Common,
 
-    /// Arguments of the component; `help` lists them. Options of lanterne itself go before them
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    /// What to do, as in the examples below; the argument `help` lists everything
+    #[arg(value_name = "ARGUMENTS", trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) words: Vec<String>,
 }
 
@@ -227,7 +245,11 @@ Does not open the database. With --autogenerate, the files contain the differenc
 that the existing migrations build and migrations/schema.sql; nothing is written if they are equal.
 Review them before you apply them: comments mark what cannot be derived, such as a rename.
 
-Options such as --from go before `revision`: lanterne migrate --from DIR revision ..."
+The options of `lanterne migrate`, such as --from DIR, can be given as well.
+
+Examples:
+  lanterne migrate revision -m \"add teams\"                  create empty files
+  lanterne migrate revision -m \"add teams\" --autogenerate   generate them from schema.sql"
 )]
 pub(crate) struct Revision {
     /// What the migration does; its name is derived from this
@@ -278,15 +300,36 @@ pub(crate) struct Restore {
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_lowercase(), value.to_owned())),
-        _ => Err("must be KEY=VALUE".into()),
-    }
+    let (key, value) = text.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or("must be KEY=VALUE")?;
+    let value = match value.strip_prefix('@') {
+        Some(path) => std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?,
+        None => value.to_owned(),
+    };
+    Ok((key.to_lowercase(), value))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_value_of_a_variable_may_be_in_a_file() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), "a=b\n").expect("it can be written");
+        let pair = |key: &str, value: &str| Ok((key.to_owned(), value.to_owned()));
+        assert_eq!(key_and_value(&format!("KEY=@{}", file.path().display())), pair("key", "a=b\n"));
+        assert_eq!(key_and_value("key=a@b=c"), pair("key", "a@b=c"));
+        assert!(key_and_value("key=@/nowhere").is_err_and(|error| error.starts_with("cannot read /nowhere: ")));
+        for wrong in ["key", "=value", ""] {
+            assert_eq!(key_and_value(wrong), Err("must be KEY=VALUE".to_owned()));
+        }
+    }
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
 
     #[test]
     fn an_interval_has_a_number_and_a_unit() {

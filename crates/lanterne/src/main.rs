@@ -1,9 +1,10 @@
 //! `lanterne`: builds, migrates, serves and backs up a Spin app, without Spin.
 //!
-//! [`cli`] is the command line, [`console`] the output, [`logger`] the log of a server. A [`project`] is an app with its
+//! [`cli`] is the command line, [`arguments`] sorts it, [`console`] the output, [`logger`] the log of a server. A [`project`] is an app with its
 //! [`variables`]; [`building`] builds it, and the crate `lanterne_host` runs it. Larger commands have a file of their own:
 //! [`up`] with [`signals`], [`revision`], [`backup`], and [`restore`] with [`replacement`].
 
+mod arguments;
 mod cli;
 mod console;
 mod logger;
@@ -25,7 +26,7 @@ mod restore;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use cli::{Cli, Command, Common};
 use console::{Console, UsageError};
@@ -36,7 +37,8 @@ use project::Project;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let result = run(Cli::parse());
+    let words = arguments::sort(std::env::args_os().collect(), &Cli::command());
+    let result = words.map_err(anyhow::Error::from).and_then(|words| run(Cli::parse_from(words)));
     log::logger().flush();
     match result {
         // An exit status has 8 bits: a value beyond them must not be truncated to 0.
@@ -56,7 +58,11 @@ fn run(cli: Cli) -> Result<i32> {
             Some(revision) => revision::run(&migrate.common.place.from, &revision)?,
             None => return run_component(&migrate.common, "migrate", &migrate.words),
         },
-        Command::Seed(seed) => return run_component(&seed.common, "seed", &seed.words),
+        Command::Seed(seed) => {
+            // Standard output is the user's own here.
+            let words = [&["--print-password".to_owned()], seed.words.as_slice()].concat();
+            return run_component(&seed.common, "seed", &words);
+        }
         Command::Prune(prune) => return run_component(&prune.common, "prune", &prune.words),
         Command::Build(from) => building::build(&from.app()?, true, Console::new(from.quiet))?,
         Command::Backup(backup) => backup::run(&backup)?,

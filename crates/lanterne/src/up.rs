@@ -34,7 +34,7 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
     let mut project = Project::open(&up.common.place, &up.common.variables)?;
     // Fail before a build that may take minutes. The address is released again, so that connections of early clients are
     // refused rather than left waiting.
-    drop(bind(&up.listen)?);
+    let is_public = !bind(&up.listen)?.local_addr()?.ip().is_loopback();
     Server::check_limits()?;
     ensure_keys(&mut project)?;
     let config = check_config(&project)?;
@@ -61,6 +61,9 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
         }
     }
 
+    if up.seed && is_public {
+        log::warn!("other machines can reach {}, and the passwords of the accounts of --seed are public", up.listen);
+    }
     let _marker = database_file::mark_in_use(&database);
     let server = host.into_server()?;
     if let Some(interval) = up.prune_every {
@@ -120,7 +123,16 @@ fn bind(address: &str) -> Result<TcpListener> {
         ErrorKind::AddrInUse => anyhow!(
             "{address} is in use by another program: stop it, or choose another address, as with --listen 127.0.0.1:8001"
         ),
-        ErrorKind::InvalidInput => UsageError(format!("--listen {address}: {error}; must be ADDRESS:PORT")).into(),
+        ErrorKind::PermissionDenied => anyhow!(
+            "no permission to listen on {address}: ports below 1024 need root or CAP_NET_BIND_SERVICE; choose another port, as \
+             with --listen 127.0.0.1:8000, and put a reverse proxy in front"
+        ),
+        ErrorKind::AddrNotAvailable => anyhow!(
+            "this machine has no address {address}: 127.0.0.1 is for clients on this machine only, 0.0.0.0 for all interfaces"
+        ),
+        ErrorKind::InvalidInput => {
+            UsageError(format!("--listen {address}: {error}; must be ADDRESS:PORT, as in 127.0.0.1:8000")).into()
+        }
         _ => anyhow!("cannot listen on {address}: {error}"),
     })
 }

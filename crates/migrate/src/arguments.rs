@@ -1,6 +1,10 @@
 //! The command line, in Alembic's words.
 
+use lanterne_command::suggestion;
+
 use crate::migrations::Migration;
+
+const COMMANDS: [&str; 5] = ["upgrade", "downgrade", "current", "history", "stamp"];
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,7 +62,10 @@ pub(crate) fn parse(words: &[String], migrations: &[Migration]) -> Result<Comman
         Ok(Command::Migrate { direction, target, prints_sql })
     };
     match words[..] {
-        [] => Err("no command given".to_owned()),
+        [] => Err("no command given, such as `upgrade head`".to_owned()),
+        ["revision", ..] => {
+            Err("a component cannot write files: run `cargo lanterne migrate revision` in the source tree".to_owned())
+        }
         ["current"] => Ok(Command::Current),
         ["history"] => Ok(Command::History),
         ["upgrade", target] => migrate(Direction::Up, target),
@@ -72,7 +79,7 @@ pub(crate) fn parse(words: &[String], migrations: &[Migration]) -> Result<Comman
         ["upgrade" | "downgrade" | "stamp", _, extra, ..] | ["current" | "history", extra, ..] => {
             Err(format!("unexpected argument {extra:?}"))
         }
-        [word, ..] => Err(format!("unknown command {word:?}")),
+        [word, ..] => Err(format!("unknown command {word:?}{}", suggestion(word, COMMANDS))),
     }
 }
 
@@ -93,7 +100,10 @@ fn parse_target(direction: Direction, word: &str, migrations: &[Migration]) -> R
 
 /// Finds a migration by its number, its name, or a part of its name that no other has.
 fn find<'a>(word: &str, migrations: &'a [Migration]) -> Result<&'a Migration, String> {
-    let unknown = || format!("unknown revision {word:?}");
+    let unknown = || {
+        let names = migrations.iter().map(|migration| migration.name).chain(["head", "base"]);
+        format!("unknown revision {word:?}, not in `history`{}", suggestion(word, names))
+    };
     let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
     // `upgrade base` is a mistake, even if the name of a migration contains "baseline".
     if is_number || matches!(word, "head" | "base") {
@@ -202,6 +212,10 @@ mod tests {
             ("upgrade head now", "\"now\""),
             ("stamp head --sql", "\"--sql\""),
             ("current --sql", "\"--sql\""),
+            ("upgrad head", "\"upgrad\"; did you mean upgrade?"),
+            ("upgrade haed", "\"haed\", not in `history`; did you mean head?"),
+            ("stamp frist", "did you mean first?"),
+            ("revision -m words", "cargo lanterne migrate revision"),
         ] {
             assert!(parsed(line).is_err_and(|message| message.contains(word)), "{line}: {:?}", parsed(line));
         }

@@ -43,6 +43,10 @@ Commands:
                     run nothing; also: stamp head, stamp base
   help              show this text
 
+Only in the source tree, with `cargo lanterne`:
+  revision -m WORDS [--autogenerate]
+                    create the next migration, empty or from schema.sql
+
 With --sql, upgrade and downgrade change nothing and print the SQL they would
 run, for `sqlite3 -bail DATABASE`.
 
@@ -63,7 +67,7 @@ Run it with:
 fn main() -> ExitCode {
     run("migrate", async |words| {
         let command = arguments::parse(&words, MIGRATIONS)
-            .map_err(|error| Failure::Usage(format!("{error}; see `migrate help`")))?;
+            .map_err(|error| Failure::Usage(format!("{error} (the argument `help` shows the usage)")))?;
         if command == Command::Help {
             say(USAGE);
             return Ok(());

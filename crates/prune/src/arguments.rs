@@ -1,5 +1,9 @@
 //! The command line.
 
+use lanterne_command::suggestion;
+
+const OPTIONS: [&str; 6] = ["--sessions-days", "--spent-days", "--audit-days", "--throttle", "--compact", "--dry-run"];
+
 /// The greatest number of days: a hundred years.
 const DAYS_MAX: u32 = 36_500;
 
@@ -48,7 +52,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Option<Arguments>, String> {
             "--sessions-days" => &mut arguments.sessions_days,
             "--spent-days" => &mut arguments.spent_days,
             "--audit-days" => &mut arguments.audit_days,
-            _ => return Err(format!("{word:?} is not understood")),
+            _ => return Err(format!("{word:?} is not understood{}", suggestion(flag, OPTIONS))),
         };
         let value = value.or_else(|| words.next()).ok_or_else(|| format!("{flag} needs a number of days"))?;
         if slot.replace(days(flag, value)?).is_some() {
@@ -116,6 +120,7 @@ mod tests {
             ("--compact=now", "\"--compact=now\""),
             ("30", "\"30\""),
             ("--all", "\"--all\""),
+            ("--sesion-days 30", "\"--sesion-days\" is not understood; did you mean --sessions-days?"),
         ] {
             assert!(parsed(line).is_err_and(|message| message.contains(words)), "{line}: {:?}", parsed(line));
         }

@@ -67,8 +67,8 @@ Run it with:
 
 fn main() -> ExitCode {
     run("prune", async |words| {
-        let arguments =
-            arguments::parse(&words).map_err(|fault| Failure::Usage(format!("{fault}; see `prune help`")))?;
+        let arguments = arguments::parse(&words)
+            .map_err(|fault| Failure::Usage(format!("{fault} (the argument `help` shows the usage)")))?;
         let Some(arguments) = arguments else {
             say(USAGE);
             return Ok(());

@@ -14,6 +14,7 @@ use lanterne_command::{Failure, open_migrated, run, say, variable, warn};
 use lanterne_core::environment::{self, Environment, UnknownEnvironment};
 use lanterne_core::password::Cost;
 use lanterne_core::secret::NewPassword;
+use secret::Password;
 
 fn usage() -> String {
     let (password_min, password_max) = (NewPassword::CHARS_MIN, NewPassword::CHARS_MAX);
@@ -27,39 +28,49 @@ Creates the two documented accounts, with passwords FOR DEVELOPMENT:
 
 or an administrator instead. Existing accounts are left unchanged.
 
-Usage: seed [--admin-email ADDRESS [--admin-password-stdin]]
+Usage: seed [--admin-email ADDRESS [--admin-password-stdin | --print-password]]
 
 Options:
   --admin-email ADDRESS   create only this administrator
   --admin-password-stdin  read the password from standard input, one line of
-                          {password_min} to {password_max} characters, instead of generating one
-                          that is printed once
+                          {password_min} to {password_max} characters
+  --print-password        generate a password if none is given, and print it once;
+                          `lanterne` always does. Spin keeps what is printed in
+                          .spin/logs, where other users may read it
   help                    show this text
 
 Variables:
-  lanterne_env  production or prod: the documented accounts are refused
-                [development or dev]
-  bcrypt_cost   the work factor of the password hashes, {cost_min} to {cost_max} [{cost}]
+  seed_admin_password  the password of the administrator
+  lanterne_env         production or prod: the documented accounts are refused
+                       [development or dev]
+  bcrypt_cost          the work factor of the password hashes, {cost_min} to {cost_max} [{cost}]
 
 Exit status: 0 on success, 1 on failure, 2 on a usage error (1 on Spin).
 
 Run it with:
   cargo lanterne seed
   cargo lanterne seed --admin-email you@example.com
-  spin up -f spin.commands.toml -c seed -- --admin-email you@example.com"
+  spin up -f spin.commands.toml -c seed --variable seed_admin_password=@FILE \
+    -- --admin-email you@example.com"
     )
 }
 
 fn main() -> ExitCode {
     run("seed", async |words| {
-        let command = arguments::parse(&words).map_err(|fault| Failure::Usage(format!("{fault}; see `seed help`")))?;
+        let command = arguments::parse(&words)
+            .map_err(|fault| Failure::Usage(format!("{fault} (the argument `help` shows the usage)")))?;
         match command {
             Command::Help => {
                 say(usage());
                 Ok(())
             }
             Command::Documented => seed_documented().await,
-            Command::Admin { email, password_from_stdin } => seed_admin(email.as_str(), password_from_stdin).await,
+            Command::Admin { email, password_from_stdin, prints_password } => {
+                environment()?;
+                // Before the database is opened: a refused password must not create its file.
+                let password = password(password_from_stdin, prints_password)?;
+                seed_admin(email.as_str(), &password).await
+            }
         }
     })
 }
@@ -86,17 +97,19 @@ async fn seed_documented() -> Result<(), Failure> {
     Ok(())
 }
 
-async fn seed_admin(email: &str, password_from_stdin: bool) -> Result<(), Failure> {
-    let random = || Failure::Failed("no randomness for a password".to_owned());
-    environment()?;
-    // Before the database is opened: a refused password must not create its file.
-    let (password, is_generated) = match password_from_stdin {
-        true => (secret::read(std::io::stdin().lock()).map_err(Failure::Usage)?.expose().to_owned(), false),
-        false => (secret::generate(getrandom::fill).map_err(|_| random())?, true),
+/// Reads the password from standard input or from its variable, or generates one.
+fn password(from_stdin: bool, prints_password: bool) -> Result<Password, Failure> {
+    let password = match from_stdin {
+        true => secret::read(std::io::stdin().lock()),
+        false => secret::choose(variable(secret::VARIABLE)?, prints_password, getrandom::fill),
     };
+    password.map_err(Failure::Usage)
+}
+
+async fn seed_admin(email: &str, password: &Password) -> Result<(), Failure> {
     let cost = cost()?;
     let db = open_migrated().await?;
-    let account = Account { email, password: &password, is_admin: true };
+    let account = Account { email, password: &password.text, is_admin: true };
     match accounts::create(&db, &[account], cost).await?.pop() {
         Some(Outcome::Found(user)) if !user.is_admin || !user.is_active => {
             let state = if user.is_admin { "inactive" } else { "no administrator" };
@@ -108,8 +121,8 @@ async fn seed_admin(email: &str, password_from_stdin: bool) -> Result<(), Failur
         }
         Some(Outcome::Created) | None => {
             say(format!("{email}: created"));
-            if is_generated {
-                say(format!("Its password, shown this once: {password}"));
+            if password.is_generated {
+                say(format!("Its password, shown this once: {}", password.text));
             }
             Ok(())
         }
