@@ -54,7 +54,7 @@ fn assert_migrates(from: &str, rows: &str, to: &str, query: &str, result: &str) 
 #[track_caller]
 fn assert_refused(from: &str, rows: &str, to: &str, fault: &str) {
     let migrated = Migrated::new(from, rows, to);
-    assert!(migrated.outcome.as_ref().is_err_and(|message| message.contains(fault)), "{:?}", migrated.outcome);
+    assert!(migrated.outcome.as_ref().is_err_and(|message| message.contains(fault)), "{from} to {to}: {:?}", migrated.outcome);
     let filled = Connection::open_in_memory().expect("memory");
     filled.execute_batch(&format!("{from};{rows}")).expect("the test's own SQL");
     let before = Migrated { db: filled, outcome: Ok(()) };
@@ -74,7 +74,7 @@ fn no_conflict_clause_drops_or_replaces_rows() {
         ("b TEXT NOT NULL ON CONFLICT IGNORE", "NOT NULL constraint failed: new_t.b"),
         ("b TEXT NOT NULL ON CONFLICT REPLACE", "NOT NULL constraint failed: new_t.b"),
         ("b TEXT, c TEXT NOT NULL ON CONFLICT IGNORE", "NOT NULL constraint failed: new_t.c"),
-        ("b TEXT CHECK (b <> 'x') ON CONFLICT IGNORE", "CHECK constraint failed: b <> 'x'"),
+        ("b TEXT, CHECK (b <> 'x') ON CONFLICT IGNORE", "CHECK constraint failed: b <> 'x'"),
     ] {
         assert_refused(
             "CREATE TABLE t (a INT, b TEXT)",
@@ -119,7 +119,6 @@ fn a_type_converts_values_only_without_a_loss() {
         ("TEXT", "'1e3'", "DATETIME"),
         ("", "'007'", "INTEGER"),
         ("INTEGER", "9007199254740993", "REAL"),
-        ("REAL", "0.1 + 0.2", "TEXT"),
         ("REAL", "1e999", "TEXT"),
     ] {
         let (from, to) = (format!("CREATE TABLE t (a {from})"), format!("CREATE TABLE t (a {to})"));
