@@ -131,16 +131,14 @@ fn flags_win_over_the_environment_over_dotenv() {
 #[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
 fn dotenv_is_read_as_by_the_python_server() {
     let key = "pa$sw0rd-0123456789-0123456789-\\n'";
-    let dotenv = format!(
-        "\u{FEFF}secret_key=\"pa$sw0rd-0123456789-0123456789-\\\\n'\" # the key\n\
-         GREETING=it's for another program\n- no statement\n\
-         export MINUTES=3\nAccess_Token_Expire_Minutes=${{MINUTES}}\n\
-         CORS_ORIGINS=[\"http://a.example\", \"http://b.example\"]\n"
-    );
-    let app = TestApp::of(Project::empty().variable("bcrypt_cost", "10").file(".env", &dotenv));
+    let dotenv = "\u{FEFF}secret_key=\"pa$sw0rd-0123456789-0123456789-\\\\n'\" # the key\n\
+        GREETING=it's for another program\n- no statement\n\
+        export MINUTES=3\nAccess_Token_Expire_Minutes=${MINUTES}\n\
+        CORS_ORIGINS=[\"http://a.example\", \"http://b.example\"]\n";
+    let app = TestApp::of(Project::empty().variable("bcrypt_cost", "10").file(".env", dotenv));
     let account = app.register("user@example.com");
     let tokens = app.login(&account);
-    let valid = mint(key, &json!({"alg": "HS256", "typ": "JWT"}), &claims(&tokens.access));
+    let valid = mint(key, &json!({"alg": "HS256", "typ": "JWT"}), claims(&tokens.access));
     app.get("/users/me").bearer(&valid).send().expect_status(200);
     let claims = claims(&tokens.access);
     let lifetime = claims["exp"].as_i64().expect("a number") - claims["iat"].as_i64().expect("a number");

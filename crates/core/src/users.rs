@@ -157,7 +157,7 @@ pub struct Filter {
 impl Filter {
     fn conditions(&self) -> (String, Vec<Value>) {
         Conditions::default()
-            .and_any(self.email_part.iter().flat_map(EmailPart::forms).map(contains))
+            .and_any(self.email_part.iter().flat_map(EmailPart::forms).map(|form| contains(form)))
             .and("is_active = ?", self.is_active)
             .and("is_admin = ?", self.is_admin)
             .build()
@@ -165,7 +165,7 @@ impl Filter {
 }
 
 /// Returns the condition for addresses that contain `form` in any case.
-fn contains(form: &String) -> (&'static str, String) {
+fn contains(form: &str) -> (&'static str, String) {
     match form.is_ascii() {
         true => ("email LIKE ? ESCAPE '\\'", pattern::like(form)),
         false => ("email GLOB ?", pattern::glob(form)),
