@@ -1,14 +1,22 @@
 //! `.env`: an error shows no value, and adding the secret keeps all that was there.
 #![no_main]
 
-use std::collections::BTreeMap;
 use std::fs;
 
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 
-#[path = "../../crates/lanterne/src/dotenv.rs"]
+#[allow(dead_code, reason = "the rest is for the program")]
+#[path = "../../crates/lanterne/src/dotenv/mod.rs"]
 mod dotenv;
+/// Where `dotenv` looks for its neighbour.
+mod console {
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    pub(crate) struct UsageError(pub(crate) String);
+}
+
+use dotenv::{Dotenv, Secret};
 
 /// The name under which `lanterne up` adds a secret.
 const NAME: &str = "SPIN_VARIABLE_SECRET_KEY";
@@ -25,35 +33,44 @@ fuzz_target!(|bytes: &[u8]| {
         Err(_) => bytes.to_vec(),
     };
     write(&text);
-    let entries = match read() {
-        Ok(entries) => entries,
+    let before = match read() {
+        Ok(before) => before,
         Err(error) => {
             assert!(!error.contains(SECRET) && error.len() < 300, "{error}");
             return;
         }
     };
-    assert!(entries.keys().all(|name| !name.is_empty() && !name.contains(char::is_whitespace)), "{entries:?}");
-    let is_set = entries.get(NAME).is_some_and(|value| !value.is_empty());
+    assert!(before.entries.iter().all(|(name, _)| !name.is_empty()), "{before:?}");
+    for (name, fault) in &before.unreadable {
+        assert!(!fault.to_string().contains(SECRET), "{name}: {fault}");
+    }
+    let is_set = before.entries.iter().any(|(name, value)| name == NAME && !value.is_empty());
     let Ok(secret) = add_secret() else {
         // It must not claim to have added one.
-        assert!(!is_set, "{entries:?}");
+        assert!(!is_set, "{before:?}");
         return;
     };
-    let mut expected = entries.clone();
+    let mut expected = before.entries;
     if is_set {
-        assert_eq!((entries.get(NAME), text), (Some(&secret), contents()), "a secret was there");
+        assert!(!secret.is_new && contents() == text, "a secret was there");
     } else {
-        assert!(secret.len() == 64 && secret.bytes().all(|byte| byte.is_ascii_hexdigit()), "{secret}");
-        expected.insert(NAME.to_owned(), secret);
+        let value = secret.value;
+        assert!(value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit()), "{value}");
+        expected.push((NAME.to_owned(), value));
     }
-    assert_eq!(read().as_ref(), Ok(&expected));
+    assert_eq!(read().map(|after| sorted(after.entries)), Ok(sorted(expected)));
 });
 
-fn read() -> Result<BTreeMap<String, String>, String> {
+fn sorted(mut entries: Vec<(String, String)>) -> Vec<(String, String)> {
+    entries.sort();
+    entries
+}
+
+fn read() -> Result<Dotenv, String> {
     FOLDER.with(|folder| dotenv::read(folder.path()).map_err(|error| format!("{error:#}")))
 }
 
-fn add_secret() -> Result<String, String> {
+fn add_secret() -> Result<Secret, String> {
     FOLDER.with(|folder| dotenv::add_secret(folder.path(), NAME).map_err(|error| format!("{error:#}")))
 }
 

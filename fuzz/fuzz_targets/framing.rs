@@ -1,5 +1,5 @@
 //! HTTP framing: hyper behind the inspected stream sees the same requests however their bytes are split, a request with
-//! two lengths is recognized, and nothing follows a chunked one.
+//! two lengths is refused, and nothing follows a refused or a chunked one.
 #![no_main]
 
 use std::cell::RefCell;
@@ -8,10 +8,8 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
-use futures_lite::future::block_on;
 use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Bytes, Incoming};
@@ -25,38 +23,46 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 #[allow(dead_code, reason = "the rest is for the server")]
 #[path = "../../crates/host/src/serve/activity.rs"]
 mod activity;
-#[path = "../../crates/host/src/serve/framing.rs"]
-mod framing;
-/// Where `framing` looks for its neighbour.
+#[path = "../../crates/host/src/serve/head.rs"]
+mod head;
+#[path = "../../crates/host/src/serve/stream.rs"]
+mod stream;
+/// Where `stream` looks for its neighbours.
 mod serve {
-    pub(crate) use crate::activity;
+    pub(crate) use crate::{activity, head};
 }
 
-/// As in the server.
-const BUFFER_SIZE_MAX: usize = 64 * 1024;
+use activity::Activity;
+use head::HEAD_SIZE_MAX;
+use stream::{ANNOUNCEMENT, InspectedStream};
 
 /// A request that hyper passes on.
 #[derive(Clone, Debug, PartialEq)]
 struct Delivered {
     line: String,
-    is_ambiguous: bool,
+    /// The status with which it is refused.
+    refusal: Option<u16>,
     is_chunked: bool,
 }
 
+impl Delivered {
+    fn is_last(&self) -> bool {
+        self.refusal.is_some() || self.is_chunked
+    }
+}
+
 fuzz_target!(|bytes: &[u8]| {
-    let whole = serve(bytes, bytes.len().max(1));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let served = |size| runtime.block_on(serve(bytes, size));
+    let whole = served(bytes.len().max(1));
     let text = || bytes.escape_ascii().to_string();
     if let Some(first) = whole.first() {
-        assert_eq!(first.is_ambiguous, has_two_lengths(bytes), "{}", text());
+        assert!(first.refusal.is_some() || !has_two_lengths(bytes), "{}", text());
     }
-    let chunked = whole.iter().position(|request| request.is_chunked);
-    assert!(chunked.is_none_or(|at| at + 1 == whole.len()), "a request follows a chunked one: {}", text());
-
-    let lines = |requests: &[Delivered]| requests.iter().map(|one| one.line.clone()).collect::<Vec<_>>();
+    let last = whole.iter().position(Delivered::is_last);
+    assert!(last.is_none_or(|at| at + 1 == whole.len()), "a request follows the last one: {}", text());
     for size in [1 + bytes.len() / 200, 7, 1 + bytes.len() / 2] {
-        let split = serve(bytes, size);
-        assert_eq!(lines(&split), lines(&whole), "in pieces of {size}: {}", text());
-        assert_eq!(split.first(), whole.first(), "in pieces of {size}: {}", text());
+        assert_eq!(served(size), whole, "in pieces of {size}: {}", text());
     }
 });
 
@@ -70,33 +76,35 @@ fn has_two_lengths(bytes: &[u8]) -> bool {
 }
 
 /// Serves a connection on which the bytes arrive in pieces of `size`, as `serve_connection` of the server does.
-fn serve(bytes: &[u8], size: usize) -> Vec<Delivered> {
+async fn serve(bytes: &[u8], size: usize) -> Vec<Delivered> {
     let delivered = Rc::new(RefCell::new(Vec::new()));
     let pieces = bytes.chunks(size).map(<[u8]>::to_vec).rev().collect();
-    let activity = Arc::new(activity::Activity::new());
-    let stream = framing::InspectedStream::new(Pieces(pieces), activity, BUFFER_SIZE_MAX);
-    let is_ambiguous = stream.is_ambiguous();
+    let stream = InspectedStream::new(Pieces(pieces), Arc::new(Activity::new()), Arc::new([]));
+    let refusal = stream.refusal();
     let log = delivered.clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
-        let line = format!("{} {}", request.method(), request.uri());
-        let is_ambiguous = is_ambiguous.load(Ordering::Relaxed);
-        log.borrow_mut().push(Delivered { line, is_ambiguous, is_chunked });
+        let one = Delivered {
+            line: format!("{} {}", request.method(), request.uri()),
+            refusal: refusal.status().map(|status| status.as_u16()),
+            is_chunked: request.headers().contains_key(TRANSFER_ENCODING),
+        };
+        log.borrow_mut().push(one.clone());
         async move {
-            if !is_ambiguous {
+            if one.refusal.is_none() {
                 let _ = request.into_body().collect().await;
             }
             let mut response = Response::new(Empty::<Bytes>::new());
-            if is_chunked {
+            if one.is_last() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(response)
         }
     });
-    let connection =
-        http1::Builder::new().max_buf_size(BUFFER_SIZE_MAX).serve_connection(TokioIo::new(stream), service);
+    let connection = http1::Builder::new()
+        .max_buf_size(HEAD_SIZE_MAX + ANNOUNCEMENT.len())
+        .serve_connection(TokioIo::new(stream), service);
     // The client's faults end the connection.
-    let _ = block_on(connection);
+    let _ = connection.await;
     delivered.take()
 }
 

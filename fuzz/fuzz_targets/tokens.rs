@@ -9,7 +9,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use lanterne_core::token::{Claims, Keys, TokenError, TokenType};
+use lanterne_core::token::{Claims, Key, Keys, Scope, TokenError, TokenType};
 use lanterne_database::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
@@ -27,7 +27,8 @@ const FOREIGN_KEY: &[u8] = b"a key that the fuzz target does not accept";
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 const TYPES: [(TokenType, &str); 2] = [(TokenType::Access, "access"), (TokenType::Refresh, "refresh")];
 
-static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys::new(KEY, Some(PREVIOUS_KEY)));
+static KEYS: LazyLock<Keys> =
+    LazyLock::new(|| Keys::new(KEY, Key::hs256(KEY), vec![Key::hs256(PREVIOUS_KEY)], Scope::default()));
 
 fuzz_target!(|text: &str| {
     let _ = verify(text);
