@@ -12,10 +12,10 @@ fn small() -> TestApp {
 }
 
 /// A server with the component for tests, two of whose requests are heavy.
-fn faulty(project: Project) -> TestApp {
+fn faulty(project: Project, heavy: [&str; 2]) -> TestApp {
     let project = project.edit("spin.toml", "release/api.wasm", "release/faulty.wasm");
-    let project = project.edit("spin.toml", "POST /auth/register", "GET /compute");
-    TestApp::of(project.edit("spin.toml", "POST /auth/login", "GET /brief"))
+    let project = project.edit("spin.toml", "POST /auth/register", heavy[0]);
+    TestApp::of(project.edit("spin.toml", "POST /auth/login", heavy[1]))
 }
 
 /// Sends a request without reading the reply.
@@ -66,7 +66,7 @@ fn a_client_with_too_many_connections_loses_its_idlest() {
 #[test]
 #[cfg_attr(spin_host, ignore = "tests the limits of lanterne")]
 fn heavy_requests_leave_instances_to_others_and_end_with_their_clients() {
-    let app = faulty(Project::migrated());
+    let app = faulty(Project::migrated(), ["GET /compute", "GET /brief"]);
     // More than there are instances.
     let heavy: Vec<_> = (0..100).map(|_| send(&app, "/compute")).collect();
     for _ in 0..8 {
@@ -75,6 +75,23 @@ fn heavy_requests_leave_instances_to_others_and_end_with_their_clients() {
     drop(heavy);
     // Heavy as well: it gets a place only if the others are gone.
     app.get("/brief").send().expect_status(200);
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "tests the host lanterne")]
+fn an_oversized_response_does_not_fail_the_requests_beside_it() {
+    let app = faulty(Project::migrated(), ["GET /pause", "GET /large"]);
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        // One in each instance.
+        let beside: Vec<_> = (0..processors).map(|_| scope.spawn(|| app.get("/pause").send())).collect();
+        std::thread::sleep(Duration::from_millis(300));
+        app.get("/large").send().expect_detail(500, "Internal Server Error");
+        for request in beside {
+            assert_eq!(request.join().expect("a response").expect_status(200).text(), "rested");
+        }
+    });
+    assert!(app.into_log().contains(": GET /large: "));
 }
 
 #[test]
@@ -91,7 +108,7 @@ fn a_server_with_few_files_answers_many_clients() {
 #[test]
 #[cfg_attr(spin_host, ignore = "tests the limits of lanterne")]
 fn a_server_with_little_address_space_answers_many_clients() {
-    let app = faulty(Project::migrated().limit("-v 8388608"));
+    let app = faulty(Project::migrated().limit("-v 8388608"), ["GET /compute", "GET /brief"]);
     std::thread::scope(|scope| {
         for _ in 0..60 {
             scope.spawn(|| app.get("/users").send().expect_status(200));

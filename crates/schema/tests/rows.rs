@@ -54,7 +54,11 @@ fn assert_migrates(from: &str, rows: &str, to: &str, query: &str, result: &str) 
 #[track_caller]
 fn assert_refused(from: &str, rows: &str, to: &str, fault: &str) {
     let migrated = Migrated::new(from, rows, to);
-    assert!(migrated.outcome.as_ref().is_err_and(|message| message.contains(fault)), "{from} to {to}: {:?}", migrated.outcome);
+    assert!(
+        migrated.outcome.as_ref().is_err_and(|message| message.contains(fault)),
+        "{from} to {to}: {:?}",
+        migrated.outcome
+    );
     let filled = Connection::open_in_memory().expect("memory");
     filled.execute_batch(&format!("{from};{rows}")).expect("the test's own SQL");
     let before = Migrated { db: filled, outcome: Ok(()) };

@@ -38,6 +38,12 @@ async fn serve(request: Request) -> impl IntoResponse {
             spin_sdk::time::sleep(Duration::from_secs(3600)).await;
             "too late".to_owned()
         }
+        "/pause" => {
+            spin_sdk::time::sleep(Duration::from_secs(1)).await;
+            "rested".to_owned()
+        }
+        // More than a response may have.
+        "/large" => "x".repeat(9 << 20),
         "/key-value" => use_store(),
         "/increment" => increment(),
         _ => "fine".to_owned(),
