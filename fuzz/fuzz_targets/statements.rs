@@ -93,7 +93,8 @@ fn run(sql: &str) {
 
 /// Returns the objects in order of creation, with the tokens of their definition.
 fn schema(db: &Connection) -> Vec<(String, String, Vec<String>)> {
-    let mut statement = db.prepare("SELECT type, name, ifnull(sql, '') FROM sqlite_schema ORDER BY rowid").expect("a query");
+    let mut statement =
+        db.prepare("SELECT type, name, ifnull(sql, '') FROM sqlite_schema ORDER BY rowid").expect("a query");
     let words = |sql: String| lexer::tokens(&sql).iter().map(|token| token.text.to_owned()).collect();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, words(row.get(2)?))));
     rows.and_then(Iterator::collect).expect("rows")
