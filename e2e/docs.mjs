@@ -75,11 +75,11 @@ async function tryOut(page, tag, id, body, parameters = {}) {
   ]);
   const shown = block.locator(".live-responses-table tbody .response-col_status");
   await shown.first().waitFor();
-  const isInSight = () => {
-    const { top, bottom } = document.querySelector(".live-responses-table").getBoundingClientRect();
+  const isInSight = (table) => {
+    const { top, bottom } = document.querySelector(table).getBoundingClientRect();
     return top >= 0 && Math.min(bottom, top + 100) <= innerHeight;
   };
-  await page.waitForFunction(isInSight);
+  await page.waitForFunction(isInSight, `#operations-${tag}-${id} .live-responses-table`);
   assert.equal((await shown.first().innerText()).trim().split(/\s/)[0], String(response.status()));
   return { status: response.status(), json: response.status() === 204 ? null : await response.json() };
 }

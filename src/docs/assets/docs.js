@@ -7,16 +7,25 @@ const applyTheme = () => document.documentElement.classList.toggle("dark-mode", 
 dark.addEventListener("change", applyTheme);
 applyTheme();
 
-// Brings the reply to a request into sight: on a phone it is far below the button.
+// Brings the reply to a request into sight: on a phone it is far below the button. It is drawn in several steps, so it is kept
+// there for some time, or until the reader does something.
+const KEPT_IN_SIGHT_MS = 3000;
 let executed;
+let keepUntil = 0;
 document.addEventListener("click", ({ target }) => {
   executed = target.closest(".execute") ?? executed;
 });
+for (const type of ["wheel", "touchmove", "keydown", "pointerdown"]) {
+  addEventListener(type, () => (keepUntil = 0), { passive: true });
+}
+const keepInSight = () => {
+  if (performance.now() > keepUntil) return;
+  executed?.closest(".opblock")?.querySelector(".live-responses-table")?.scrollIntoView({ block: "nearest" });
+};
 const setResponse = (original) => (...response) => {
   original(...response);
-  requestAnimationFrame(() => {
-    executed?.closest(".opblock")?.querySelector(".live-responses-table")?.scrollIntoView({ block: "nearest" });
-  });
+  keepUntil = performance.now() + KEPT_IN_SIGHT_MS;
+  requestAnimationFrame(keepInSight);
 };
 
 // A link inside the button that opens a route cannot be reached. The button sets the URL's fragment as well.
@@ -57,7 +66,11 @@ const addAttributes = () => {
     for (const element of main.querySelectorAll(selector)) element.setAttribute(name, value(element));
   }
 };
-new MutationObserver(addAttributes).observe(main, { childList: true, subtree: true });
+const onChange = () => {
+  addAttributes();
+  keepInSight();
+};
+new MutationObserver(onChange).observe(main, { childList: true, subtree: true });
 
 // Opens the routes that the first steps link to: Swagger UI reads the URL's fragment only when it starts.
 for (const link of document.querySelectorAll(".steps a")) {
