@@ -17,7 +17,7 @@ const CACHE_CONTROL: &str = "public, max-age=300";
 /// A set of public keys (JSON Web Key Set, RFC 7517, section 5).
 #[derive(Serialize, ToSchema)]
 struct KeySetReply {
-    /// The key that signs, then those of tokens signed before. Empty with HS256, whose key is secret.
+    /// The Ed25519 keys of accepted tokens, that of new tokens first. HS256 keys are secret and never listed.
     keys: Vec<KeyReply>,
 }
 
@@ -62,8 +62,8 @@ pub(crate) async fn show(call: &Call<'_>) -> Result<Reply, Error> {
 pub(crate) fn describe_show(_: &Config) -> Operation {
     Operation::new("show_keys", Tag::Authentication, "Show the public keys")
         .about(
-            "Returns the keys with which other services verify tokens, as a JSON Web Key Set. It is empty if tokens are signed \
-             with HS256 (`token_algorithm`), whose key is secret. The `kid` in the header of a token names its key.",
+            "Returns the keys with which other services verify tokens, as a JSON Web Key Set. HS256 keys are secret and not \
+             listed: with these alone it is empty. The `kid` in the header of a token names its key.",
         )
         .replies::<KeySetReply>(StatusCode::OK, "The keys.")
         .fails("The configuration is invalid", Error::NotConfigured)

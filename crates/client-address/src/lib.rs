@@ -61,8 +61,8 @@ impl ClientHeader {
         };
         if !is_reported.swap(true, Ordering::Relaxed) {
             report(&format!(
-                "client_ip_header is {}, but a request {fault}: such requests count for the address of their connection, \
-                 and all clients of one proxy for the same (reported once)",
+                "client_ip_header is {}, but a request {fault}: such requests are attributed to the address of the \
+                 connection, which all clients of a proxy share (reported once)",
                 self.name
             ));
         }

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-/// Returns the address in an element; `None` if there is none, or more than one. An IPv6 address that embeds an IPv4 one
-/// counts as that.
+/// Returns the address in an element; `None` if there is none, or more than one. An IPv4-mapped IPv6 address (RFC 4291,
+/// section 2.5.5.2) is returned as the IPv4 address.
 pub(super) fn address(element: &str) -> Option<IpAddr> {
     let element = element.trim();
     let node = if element.contains('=') { forwarded_for(element)? } else { element };

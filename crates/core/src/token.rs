@@ -76,7 +76,7 @@ pub struct Keys {
     scope: Scope,
 }
 
-/// For which apps tokens are good: written into new tokens, and required of all tokens (RFC 8725, sections 3.8 and 3.9).
+/// The issuer and the audience of tokens: written into new tokens, and required of all tokens (RFC 8725, sections 3.8 and 3.9).
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     /// The claim `iss`. Without it, that of a token is not checked, as on the Python server.

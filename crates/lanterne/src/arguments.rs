@@ -65,8 +65,15 @@ fn find(command: &Command, word: &OsStr) -> Result<Option<bool>, UsageError> {
         };
     }
     let mut letters = text.strip_prefix('-').unwrap_or_default().chars();
-    let found = letters.next().and_then(|letter| command.get_arguments().find(|arg| arg.get_short() == Some(letter)));
-    Ok(found.map(|arg| arg.get_action().takes_values() && letters.as_str().is_empty()))
+    let mut found = None;
+    while let Some(letter) = letters.next() {
+        let Some(arg) = command.get_arguments().find(|arg| arg.get_short() == Some(letter)) else { break };
+        if arg.get_action().takes_values() {
+            return Ok(Some(letters.as_str().is_empty()));
+        }
+        found = Some(false);
+    }
+    Ok(found)
 }
 
 fn refuse_misspelt(command: &Command, name: &str) -> Result<(), UsageError> {
@@ -98,6 +105,7 @@ mod tests {
             ("migrate upgrade head --state-dir x", "migrate --state-dir x upgrade head"),
             ("migrate downgrade -1 -q --from=x --sql", "migrate -q --from=x downgrade -1 --sql"),
             ("migrate revision -m words -f x --autogenerate", "migrate -f x revision -m words --autogenerate"),
+            ("migrate upgrade head -qf x", "migrate -qf x upgrade head"),
             ("seed --admin-email a@b.org -fx --no-build", "seed -fx --no-build --admin-email a@b.org"),
             (
                 "prune --variable a=b --audit-days 3 --variable c=d",

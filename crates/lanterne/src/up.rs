@@ -88,7 +88,7 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
     Ok(0)
 }
 
-/// Tells that the server starts with an empty database. Only in the state directory a missing one is suspicious:
+/// Reports that the server starts with an empty database. Only in the state directory a missing one is suspicious:
 /// `DATABASE_URL` may name a new file.
 fn report_new_database(project: &Project, database: &Path) {
     let database = database.display();

@@ -89,7 +89,7 @@ impl VariableReader<'_> {
 
     fn private_key(&mut self, variable: &'static str) -> Option<Key> {
         let text = self.text(variable)?;
-        // Apps that verify HS256 tokens know the secret: they could sign.
+        // Services that verify HS256 tokens know the secret, and could sign with it.
         if ["secret_key", "secret_key_previous"]
             .iter()
             .any(|secret| self.text(secret).is_some_and(|secret| secret.eq_ignore_ascii_case(&text)))

@@ -84,7 +84,7 @@ fn parse_length(text: &str) -> Option<u64> {
     text.parse().ok().filter(|length| is_number && *length <= LENGTH_MAX)
 }
 
-/// Returns the status for a head that is too large: which one depends on what is the largest part.
+/// Returns the status for a head that is too large: 414 if its first line takes more than half of the limit, otherwise 431.
 fn too_large(head: &[u8]) -> StatusCode {
     let line_size = head.iter().position(|byte| *byte == b'\n').unwrap_or(head.len());
     if line_size > HEAD_SIZE_MAX / 2 { StatusCode::URI_TOO_LONG } else { StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE }
@@ -99,6 +99,8 @@ pub(super) fn shorten(head: &[u8], kept: &[HeaderName]) -> Vec<u8> {
             shortened.extend_from_slice(line);
         } else if is_needed() {
             shortened.extend_from_slice(&line[..KEPT_START]);
+            // A header with a gap must not be read as a shorter one: NUL makes its value invalid.
+            shortened.push(0);
             shortened.extend_from_slice(&line[line.len() - KEPT_END..]);
         }
     }
@@ -222,12 +224,14 @@ mod tests {
 
     #[test]
     fn a_shortened_head_has_the_same_substitute() {
-        let kept = [HeaderName::from_static("origin"), HeaderName::from_static("x-request-id")];
+        let kept = ["origin", "x-request-id", "x-forwarded-for"].map(HeaderName::from_static);
         let long = "a".repeat(HEAD_SIZE_MAX);
         for end in [" HTTP/1.0\r\n", " HTTP/1.1\n"] {
             let head =
                 format!("\r\nGET /{long}{end}Cookie: {long}\r\norigin: http://a\r\nx: y\r\nX-Request-Id: 1\r\n\r\n");
             let expected = substitute(head.as_bytes(), &kept);
+            // A client cannot make a part of the proxy's address its own.
+            let head = head.replace("x: y", &format!("X-Forwarded-For: {long}, 2001:db8::1"));
             assert!(expected.len() < 2 * KEPT_PATH_MAX);
             // In pieces, as it may arrive.
             for size in [1000, 4096, HEAD_SIZE_MAX] {

@@ -59,7 +59,7 @@ pub(crate) struct Pool {
 pub(super) struct Job {
     pub(super) request: http::Request<WasiBody>,
     pub(super) reply: oneshot::Sender<Response>,
-    /// A place in an instance and, for a heavy request, one among these.
+    /// A place among all requests and, for a heavy request, one among the heavy ones.
     pub(super) places: (Place, Option<Place>),
 }
 

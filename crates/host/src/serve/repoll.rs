@@ -14,7 +14,7 @@ const SLICE: Duration = Duration::from_micros(500);
 const POLLS_MAX: usize = 100;
 
 thread_local! {
-    /// When the task that this thread runs got it.
+    /// When this thread last began to poll in [`repoll`]. Scheduled commands do not set it, and yield at every tick.
     static TURN_START: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 

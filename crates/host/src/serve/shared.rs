@@ -245,7 +245,7 @@ impl AccessorTask<InstanceState> for Answer {
         let SharedRequest { id, request, reply } = self.request;
         let line = pool::line(&request);
         let response = instances::answer(accessor, &self.service, request).await?;
-        // First, since a request whose reply arrives is dropped, and must not count as abandoned.
+        // Before the reply is sent: its receiver then drops the `InFlightGuard`, which would count the request as abandoned.
         self.shared.end(self.instance_id, id);
         match response {
             // An error means that the client has gone.

@@ -121,7 +121,7 @@ impl<S> InspectedStream<S> {
         self.received = shortened.as_slice().into();
         self.inspected = self.received.len();
         self.too_large = Some((status, dropped));
-        // Many headers that are kept.
+        // The kept headers alone exceed the limit.
         if self.received.len() >= HEAD_SIZE_MAX {
             self.refuse(status);
         }
@@ -137,6 +137,7 @@ impl<S> InspectedStream<S> {
     fn begin(&mut self, size: u64, refused: Option<StatusCode>) {
         self.due = size;
         self.inspected = 0;
+        self.too_large = None;
         self.is_announced = false;
         self.refusal.set(refused);
     }
@@ -189,7 +190,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for InspectedStream<S> {
                 buffer.put_slice(ANNOUNCEMENT);
                 return Poll::Ready(Ok(()));
             }
-            // What follows a refused head cannot be a request. The response ends the connection.
+            // What follows a refused head cannot be a request. Nothing wakes this task again: the refusal closes the
+            // connection, so hyper does not wait for this read.
             if this.refusal.status().is_some() {
                 return Poll::Pending;
             }

@@ -49,7 +49,11 @@ pub(crate) struct Turn {
 impl Drop for Turn {
     /// Runs before the guard is dropped, so it cannot end a stall of the next writer.
     fn drop(&mut self) {
-        self.queue.state().is_stalled = false;
+        let mut state = self.queue.state();
+        state.is_stalled = false;
+        if state.waiting.is_empty() {
+            state.stalled_since = None;
+        }
     }
 }
 
@@ -165,6 +169,9 @@ mod tests {
             assert_eq!(refused(), [false; 5]);
             queue.note_stall();
             assert_eq!(refused(), [false, false, true, true, true]);
+            queue.state().stalled_since = Some(Instant::now() - PATIENCE);
+            assert!(is_refused(&mut writer(&queue)), "patience is over");
+            queue.state().stalled_since = Some(Instant::now());
             writers.truncate(1);
             assert!(!is_refused(&mut writer(&queue)), "one of the first has gone");
         });

@@ -23,7 +23,7 @@ const SPIN_PREFIX: &str = "SPIN_VARIABLE_";
 /// The content of a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Dotenv {
-    /// Names as they are written, and values, in the order of the file.
+    /// Names as they are written, and values: first the plain names, then those of Spin, each in the order of the file.
     pub(crate) entries: Vec<(String, String)>,
     /// Names whose values cannot be read, and where.
     pub(crate) unreadable: Vec<(String, Unreadable)>,

@@ -124,23 +124,27 @@ impl<'a> Reader<'a> {
 
     /// Reads a quoted value. `None` if the quote is not closed.
     fn quoted(&mut self, quote: char) -> Option<String> {
+        let rest = &self.rest[1..];
+        let mut quotes = rest.match_indices(quote).map(|(at, _)| at);
+        let is_escaped = |at: usize| rest[..at].ends_with('\\');
+        // A quote behind a backslash closes the value only if no other does.
+        let end = quotes.clone().find(|at| !is_escaped(*at)).or_else(|| quotes.next_back())?;
+        self.rest = &rest[end + 1..];
         let mut value = String::new();
-        let mut characters = self.rest[1..].chars();
-        loop {
-            match characters.next()? {
-                '\\' => {
-                    let escaped = characters.next()?;
-                    let is_escape = quote == '"' || matches!(escaped, '\\' | '\'');
-                    match ESCAPES.iter().find(|(letter, _)| is_escape && *letter == escaped) {
-                        Some((_, character)) => value.push(*character),
-                        None => value.extend(['\\', escaped]),
-                    }
+        let mut characters = rest[..end].chars();
+        while let Some(character) = characters.next() {
+            let escape = |letter: char| {
+                let is_escape = quote == '"' || matches!(letter, '\\' | '\'');
+                ESCAPES.iter().find(|(known, _)| is_escape && *known == letter)
+            };
+            match characters.clone().next().filter(|_| character == '\\').and_then(escape) {
+                Some((_, escaped)) => {
+                    value.push(*escaped);
+                    characters.next();
                 }
-                end if end == quote => break,
-                other => value.push(other),
+                None => value.push(character),
             }
         }
-        self.rest = characters.as_str();
         Some(value)
     }
 

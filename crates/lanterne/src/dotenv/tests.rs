@@ -71,6 +71,13 @@ fn names_are_read_as_by_python_dotenv() {
 }
 
 #[test]
+fn a_quote_behind_a_backslash_closes_a_value_only_if_no_other_does() {
+    expect(r#"X="a\""#, &[("X", r"a\")]);
+    expect(r"X='a\'", &[("X", r"a\")]);
+    expect("X=\"a\\\"b\"\nY=c", &[("X", "a\"b"), ("Y", "c")]);
+}
+
+#[test]
 fn references_see_earlier_lines_before_the_environment() {
     expect("HOME=/a\nX=${HOME}${X}\nX=${X}/b", &[("HOME", "/a"), ("X", "/a"), ("X", "/a/b")]);
 }
