@@ -178,6 +178,8 @@ async function allScreens(page, name) {
     await page.setViewportSize(viewport);
     for (const colorScheme of ["light", "dark"]) {
       await page.emulateMedia({ colorScheme });
+      // The page learns of it, and draws itself, by the second frame.
+      await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
       const screen = `${name}-${width}-${colorScheme}`;
       await shot(page, screen);
       const wide = await page.evaluate(() => {
