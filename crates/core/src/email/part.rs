@@ -8,7 +8,7 @@ use super::mailbox;
 /// What UTS #46 maps to the period between labels.
 const PERIODS: [char; 4] = ['.', '。', '．', '｡'];
 
-/// A part of an address in normal form, as far as a part has one; in any case.
+/// A part of an address, normalized as far as a part can be. Compared without regard to case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmailPart(Vec<String>);
 

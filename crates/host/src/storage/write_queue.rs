@@ -36,7 +36,7 @@ struct State {
     waiting: BTreeSet<u64>,
     /// When writers began to wait for another process; `None` once SQLite has granted its lock again.
     stalled_since: Option<Instant>,
-    /// Whether the writer whose turn it is waits for another process at the moment.
+    /// Whether the writer that has the turn is waiting for another process.
     is_stalled: bool,
 }
 
