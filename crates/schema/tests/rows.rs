@@ -109,6 +109,7 @@ fn a_type_converts_values_only_without_a_loss() {
         ("INTEGER", "7", "VARCHAR(20)", "'7'"),
         ("REAL", "7", "INTEGER", "7"),
         ("REAL", "1.5", "TEXT", "'1.5'"),
+        ("REAL", "0.1 + 0.2", "TEXT", "'0.30000000000000004'"),
         ("INTEGER", "9007199254740993", "TEXT", "'9007199254740993'"),
         ("INTEGER", "NULL", "TEXT", "NULL"),
         ("", "x'31'", "TEXT", "[49]"),
