@@ -19,7 +19,8 @@ pub(super) fn normalize(text: &str) -> Option<String> {
         return None;
     }
     let url = Url::parse(&format!("{scheme}://{authority}")).ok()?;
-    let host = url.host_str().filter(|host| !host.is_empty())?.to_ascii_lowercase();
+    // The host of another scheme is not converted to Punycode: characters beyond ASCII are percent-encoded.
+    let host = url.host_str().filter(|host| !host.is_empty() && !host.contains('%'))?.to_ascii_lowercase();
     if SCHEMES_WITHOUT_ORIGIN.contains(&url.scheme()) {
         return None;
     }

@@ -93,6 +93,7 @@ fn what_no_browser_sends_is_no_origin() {
         "my app://localhost",
         "capacitor://",
         "capacitor://localhost/index.html",
+        "capacitor://b\u{fc}cher.example",
     ] {
         let value = serde_json::to_string(&[text]).unwrap();
         let message = read(&[("cors_origins", &value)]).err();
