@@ -19,7 +19,8 @@ pub(super) fn normalize(text: &str) -> Option<String> {
         return None;
     }
     let url = Url::parse(&format!("{scheme}://{authority}")).ok()?;
-    let host = url.host_str().filter(|host| !host.is_empty())?.to_ascii_lowercase();
+    // Of an app's own scheme, characters beyond ASCII become `%`; of others, a full-width `*` becomes a plain one.
+    let host = url.host_str().filter(|host| !host.is_empty() && host.chars().all(is_plain))?.to_ascii_lowercase();
     if SCHEMES_WITHOUT_ORIGIN.contains(&url.scheme()) {
         return None;
     }

@@ -93,6 +93,8 @@ fn what_no_browser_sends_is_no_origin() {
         "my app://localhost",
         "capacitor://",
         "capacitor://localhost/index.html",
+        "capacitor://b\u{fc}cher.example",
+        "https://\u{ff0a}.example.org",
     ] {
         let value = serde_json::to_string(&[text]).unwrap();
         let message = read(&[("cors_origins", &value)]).err();
