@@ -77,7 +77,7 @@ impl TestApp {
         self.0.log.borrow().clone()
     }
 
-    /// Takes the log, which is empty afterwards.
+    /// Returns the log and clears it.
     pub(crate) fn take_log(&self) -> String {
         self.0.log.take()
     }

@@ -1,4 +1,4 @@
-//! How long a task keeps its thread.
+//! Running components on the threads of tokio: repeated polls, and the minimum turn before an interruption.
 
 use std::cell::Cell;
 use std::pin::{Pin, pin};

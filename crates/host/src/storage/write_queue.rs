@@ -113,7 +113,7 @@ impl WriteQueue {
     }
 }
 
-/// A writer that waits for its turn, until it is dropped.
+/// A writer waiting for its turn. Dropping it removes it from the queue.
 struct Place<'a> {
     queue: &'a WriteQueue,
     number: u64,

@@ -29,7 +29,7 @@ pub(super) struct Statement<'a> {
 /// The right side of a statement.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Value {
-    /// There is none, not even a `=`.
+    /// The statement has neither a value nor a `=`.
     Absent,
     /// A text.
     Text(String),
