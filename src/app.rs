@@ -1,6 +1,7 @@
 //! The application, and the services of the host that it runs on.
 
 use lanterne_core::config::Config;
+use lanterne_core::mail::Post;
 use lanterne_core::throttle::CounterStore;
 use lanterne_database::{self as db, BoxFuture, Connection, Timestamp};
 
@@ -42,6 +43,12 @@ pub trait Host {
 
     /// Returns the store of the throttle.
     fn counters(&self) -> &dyn CounterStore;
+
+    /// Sends an HTTP request within [`Post::TIMEOUT`]; returns the status of the response.
+    ///
+    /// # Errors
+    /// There was no response, for this reason.
+    fn send<'a>(&'a self, post: &'a Post) -> BoxFuture<'a, Result<u16, String>>;
 
     /// Writes a line about a fault to the log.
     fn log(&self, line: &str);

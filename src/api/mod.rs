@@ -4,3 +4,4 @@ pub(crate) mod admin;
 pub(crate) mod auth;
 pub(crate) mod health;
 pub(crate) mod me;
+pub(crate) mod recovery;

@@ -4,23 +4,31 @@
 
 mod counters;
 mod database;
+mod outgoing;
 
 use std::io::{Write, stderr, stdout};
 use std::sync::OnceLock;
 
 use bytes::Bytes;
 use lanterne_core::config::{Config, VARIABLES};
+use lanterne_core::mail::Post;
 use lanterne_core::throttle::CounterStore;
 use lanterne_database::{self as db, BoxFuture, Connection, Timestamp};
 use spin_sdk::http::{FullBody, Request};
 use spin_sdk::variables;
 
 use crate::app::{App, Host};
+use crate::delivery::{self, Undelivered};
 use crate::pipeline;
 
 #[spin_sdk::http_service]
 async fn serve(request: Request) -> http::Response<FullBody<Bytes>> {
-    pipeline::serve(&Spin, request).await.map(FullBody::new)
+    let reply = pipeline::serve(&Spin, request).await;
+    if reply.extensions().get::<Undelivered>().is_some() {
+        // Runs after this function has returned the reply.
+        spin_sdk::wit_bindgen::spawn(delivery::deliver(&Spin));
+    }
+    reply.map(FullBody::new)
 }
 
 /// Spin, or another host of the same interfaces.
@@ -41,6 +49,10 @@ impl Host for Spin {
 
     fn counters(&self) -> &dyn CounterStore {
         &counters::KeyValueStore
+    }
+
+    fn send<'a>(&'a self, post: &'a Post) -> BoxFuture<'a, Result<u16, String>> {
+        Box::pin(outgoing::post(post))
     }
 
     fn log(&self, line: &str) {

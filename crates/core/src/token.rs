@@ -38,14 +38,6 @@ pub struct Claims {
     pub jti: String,
 }
 
-/// A new token and its id.
-pub struct Signed {
-    /// The token.
-    pub token: String,
-    /// Its `jti`.
-    pub jti: String,
-}
-
 /// Why a token is refused, in the order of the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenError {
@@ -55,6 +47,12 @@ pub enum TokenError {
     WrongType,
     /// A valid token without an account or a session.
     Malformed,
+}
+
+/// Returns the id of a new token.
+#[must_use]
+pub fn new_jti() -> String {
+    Uuid::new_v4().to_string()
 }
 
 /// The signing keys of the server.
@@ -98,24 +96,37 @@ impl Keys {
         Self { current: HS256Key::from_bytes(current), previous: previous.map(HS256Key::from_bytes) }
     }
 
-    /// Signs an access token for the account.
+    /// Signs an access token for the account with the id `jti`.
     ///
     /// # Errors
     /// Only if serialization fails.
-    pub fn access(&self, user_id: i64, email: &str, now: Timestamp, end: Timestamp) -> anyhow::Result<Signed> {
-        self.sign(user_id, NewClaims { email: Some(email), token_type: TokenType::Access }, now, end)
+    pub fn access(
+        &self,
+        user_id: i64,
+        email: &str,
+        jti: &str,
+        now: Timestamp,
+        end: Timestamp,
+    ) -> anyhow::Result<String> {
+        self.sign(user_id, jti, NewClaims { email: Some(email), token_type: TokenType::Access }, now, end)
     }
 
-    /// Signs a refresh token for the account.
+    /// Signs a refresh token for the account with the id `jti`.
     ///
     /// # Errors
     /// Only if serialization fails.
-    pub fn refresh(&self, user_id: i64, now: Timestamp, end: Timestamp) -> anyhow::Result<Signed> {
-        self.sign(user_id, NewClaims { email: None, token_type: TokenType::Refresh }, now, end)
+    pub fn refresh(&self, user_id: i64, jti: &str, now: Timestamp, end: Timestamp) -> anyhow::Result<String> {
+        self.sign(user_id, jti, NewClaims { email: None, token_type: TokenType::Refresh }, now, end)
     }
 
-    fn sign(&self, user_id: i64, custom: NewClaims<'_>, now: Timestamp, end: Timestamp) -> anyhow::Result<Signed> {
-        let jti = Uuid::new_v4().to_string();
+    fn sign(
+        &self,
+        user_id: i64,
+        jti: &str,
+        custom: NewClaims<'_>,
+        now: Timestamp,
+        end: Timestamp,
+    ) -> anyhow::Result<String> {
         let claims = JWTClaims {
             issued_at: Some(numeric_date(now)),
             expires_at: Some(numeric_date(end)),
@@ -123,11 +134,11 @@ impl Keys {
             issuer: None,
             subject: Some(user_id.to_string()),
             audiences: None,
-            jwt_id: Some(jti.clone()),
+            jwt_id: Some(jti.to_owned()),
             nonce: None,
             custom,
         };
-        Ok(Signed { token: self.current.authenticate(claims)?, jti })
+        Ok(self.current.authenticate(claims)?)
     }
 
     /// Returns a keyed hash of `parts` (HMAC-SHA256, RFC 2104, the first 128 bits in Base64), which cannot be reversed by

@@ -1,5 +1,6 @@
 //! The API of one test: requests, the clock, and the database.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use futures_lite::future::block_on;
@@ -13,7 +14,11 @@ use super::host::TestHost;
 use super::reply::Reply;
 
 /// The API on its own host.
-pub(crate) struct TestApp(TestHost);
+pub(crate) struct TestApp {
+    host: TestHost,
+    /// Whether messages stay in the outbox after a reply.
+    is_waiting: Cell<bool>,
+}
 
 impl TestApp {
     /// Starts the API on an empty database.
@@ -23,27 +28,37 @@ impl TestApp {
 
     /// Starts the API with these variables.
     pub(crate) fn with(variables: &[(&str, &str)]) -> Self {
-        Self(TestHost::new(variables))
+        Self { host: TestHost::new(variables), is_waiting: Cell::new(false) }
     }
 
     /// Restarts the API on the same database with these variables changed.
     pub(crate) fn restart_with(self, variables: &[(&str, &str)]) -> Self {
-        Self(self.0.restart_with(variables))
+        Self { host: self.host.restart_with(variables), ..self }
     }
 
     /// The time of the next request.
     pub(crate) fn now(&self) -> Timestamp {
-        self.0.now.get()
+        self.host.now.get()
     }
 
     /// Moves the clock forward.
     pub(crate) fn wait(&self, duration: Duration) {
-        self.0.now.set(self.now().after(duration));
+        self.host.now.set(self.now().after(duration));
     }
 
     /// Sets the clock back.
     pub(crate) fn turn_back(&self, duration: Duration) {
-        self.0.now.set(self.now().before(duration));
+        self.host.now.set(self.now().before(duration));
+    }
+
+    /// Leaves messages in the outbox after replies.
+    pub(crate) fn hold_messages(&self) {
+        self.is_waiting.set(true);
+    }
+
+    /// Delivers the messages that are due.
+    pub(crate) fn deliver(&self) {
+        block_on(api::delivery::deliver(&self.host));
     }
 
     /// `GET path`
@@ -64,23 +79,23 @@ impl TestApp {
 
     /// The database.
     pub(crate) fn db(&self) -> Database {
-        Database::open(&self.0.path())
+        Database::open(&self.host.path())
     }
 
     /// The log.
     pub(crate) fn log(&self) -> String {
-        self.0.log.borrow().clone()
+        self.host.log.borrow().clone()
     }
 
     /// The stored counters of the throttle, as text.
     pub(crate) fn counters(&self) -> Vec<String> {
-        let values = self.0.counters.values.borrow();
+        let values = self.host.counters.values.borrow();
         values.iter().map(|(key, value)| format!("{key} {}", String::from_utf8_lossy(value))).collect()
     }
 
     /// Makes the store of the counters fail.
     pub(crate) fn break_counters(&self) {
-        self.0.counters.are_unavailable.set(true);
+        self.host.counters.are_unavailable.set(true);
     }
 }
 
@@ -122,7 +137,11 @@ impl Request<'_> {
         let builder = self.builder.header("spin-client-addr", "127.0.0.1:40000");
         let builder = if has_agent { builder } else { builder.header("user-agent", "test-client/1.0") };
         let request = builder.body(Full::new(self.body.into())).expect("a request");
-        let (parts, body) = block_on(api::pipeline::serve(&self.app.0, request)).into_parts();
+        let (parts, body) = block_on(api::pipeline::serve(&self.app.host, request)).into_parts();
+        // As the component does after its reply.
+        if parts.extensions.get::<api::delivery::Undelivered>().is_some() && !self.app.is_waiting.get() {
+            self.app.deliver();
+        }
         // Hosts drop the body of a reply to HEAD.
         let body = if is_head { Vec::new() } else { body.to_vec() };
         Reply { status: parts.status.as_u16(), headers: parts.headers, body }
