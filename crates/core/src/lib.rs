@@ -9,10 +9,10 @@ pub mod error;
 
 pub mod blocklist;
 pub mod email;
-pub mod password;
-pub mod secret;
 #[cfg(feature = "tokens")]
 pub mod mail;
+pub mod password;
+pub mod secret;
 #[cfg(feature = "tokens")]
 pub mod throttle;
 #[cfg(feature = "tokens")]

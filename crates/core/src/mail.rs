@@ -115,12 +115,7 @@ async fn post(
 ///
 /// # Errors
 /// Only [`Error::Internal`].
-pub async fn pause(
-    db: &dyn Connection,
-    user_id: i64,
-    kind: Kind,
-    now: Timestamp,
-) -> Result<Option<Duration>, Error> {
+pub async fn pause(db: &dyn Connection, user_id: i64, kind: Kind, now: Timestamp) -> Result<Option<Duration>, Error> {
     let since = now.before(LIMIT_WINDOW);
     if outbox::count_since(db, user_id, kind, since).await? < LIMIT {
         return Ok(None);

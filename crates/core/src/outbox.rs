@@ -184,7 +184,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(6 * 60 * 60);
 /// Returns the pause after this many attempts.
 #[must_use]
 pub fn pause_after(attempts: i64) -> Duration {
-    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or_default().min(16);
+    let doublings = u32::try_from(attempts.saturating_sub(1).clamp(0, 16)).unwrap_or_default();
     (PAUSE_MIN * 2_u32.pow(doublings)).min(PAUSE_MAX)
 }
 

@@ -19,7 +19,9 @@ use std::net::IpAddr;
 use lanterne_database::Timestamp;
 
 use self::counter::Counter;
-pub use self::counter::{ACCOUNT, ADDRESS, AttemptLimit, PAIR, PAUSE_MAX, PAUSE_MIN, Pause, RECOVERIES, REFRESHES, REGISTRATIONS};
+pub use self::counter::{
+    ACCOUNT, ADDRESS, AttemptLimit, PAIR, PAUSE_MAX, PAUSE_MIN, Pause, RECOVERIES, REFRESHES, REGISTRATIONS,
+};
 use self::shard::{Place, Shard};
 use crate::token::Keys;
 

@@ -78,7 +78,8 @@ pub async fn insert(db: &dyn Connection, user: NewUser<'_>, now: Timestamp) -> R
          RETURNING {COLUMNS}"
     );
     let NewUser { email, hashed_password, is_active, is_admin, email_verified } = user;
-    db.query_first(&sql, params![email, hashed_password, is_active, is_admin, now, email_verified], User::from_row).await
+    db.query_first(&sql, params![email, hashed_password, is_active, is_admin, now, email_verified], User::from_row)
+        .await
 }
 
 /// Finds the account with this normalized address.

@@ -7,7 +7,7 @@ use futures_lite::future::block_on;
 use http::request::Builder;
 use http_body_util::Full;
 use lanterne_database::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::database::Database;
 use super::host::TestHost;
@@ -85,6 +85,22 @@ impl TestApp {
     /// The log.
     pub(crate) fn log(&self) -> String {
         self.host.log.borrow().clone()
+    }
+
+    /// The messages in the log, as `mail=log` writes them.
+    pub(crate) fn messages(&self) -> Vec<Value> {
+        let log = self.log();
+        let lines = log.lines().filter_map(|line| line.strip_prefix("mail msg_")?.split_once(' '));
+        lines.map(|(_, body)| serde_json::from_str(body).expect("JSON")).collect()
+    }
+
+    /// The token of the latest message, which has this type and recipient.
+    #[track_caller]
+    pub(crate) fn token_of(&self, kind: &str, to: &str) -> String {
+        let messages = self.messages();
+        let last = messages.last().expect("a message");
+        assert_eq!((&last["type"], &last["data"]["to"]), (&json!(kind), &json!(to)), "{last}");
+        last["data"]["token"].as_str().expect("a token").to_owned()
     }
 
     /// The stored counters of the throttle, as text.

@@ -7,6 +7,7 @@ mod app;
 #[path = "../../support/database.rs"]
 mod database;
 mod host;
+mod receiver;
 #[path = "../../support/reply.rs"]
 mod reply;
 #[path = "../../support/token.rs"]
@@ -15,5 +16,6 @@ mod token;
 pub(crate) use account::{Account, PASSWORD, Tokens};
 pub(crate) use app::TestApp;
 pub(crate) use database::{Database, is_sql_time};
+pub(crate) use receiver::{Received, Receiver};
 pub(crate) use reply::Reply;
 pub(crate) use token::{SECRET, claims, header, mint};

@@ -49,11 +49,7 @@ async fn request(context: &AppContext<'_>, action: &AuditedAction, kind: Kind, d
 ///
 /// # Errors
 /// [`Error::OneTimeToken`], [`Error::GuessablePassword`]. [`Error::Throttled`] after too many requests from one network.
-pub async fn reset_password(
-    context: &AppContext<'_>,
-    token: &Secret,
-    new_password: &NewPassword,
-) -> Result<(), Error> {
+pub async fn reset_password(context: &AppContext<'_>, token: &Secret, new_password: &NewPassword) -> Result<(), Error> {
     const PURPOSE: Purpose = Purpose::PasswordReset;
     let (action, found) = find(context, Action::PasswordReset, token, PURPOSE).await?;
     context.check_password(new_password, &found.email)?;

@@ -100,11 +100,8 @@ impl Webhook {
 impl VariableReader<'_> {
     pub(super) fn mail(&mut self) -> MailConfig {
         let mail = self.destination();
-        let choices = [
-            ("off", EmailVerification::Off),
-            ("on", EmailVerification::On),
-            ("required", EmailVerification::Required),
-        ];
+        let choices =
+            [("off", EmailVerification::Off), ("on", EmailVerification::On), ("required", EmailVerification::Required)];
         let email_verification = self.choice("email_verification", &choices);
         if matches!(mail, Mail::Off) && email_verification != EmailVerification::Off {
             let fault = "needs messages, but mail is off";

@@ -116,7 +116,10 @@ fn combinations_that_cannot_work_are_refused() {
         (vec![("password_reset_expire_minutes", "0")], "password_reset_expire_minutes is \"0\""),
         (vec![("email_verification_expire_hours", "721")], "email_verification_expire_hours is \"721\""),
         (vec![("email_verification", "yes")], "email_verification is \"yes\"; allowed: off or on or required"),
-        (vec![("email_verification", "on")], "email_verification needs messages, but mail is off; allowed: off, unless"),
+        (
+            vec![("email_verification", "on")],
+            "email_verification needs messages, but mail is off; allowed: off, unless",
+        ),
         (vec![("email_verification", "required")], "email_verification needs messages"),
         (vec![("registration", "no")], "registration is \"no\"; allowed: open or closed"),
         (vec![("refresh_retry_seconds", "61")], "refresh_retry_seconds is \"61\"; allowed: whole seconds, 0 to 60"),
