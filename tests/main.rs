@@ -36,3 +36,4 @@ mod migrations;
 mod prune;
 mod restore;
 mod seed;
+mod users;

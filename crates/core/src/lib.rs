@@ -1,7 +1,8 @@
 //! The domain: accounts, sessions, tokens, passwords and their SQL, without HTTP and without a host.
 //!
 //! [`accounts`] holds the actions; below it stand the rules ([`password`], [`token`], [`throttle`], [`email`]) and the tables
-//! ([`users`], [`sessions`], [`audit`], [`one_time_tokens`], [`outbox`], [`revision`]). Nothing here knows HTTP, opens a database or reads the environment.
+//! ([`users`], [`sessions`], [`audit`], [`one_time_tokens`], [`outbox`], [`revision`]). Nothing here knows HTTP, opens a
+//! database or reads the environment.
 
 #[cfg(feature = "tokens")]
 pub mod accounts;
@@ -12,6 +13,7 @@ pub mod email;
 #[cfg(feature = "tokens")]
 pub mod mail;
 pub mod password;
+pub mod removal;
 pub mod secret;
 #[cfg(feature = "tokens")]
 pub mod throttle;

@@ -133,3 +133,12 @@ fn link(page: &str, token: &Secret) -> String {
 fn no_randomness(error: &getrandom::Error) -> Error {
     Error::Internal(anyhow::anyhow!("no randomness for a token: {error}"))
 }
+
+/// Describes an error for the log, with its cause.
+#[must_use]
+pub fn cause(error: &Error) -> String {
+    match error {
+        Error::Internal(cause) => format!("{cause:#}"),
+        error => error.to_string(),
+    }
+}

@@ -12,6 +12,8 @@ pub(crate) struct Arguments {
     pub spent_days: Option<u32>,
     /// Delete audit rows older than this many days.
     pub audit_days: Option<u32>,
+    /// Delete messages that were written more than this many days ago, and one-time tokens that have expired by then.
+    pub mail_days: Option<u32>,
     /// Delete expired throttle counters.
     pub throttle: bool,
     /// Give the free space of the file back.
@@ -23,7 +25,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// Returns whether anything concerns the database.
     pub(crate) fn needs_database(&self) -> bool {
-        self.compact || self.sessions_days.or(self.spent_days).or(self.audit_days).is_some()
+        self.compact || self.sessions_days.or(self.spent_days).or(self.audit_days).or(self.mail_days).is_some()
     }
 }
 
@@ -48,6 +50,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Option<Arguments>, String> {
             "--sessions-days" => &mut arguments.sessions_days,
             "--spent-days" => &mut arguments.spent_days,
             "--audit-days" => &mut arguments.audit_days,
+            "--mail-days" => &mut arguments.mail_days,
             _ => return Err(format!("{word:?} is not understood")),
         };
         let value = value.or_else(|| words.next()).ok_or_else(|| format!("{flag} needs a number of days"))?;
@@ -57,7 +60,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Option<Arguments>, String> {
     }
     if !arguments.needs_database() && !arguments.throttle {
         return Err(
-            "nothing to delete: give --sessions-days N, --spent-days N, --audit-days N, --throttle or --compact"
+            "nothing to delete: give --sessions-days N, --spent-days N, --audit-days N, --mail-days N, --throttle or --compact"
                 .to_owned(),
         );
     }
@@ -85,6 +88,7 @@ mod tests {
         for (line, arguments) in [
             ("--sessions-days 30", Arguments { sessions_days: Some(30), ..none() }),
             ("--spent-days 7", Arguments { spent_days: Some(7), ..none() }),
+            ("--mail-days 7", Arguments { mail_days: Some(7), ..none() }),
             ("--audit-days=365 --dry-run", Arguments { audit_days: Some(365), dry_run: true, ..none() }),
             ("--throttle", Arguments { throttle: true, ..none() }),
             ("--compact", Arguments { compact: true, ..none() }),

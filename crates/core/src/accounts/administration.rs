@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::mail::{self, Issued};
 use crate::one_time_tokens::{self, Purpose};
 use crate::outbox::Kind;
+use crate::removal;
 use crate::secret::NewPassword;
 use crate::sessions;
 use crate::users::{self, Changes, NewUser, User};
@@ -105,7 +106,7 @@ pub async fn update_user(context: &AppContext<'_>, caller: &Caller, id: i64, cha
         reload_admin(context, caller).await?;
         let user = get_user(context, id).await?;
         if changes.is_active == Some(false) || changes.is_admin == Some(false) {
-            context.keep_an_administrator(&user).await?;
+            removal::keep_an_administrator(context.db, &user).await?;
         }
         let changed = users::update(context.db, id, changes, context.now).await?.ok_or(Error::EmailTaken)?;
         if changed.email != user.email {
@@ -132,7 +133,7 @@ pub async fn delete_user(context: &AppContext<'_>, caller: &Caller, id: i64) -> 
     let work = async {
         reload_admin(context, caller).await?;
         let user = get_user(context, id).await?;
-        context.delete_account(&user).await?;
+        removal::delete_account(context.db, &user).await?;
         action.record(context, format!("User deleted: {}", user.email)).await
     };
     action.run(context, work).await

@@ -164,23 +164,4 @@ impl<'a> AppContext<'a> {
         }
         Ok(())
     }
-
-    /// Deletes an account with its sessions, unless it is the last active administrator or other rows refer to it.
-    async fn delete_account(&self, user: &User) -> Result<(), Error> {
-        self.keep_an_administrator(user).await?;
-        sessions::delete_all(self.db, user.id).await?;
-        users::delete(self.db, user.id)
-            .await
-            .map_err(|error| if error.is_foreign_key_violation() { Error::UserReferenced } else { error.into() })
-    }
-
-    /// Fails if `user` is the last active administrator. Call it in the transaction of the change: writing transactions
-    /// never overlap, so two administrators cannot remove each other.
-    async fn keep_an_administrator(&self, user: &User) -> Result<(), Error> {
-        let is_one = user.is_admin && user.is_active;
-        if is_one && !users::has_other_active_admin(self.db, user.id).await? {
-            return Err(Error::LastAdmin);
-        }
-        Ok(())
-    }
 }

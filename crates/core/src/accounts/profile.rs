@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::one_time_tokens::{self, Purpose};
 use crate::outbox::Kind;
 use crate::password::{self, Verdict};
+use crate::removal;
 use crate::secret::{NewPassword, Secret};
 use crate::sessions;
 use crate::throttle::REGISTRATIONS;
@@ -130,7 +131,7 @@ pub async fn delete(context: &AppContext<'_>, caller: &Caller, current_password:
     confirm_password(context, caller, &action, current_password).await?;
     let work = async {
         let user = reload_unchanged(context, caller).await?;
-        context.delete_account(&user).await?;
+        removal::delete_account(context.db, &user).await?;
         action.record(context, format!("Account deleted: {}", user.email)).await
     };
     action.run(context, work).await
