@@ -53,6 +53,6 @@ pub trait Host {
     /// Writes a line about a fault to the log.
     fn log(&self, line: &str);
 
-    /// Writes a line about a request to the log, which the variable `debug` asks for.
-    fn log_request(&self, line: &str);
+    /// Writes a line to the log that the configuration asks for: about a request (`debug`), or a message (`mail`).
+    fn log_info(&self, line: &str);
 }

@@ -40,4 +40,8 @@ impl Courier for HostCourier<'_> {
     fn log(&self, line: &str) {
         self.0.log(line);
     }
+
+    fn print(&self, message: &str) {
+        self.0.log_info(message);
+    }
 }

@@ -47,7 +47,7 @@ pub async fn serve(host: &dyn Host, request: Request<impl Body<Data = Bytes> + U
             });
             if app.config.debug {
                 let path = printable(&path, LOGGED_PATH_CHARS_MAX);
-                host.log_request(&about(&format!("{} {path} {}", parts.method, reply.status().as_u16())));
+                host.log_info(&about(&format!("{} {path} {}", parts.method, reply.status().as_u16())));
             }
             cors::add_headers(&app.config, &parts.headers, &mut reply);
             if has_posted.get() {

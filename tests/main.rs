@@ -17,6 +17,7 @@ mod browser;
 mod limits;
 mod load;
 mod log;
+mod mail;
 mod races;
 mod restart;
 mod stop;

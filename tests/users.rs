@@ -29,7 +29,8 @@ fn accounts_are_listed_changed_and_deleted() {
     users(&["activate", "other@example.org"]).succeeded();
     users(&["delete", "other@example.org"]).succeeded();
     app.try_login("other@example.org", PASSWORD).expect_status(401);
-    let sql = "SELECT action, resource_id FROM audit_logs WHERE user_id IS NULL AND details LIKE '%by the command users%'";
+    let sql =
+        "SELECT action, resource_id FROM audit_logs WHERE user_id IS NULL AND details LIKE '%by the command users%'";
     assert_eq!(
         app.db().rows(sql, []),
         json!([["user_update", "1"], ["user_update", "2"], ["user_update", "2"], ["user_delete", "2"]])

@@ -59,7 +59,7 @@ impl Host for Spin {
         log(line);
     }
 
-    fn log_request(&self, line: &str) {
+    fn log_info(&self, line: &str) {
         write_line(stdout(), line);
     }
 }

@@ -32,6 +32,13 @@ fn me(app: &TestApp, tokens: &Tokens) -> (Value, Value) {
     (me["email"].clone(), me["email_verified"].clone())
 }
 
+/// Asserts that the last message tells this former address of a change.
+#[track_caller]
+fn expect_told(app: &TestApp, email: &str) {
+    let told = app.messages().pop().expect("a message");
+    assert_eq!((&told["type"], &told["data"]["to"]), (&json!("email.changed"), &json!(email)));
+}
+
 #[test]
 fn a_registered_address_is_verified_with_the_token_of_the_message() {
     let app = start("on");
@@ -64,6 +71,11 @@ fn without_verification_nothing_is_sent_and_nothing_is_claimed() {
     assert_eq!(me(&app, &tokens).1, true);
     change_email(&app, &tokens, "new@example.com").expect_status(200);
     assert_eq!(me(&app, &tokens), (json!("new@example.com"), json!(false)));
+    expect_told(&app, "user@example.com");
+    let (_, admin) = app.admin("admin@example.com");
+    let body = json!({"email": "third@example.com"});
+    app.request("PATCH", "/admin/users/1").bearer(&admin.access).json(&body).send().expect_status(200);
+    expect_told(&app, "new@example.com");
 }
 
 #[test]

@@ -138,7 +138,7 @@ impl Keys {
             nonce: None,
             custom,
         };
-        Ok(self.current.authenticate(claims)?)
+        self.current.authenticate(claims)
     }
 
     /// Returns a keyed hash of `parts` (HMAC-SHA256, RFC 2104, the first 128 bits in Base64), which cannot be reversed by

@@ -7,6 +7,7 @@ mod outgoing;
 mod outgoing;
 
 use std::future::ready;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use lanterne_command::{Failure, lookup, open_migrated, run, say};
@@ -39,15 +40,13 @@ Run it with:
 const FAILURES_MAX: usize = 10;
 
 fn main() -> ExitCode {
-    run("deliver", async |words| {
-        match words.first().map(String::as_str) {
-            None => deliver().await,
-            Some("help" | "--help" | "-h") => {
-                say(USAGE);
-                Ok(())
-            }
-            Some(word) => Err(Failure::Usage(format!("{word:?} is not understood; see `deliver help`"))),
+    run("deliver", async |words| match words.first().map(String::as_str) {
+        None => deliver().await,
+        Some("help" | "--help" | "-h") => {
+            say(USAGE);
+            Ok(())
         }
+        Some(word) => Err(Failure::Usage(format!("{word:?} is not understood; see `deliver help`"))),
     })
 }
 
@@ -80,6 +79,11 @@ impl Courier for Host {
     }
 
     fn log(&self, line: &str) {
-        say(line);
+        // A closed stderr cannot report an error.
+        let _ = writeln!(std::io::stderr().lock(), "deliver: {line}");
+    }
+
+    fn print(&self, message: &str) {
+        say(message);
     }
 }

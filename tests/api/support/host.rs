@@ -111,7 +111,7 @@ impl Host for TestHost {
         log.push('\n');
     }
 
-    fn log_request(&self, line: &str) {
+    fn log_info(&self, line: &str) {
         self.log(line);
     }
 }

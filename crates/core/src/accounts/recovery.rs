@@ -85,13 +85,14 @@ pub async fn reset_password(context: &AppContext<'_>, token: &Secret, new_passwo
 /// too many requests from one network.
 pub async fn verify_email(context: &AppContext<'_>, token: &Secret) -> Result<(), Error> {
     const PURPOSE: Purpose = Purpose::EmailVerification;
-    let (action, found) = find(context, Action::EmailVerify, token, PURPOSE).await?;
-    let email = Email::parse(&found.email).map_err(|reason| anyhow::anyhow!("a token for no address: {reason}"))?;
+    let (action, _) = find(context, Action::EmailVerify, token, PURPOSE).await?;
     let work = async {
-        let (user, _) = take(context, token, PURPOSE).await?;
-        let changes = Changes { email: Some(email), email_verified: Some(true), ..Changes::default() };
+        let (user, token) = take(context, token, PURPOSE).await?;
+        let is_own = token.email == user.email;
+        let email = if is_own { None } else { Some(stored_email(&token)?) };
+        let changes = Changes { email, email_verified: Some(true), ..Changes::default() };
         let changed = users::update(context.db, user.id, &changes, context.now).await?.ok_or(Error::EmailTaken)?;
-        if changed.email == user.email {
+        if is_own {
             return action.record(context, format!("Email verified: {}", user.email)).await;
         }
         one_time_tokens::end_all(context.db, user.id).await?;
@@ -130,6 +131,11 @@ async fn find(
     let found = one_time_tokens::find(context.db, token, purpose, context.now).await?.ok_or(Error::OneTimeToken)?;
     let (user_id, subject) = (Some(found.user_id), found.email.clone());
     Ok((AuditedAction { action, user_id, resource_id: user_id, subject }, found))
+}
+
+/// Returns the address of a token, which was checked when it was created.
+fn stored_email(token: &StoredToken) -> Result<Email, Error> {
+    Email::parse(&token.email).map_err(|reason| Error::Internal(anyhow::anyhow!("a token for no address: {reason}")))
 }
 
 /// Uses the token up in the transaction of its action; returns its active account.

@@ -36,7 +36,7 @@ pub enum Mail {
     /// Each is a line in the log, with its token: for development.
     Log,
     /// Each is posted to the app, which sends it.
-    Webhook(Webhook),
+    Webhook(Box<Webhook>),
 }
 
 /// Where messages are posted.
@@ -134,7 +134,7 @@ impl VariableReader<'_> {
         }
         url.zip(key).map_or(Mail::Off, |(url, key)| {
             let url = path.map_or_else(|| url.clone(), |path| format!("{}{path}", url.trim_end_matches('/')));
-            Mail::Webhook(Webhook { url, key })
+            Mail::Webhook(Box::new(Webhook { url, key }))
         })
     }
 

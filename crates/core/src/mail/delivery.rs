@@ -36,8 +36,11 @@ pub trait Courier {
     /// There was no response, for this reason.
     fn send<'a>(&'a self, post: &'a Post) -> BoxFuture<'a, Result<u16, String>>;
 
-    /// Writes a line to the log.
+    /// Writes a line about a fault to the log.
     fn log(&self, line: &str);
+
+    /// Writes a message to the log, which `mail=log` asks for.
+    fn print(&self, message: &str);
 }
 
 impl Post {
@@ -146,7 +149,7 @@ async fn send(config: &MailConfig, courier: &dyn Courier, message: &Claimed) -> 
     match &config.mail {
         Mail::Off => Err("mail is off".to_owned()),
         Mail::Log => {
-            courier.log(&format!("mail {} {body}", message.message_id));
+            courier.print(&format!("mail {} {body}", message.message_id));
             Ok(())
         }
         Mail::Webhook(webhook) => {
