@@ -5,30 +5,25 @@
 mod counters;
 mod database;
 mod outgoing;
+mod reply_body;
 
 use std::io::{Write, stderr, stdout};
 use std::sync::OnceLock;
 
-use bytes::Bytes;
 use lanterne_core::config::{Config, VARIABLES};
 use lanterne_core::mail::Post;
 use lanterne_core::throttle::CounterStore;
 use lanterne_database::{self as db, BoxFuture, Connection, Timestamp};
-use spin_sdk::http::{FullBody, Request};
+use spin_sdk::http::Request;
 use spin_sdk::variables;
 
+use self::reply_body::ReplyBody;
 use crate::app::{App, Host};
-use crate::delivery::{self, Undelivered};
 use crate::pipeline;
 
 #[spin_sdk::http_service]
-async fn serve(request: Request) -> http::Response<FullBody<Bytes>> {
-    let reply = pipeline::serve(&Spin, request).await;
-    if reply.extensions().get::<Undelivered>().is_some() {
-        // Runs after this function has returned the reply.
-        spin_sdk::wit_bindgen::spawn(delivery::deliver(&Spin));
-    }
-    reply.map(FullBody::new)
+async fn serve(request: Request) -> http::Response<ReplyBody> {
+    ReplyBody::wrap(pipeline::serve(&Spin, request).await)
 }
 
 /// Spin, or another host of the same interfaces.
