@@ -11,7 +11,8 @@ CREATE TABLE users (
     is_active BOOLEAN NOT NULL,
     is_admin BOOLEAN NOT NULL,
     created_at DATETIME NOT NULL,
-    updated_at DATETIME NOT NULL
+    updated_at DATETIME NOT NULL,
+    email_verified BOOLEAN NOT NULL DEFAULT 1
 );
 CREATE UNIQUE INDEX ix_users_email ON users (email);
 CREATE INDEX ix_users_id ON users (id);
@@ -53,3 +54,34 @@ CREATE TABLE audit_logs (
 CREATE INDEX ix_audit_logs_action ON audit_logs (action);
 CREATE INDEX ix_audit_logs_id ON audit_logs (id);
 CREATE INDEX ix_audit_logs_user_id ON audit_logs (user_id);
+
+CREATE TABLE one_time_tokens (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    user_id INTEGER NOT NULL,
+    purpose VARCHAR(32) NOT NULL,
+    token_hash VARCHAR(43) NOT NULL,
+    email VARCHAR(255) NOT NULL,
+    is_mailed BOOLEAN NOT NULL,
+    created_at DATETIME NOT NULL,
+    expires_at DATETIME NOT NULL,
+    FOREIGN KEY(user_id) REFERENCES users (id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX ix_one_time_tokens_token_hash ON one_time_tokens (token_hash);
+CREATE UNIQUE INDEX ix_one_time_tokens_user_id_purpose ON one_time_tokens (user_id, purpose);
+
+CREATE TABLE outbox (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    message_id VARCHAR(40) NOT NULL,
+    type VARCHAR(32) NOT NULL,
+    user_id INTEGER,
+    recipient VARCHAR(255) NOT NULL,
+    token VARCHAR(43),
+    expires_at DATETIME,
+    created_at DATETIME NOT NULL,
+    attempts INTEGER NOT NULL,
+    next_attempt_at DATETIME,
+    delivered_at DATETIME,
+    FOREIGN KEY(user_id) REFERENCES users (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_outbox_next_attempt_at ON outbox (next_attempt_at);
+CREATE INDEX ix_outbox_user_id ON outbox (user_id, type, created_at);

@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use lanterne_client_address::ClientHeader;
 use lanterne_core::config::Config;
+use lanterne_core::mail::Post;
 use lanterne_core::throttle::CounterStore;
 use lanterne_database::{self as db, BoxFuture, Connection, Timestamp};
 
@@ -52,9 +53,15 @@ pub trait Host {
     /// Returns the store of the throttle.
     fn counters(&self) -> &dyn CounterStore;
 
+    /// Sends an HTTP request within [`Post::TIMEOUT`]; returns the status of the response.
+    ///
+    /// # Errors
+    /// There was no response, for this reason.
+    fn send<'a>(&'a self, post: &'a Post) -> BoxFuture<'a, Result<u16, String>>;
+
     /// Writes a line about a fault to the log.
     fn log(&self, line: &str);
 
-    /// Writes a line about a request to the log, which the variable `debug` asks for.
-    fn log_request(&self, line: &str);
+    /// Writes a line to the log that the configuration asks for: about a request (`debug`), or a message (`mail`).
+    fn log_info(&self, line: &str);
 }

@@ -1,6 +1,6 @@
 //! A request as its handler sees it.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
 use bytes::Bytes;
 use http::{HeaderMap, Uri, header};
@@ -26,6 +26,8 @@ pub(crate) struct Call<'a> {
     pub(crate) params: Params<'a>,
     pub(crate) uri: &'a Uri,
     pub(crate) body: Bytes,
+    /// Whether an action has written a message.
+    pub(crate) has_posted: &'a Cell<bool>,
     /// Opened by the first call of [`Self::context`].
     pub(crate) db: OnceCell<Box<dyn Connection>>,
 }
@@ -67,6 +69,7 @@ impl Call<'_> {
             config: &self.app.config,
             client: &self.client,
             now: self.now,
+            has_posted: self.has_posted,
         })
     }
 

@@ -4,7 +4,7 @@ use http::{HeaderValue, StatusCode, header};
 use lanterne_core::error::{AccessTokenError, Error as DomainError, RefreshTokenError};
 use lanterne_database as db;
 
-use crate::input::FieldError;
+use crate::input::{self, FieldError};
 use crate::pipeline::BODY_BYTES_MAX;
 use crate::reply::{Reply, invalid, problem};
 
@@ -82,11 +82,18 @@ impl Error {
 fn domain_reply(error: &DomainError) -> Reply {
     let challenge = || Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
     let (status, extra) = match error {
-        DomainError::EmailTaken | DomainError::WrongPassword => (StatusCode::BAD_REQUEST, None),
+        DomainError::EmailTaken
+        | DomainError::WrongPassword
+        | DomainError::EmailVerified
+        | DomainError::OneTimeToken => (StatusCode::BAD_REQUEST, None),
+        DomainError::GuessablePassword(_) => (StatusCode::UNPROCESSABLE_ENTITY, None),
         DomainError::InvalidCredentials | DomainError::AccessToken(_) => (StatusCode::UNAUTHORIZED, challenge()),
         // No challenge: the token comes in the body, not in `Authorization`.
         DomainError::RefreshToken(_) => (StatusCode::UNAUTHORIZED, None),
-        DomainError::AccountInactive | DomainError::AdminRequired => (StatusCode::FORBIDDEN, None),
+        DomainError::AccountInactive
+        | DomainError::EmailNotVerified
+        | DomainError::RegistrationClosed
+        | DomainError::AdminRequired => (StatusCode::FORBIDDEN, None),
         DomainError::UserNotFound | DomainError::SessionNotFound => (StatusCode::NOT_FOUND, None),
         DomainError::LastAdmin | DomainError::UserReferenced => (StatusCode::CONFLICT, None),
         DomainError::Throttled(seconds) => {
@@ -97,6 +104,14 @@ fn domain_reply(error: &DomainError) -> Reply {
     let mut reply = problem(status, error.to_string());
     reply.headers_mut().extend(extra);
     reply
+}
+
+/// Makes a 422 at the field `name` of a password that many would guess.
+pub(crate) fn guessable(name: &'static str) -> impl Fn(DomainError) -> Error {
+    move |error| match error {
+        DomainError::GuessablePassword(reason) => Error::Invalid(vec![input::refused_password(name, reason)]),
+        error => error.into(),
+    }
 }
 
 impl From<DomainError> for Error {

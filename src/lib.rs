@@ -7,6 +7,7 @@
 //! The crate compiles natively as well, without `spin`: tests implement [`app::Host`] on an SQLite file.
 
 pub mod app;
+pub mod delivery;
 pub mod pipeline;
 
 mod routes;

@@ -1,6 +1,6 @@
 //! Request handling, from top to bottom.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 
@@ -14,6 +14,7 @@ use lanterne_core::client::{Client, printable};
 
 use crate::app::{App, Host};
 use crate::call::Call;
+use crate::delivery::Undelivered;
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::routes::{self, Match};
@@ -28,7 +29,7 @@ const LOGGED_PATH_CHARS_MAX: usize = 200;
 /// The longest request id that is accepted from a client.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
-/// Answers one request.
+/// Answers one request. If messages have to be delivered after the reply, it has the extension [`Undelivered`].
 pub async fn serve(host: &dyn Host, request: Request<impl Body<Data = Bytes> + Unpin>) -> http::Response<Bytes> {
     let (parts, body) = request.into_parts();
     let request_id = request_id(&parts.headers);
@@ -36,7 +37,8 @@ pub async fn serve(host: &dyn Host, request: Request<impl Body<Data = Bytes> + U
     let about = |message: &str| format!("request {request_id}: {message}");
     let mut reply = match host.app().await {
         Ok(app) => {
-            let mut reply = respond(host, app, &parts, &path, body).await.unwrap_or_else(|error| {
+            let has_posted = Cell::new(false);
+            let mut reply = respond(host, app, &parts, &path, body, &has_posted).await.unwrap_or_else(|error| {
                 if let Some(cause) = error.cause() {
                     let path = printable(&path, LOGGED_PATH_CHARS_MAX);
                     host.log(&about(&format!("{} {path}: {cause}", parts.method)));
@@ -45,9 +47,12 @@ pub async fn serve(host: &dyn Host, request: Request<impl Body<Data = Bytes> + U
             });
             if app.config.debug {
                 let path = printable(&path, LOGGED_PATH_CHARS_MAX);
-                host.log_request(&about(&format!("{} {path} {}", parts.method, reply.status().as_u16())));
+                host.log_info(&about(&format!("{} {path} {}", parts.method, reply.status().as_u16())));
             }
             cors::add_headers(&app.config, &parts.headers, &mut reply);
+            if has_posted.get() {
+                reply.extensions_mut().insert(Undelivered);
+            }
             reply
         }
         Err(reason) => {
@@ -73,12 +78,13 @@ async fn respond(
     parts: &Parts,
     path: &str,
     body: impl Body<Data = Bytes> + Unpin,
+    has_posted: &Cell<bool>,
 ) -> Result<Reply, Error> {
     if let Some(reply) = cors::preflight(&app.config, parts) {
         return Ok(reply);
     }
     let body = if may_have_body(parts) { read(body).await? } else { Bytes::new() };
-    let (route, params) = match routes::find(&parts.method, path, app.config.docs)? {
+    let (route, params) = match routes::find(&parts.method, path, &app.config)? {
         Match::Route(route, params) => (route, params),
         Match::OtherSlashes(path) => return Ok(routes::redirect(&path, parts.uri.query())),
     };
@@ -92,6 +98,7 @@ async fn respond(
         params,
         uri: &parts.uri,
         body,
+        has_posted,
         db: OnceCell::new(),
     };
     route.answer(&call).await

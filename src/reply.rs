@@ -19,6 +19,21 @@ pub(crate) struct Problem {
     detail: String,
 }
 
+/// A request that has been accepted.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Accepted)]
+pub(crate) struct Accepted {
+    /// What happens now.
+    #[schema(examples("If there is such an account, a message is on its way."))]
+    detail: &'static str,
+}
+
+impl Accepted {
+    pub(crate) fn new(detail: &'static str) -> Self {
+        Self { detail }
+    }
+}
+
 /// Invalid input.
 #[derive(Serialize, ToSchema)]
 #[schema(as = HTTPValidationError)]

@@ -10,7 +10,7 @@ use lanterne_core::config::Config;
 use lanterne_database::BoxFuture;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use crate::api::{admin, auth, health, keys, me};
+use crate::api::{admin, auth, health, keys, me, recovery};
 use crate::call::Call;
 use crate::docs::{self, Operation};
 use crate::error::Error;
@@ -34,6 +34,8 @@ pub(crate) struct Route {
     handler: Handler,
     /// Describes a route of the API. A page (`None`) is not described, disappears with `docs=off`, and answers `HEAD`.
     describe: Option<fn(&Config) -> Operation>,
+    /// Whether the route needs mail, and disappears with `mail=off`.
+    sends_mail: bool,
 }
 
 /// A handler and who may call it: one that takes a [`Caller`] cannot be reached without authentication.
@@ -51,8 +53,11 @@ type Answer<'a> = BoxFuture<'a, Result<Reply, Error>>;
 /// The parameters of a path.
 pub(crate) type Params<'a> = matchit::Params<'static, 'a>;
 
-/// Builds a row of the table: `route!(Access METHOD path, handler, describe)`.
+/// Builds a row of the table: `route!(Access METHOD path, handler, describe)`, with `Mail` in front for a route that needs mail.
 macro_rules! route {
+    (Mail $($row:tt)*) => {
+        Route { sends_mail: true, ..route!($($row)*) }
+    };
     (Public $method:ident $path:expr, $handler:path, $describe:path) => {
         route!(@ $method $path, Handler::Public(|call| Box::pin($handler(call))), Some($describe))
     };
@@ -73,7 +78,7 @@ macro_rules! route {
         )
     };
     (@ $method:ident $path:expr, $handler:expr, $describe:expr) => {
-        Route { method: Method::$method, path: $path, handler: $handler, describe: $describe }
+        Route { method: Method::$method, path: $path, handler: $handler, describe: $describe, sends_mail: false }
     };
 }
 
@@ -85,12 +90,25 @@ static ROUTES: &[Route] = &[
     route!(Public POST "/auth/register", auth::register, auth::describe_register),
     route!(Public POST "/auth/login", auth::login, auth::describe_login),
     route!(Public POST "/auth/refresh", auth::refresh, auth::describe_refresh),
+    route!(
+        Mail Public POST "/auth/password/forgot", recovery::forgot_password, recovery::describe_forgot_password
+    ),
+    route!(Public POST "/auth/password/reset", recovery::reset_password, recovery::describe_reset_password),
+    route!(
+        Mail Public POST "/auth/email/verification",
+        recovery::request_verification, recovery::describe_request_verification
+    ),
+    route!(Public POST "/auth/email/verify", recovery::verify_email, recovery::describe_verify_email),
     route!(Account POST "/auth/logout", auth::logout, auth::describe_logout),
     route!(Account POST "/auth/logout-all", auth::logout_all, auth::describe_logout_all),
     route!(Account GET "/users/me", me::show, me::describe_show),
     route!(Account PATCH "/users/me", me::change_email, me::describe_change_email),
     route!(Account DELETE "/users/me", me::delete, me::describe_delete),
     route!(Account POST "/users/me/password", me::change_password, me::describe_change_password),
+    route!(
+        Mail Account POST "/users/me/email/verification",
+        recovery::resend_verification, recovery::describe_resend_verification
+    ),
     route!(Account GET "/users/me/sessions", me::list_sessions, me::describe_list_sessions),
     route!(Account DELETE "/users/me/sessions/{id}", me::end_session, me::describe_end_session),
     route!(Admin GET "/admin/users", admin::list_users, admin::describe_list_users),
@@ -100,6 +118,10 @@ static ROUTES: &[Route] = &[
     route!(Admin(UserDelete) DELETE "/admin/users/{id}", admin::delete_user, admin::describe_delete_user),
     route!(
         Admin(UserSessionsRevoke) DELETE "/admin/users/{id}/sessions", admin::end_sessions, admin::describe_end_sessions
+    ),
+    route!(
+        Admin(UserPasswordReset) POST "/admin/users/{id}/password-reset",
+        recovery::issue_password_reset, recovery::describe_issue_password_reset
     ),
     route!(Admin GET "/admin/audit-logs", admin::list_audit_logs, admin::describe_list_audit_logs),
     route!(Page OPENAPI, docs::openapi),
@@ -118,6 +140,11 @@ impl Route {
         }
     }
 
+    /// Returns whether the route exists in this configuration.
+    fn exists(&self, config: &Config) -> bool {
+        (config.docs || !self.is_page()) && (config.mail.is_on() || !self.sends_mail)
+    }
+
     fn is_page(&self) -> bool {
         self.describe.is_none()
     }
@@ -134,7 +161,7 @@ impl Route {
 
 /// Returns method, path and description of the routes of the API.
 pub(crate) fn described(config: &Config) -> impl Iterator<Item = (&'static Method, &'static str, Operation)> {
-    ROUTES.iter().filter_map(|route| {
+    ROUTES.iter().filter(|route| route.exists(config)).filter_map(|route| {
         let operation = (route.describe?)(config);
         let operation = match route.handler {
             Handler::Public(_) => operation,
@@ -153,12 +180,12 @@ pub(crate) enum Match<'a> {
     OtherSlashes(String),
 }
 
-/// Looks up a decoded path; `pages` tells whether pages exist.
+/// Looks up a decoded path among the routes that exist in this configuration.
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::MethodNotAllowed`].
-pub(crate) fn find<'a>(method: &Method, path: &'a str, pages: bool) -> Result<Match<'a>, Error> {
-    if let Some((routes, params)) = routes_at(path, pages) {
+pub(crate) fn find<'a>(method: &Method, path: &'a str, config: &Config) -> Result<Match<'a>, Error> {
+    if let Some((routes, params)) = routes_at(path, config) {
         return match routes.iter().find(|route| route.accepts(method)) {
             Some(route) => Ok(Match::Route(route, params)),
             None => {
@@ -169,11 +196,11 @@ pub(crate) fn find<'a>(method: &Method, path: &'a str, pages: bool) -> Result<Ma
     }
     // Redirect as Starlette does.
     let other = if path.ends_with('/') { path.trim_end_matches('/').to_owned() } else { format!("{path}/") };
-    if routes_at(&other, pages).is_some() { Ok(Match::OtherSlashes(other)) } else { Err(Error::NotFound) }
+    if routes_at(&other, config).is_some() { Ok(Match::OtherSlashes(other)) } else { Err(Error::NotFound) }
 }
 
-/// Returns the routes of a path, one per method.
-fn routes_at(path: &str, pages: bool) -> Option<(&'static [&'static Route], Params<'_>)> {
+/// Returns the routes of a path, one per method: all of them exist, or none.
+fn routes_at<'a>(path: &'a str, config: &Config) -> Option<(&'static [&'static Route], Params<'a>)> {
     static ROUTER: OnceLock<matchit::Router<Vec<&'static Route>>> = OnceLock::new();
     let router = ROUTER.get_or_init(|| {
         let mut router = matchit::Router::new();
@@ -185,7 +212,7 @@ fn routes_at(path: &str, pages: bool) -> Option<(&'static [&'static Route], Para
         router
     });
     let found = router.at(path).ok()?;
-    let exists = pages || found.value.iter().any(|route| !route.is_page());
+    let exists = found.value.iter().any(|route| route.exists(config));
     exists.then_some((found.value.as_slice(), found.params))
 }
 

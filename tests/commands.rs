@@ -29,17 +29,20 @@ fn usage_errors_and_failures_have_different_exit_statuses() {
         ("prune", &["nonsense"], usage, "\"nonsense\" is not understood"),
         ("prune", &["--dry-run"], usage, "nothing to delete"),
         ("prune", &["--audit-days", "0"], usage, "--audit-days is \"0\""),
+        ("users", &["nonsense"], usage, "\"nonsense\" is not understood"),
+        ("users", &["show", "root@"], usage, "\"root@\": There must be something after the @-sign."),
         // Correct arguments that cannot be carried out without tables.
         ("migrate", &["downgrade", "-1"], 1, "cannot go -1"),
         ("seed", &[], 1, "the database has no table users"),
         ("prune", &["--audit-days", "1"], 1, "the database has no table users"),
+        ("users", &["list"], 1, "the database has no table users"),
     ] {
         let finished = project.run(name, words);
         finished.failed(status, &[&format!("{name}: "), complaint]);
         assert_eq!(finished.stdout, "", "{name} {words:?}");
     }
     assert!(project.run("migrate", &["help"]).succeeded().contains("revision -m WORDS"));
-    for name in ["migrate", "seed", "prune"] {
+    for name in ["migrate", "seed", "prune", "users"] {
         assert!(project.run(name, &["help"]).succeeded().contains("Exit status: 0 on success, 1 on failure, 2 "));
     }
 }

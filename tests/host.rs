@@ -22,7 +22,19 @@ fn refused(project: Project) -> Finished {
 fn help_lists_every_command_and_flag() {
     let project = Project::new();
     let help = lanterne(&project, &["--help"]).succeeded();
-    for word in ["up", "build", "migrate", "seed", "prune", "backup", "restore", "SECRET_KEY", "DATABASE_URL"] {
+    for word in [
+        "up",
+        "build",
+        "migrate",
+        "seed",
+        "prune",
+        "users",
+        "deliver",
+        "backup",
+        "restore",
+        "SECRET_KEY",
+        "DATABASE_URL",
+    ] {
         assert!(help.contains(word), "{word}: {help}");
     }
     let help = lanterne(&project, &["up", "--help"]).succeeded();

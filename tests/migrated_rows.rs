@@ -27,7 +27,8 @@ fn in_use_at_0001() -> (Project, Database) {
     (project, db)
 }
 
-const ACCOUNTS: &str = "SELECT * FROM users ORDER BY id";
+const ACCOUNTS: &str = "SELECT id, email, hashed_password, is_active, is_admin, created_at, updated_at
+                        FROM users ORDER BY id";
 const SESSIONS: &str = "SELECT id, user_id, access_token_jti, refresh_token_jti, created_at, expires_at
                         FROM sessions ORDER BY id";
 const LINES: &str = "SELECT id, action, resource, resource_id, created_at FROM audit_logs ORDER BY id";
@@ -42,6 +43,7 @@ fn rows_survive_every_upgrade_and_downgrade() {
         assert_eq!(rows(), before);
     }
     assert_eq!(db.value("SELECT user_id FROM audit_logs WHERE id = 2", []), 9);
+    assert_eq!(db.rows("SELECT email_verified FROM users", []), json!([[1], [1]]), "as before there was such a column");
     migrate(&project, "downgrade 1").succeeded();
     assert_eq!(rows(), before);
     // Account 9 does not exist, so the restored foreign key sets its id to null.

@@ -81,6 +81,27 @@ fn prune_does_not_block_logins() {
 }
 
 #[test]
+fn prune_deletes_old_messages_and_expired_tokens() {
+    let project = Project::migrated();
+    let db = project.db();
+    db.execute_all(
+        "INSERT INTO users (id, email, hashed_password, is_active, is_admin, created_at, updated_at) VALUES
+           (1, 'user@example.com', 'x', 1, 0, '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000');
+         INSERT INTO outbox (message_id, type, recipient, created_at, attempts) VALUES
+           ('old', 'password.changed', 'user@example.com', '2026-01-01 00:00:00.000000', 1),
+           ('new', 'password.changed', 'user@example.com', '2099-01-01 00:00:00.000000', 1);
+         INSERT INTO one_time_tokens (user_id, purpose, token_hash, email, is_mailed, created_at, expires_at) VALUES
+           (1, 'a', 'old', 'user@example.com', 1, '2026-01-01 00:00:00.000000', '2026-01-01 00:30:00.000000'),
+           (1, 'b', 'new', 'user@example.com', 1, '2026-01-01 00:00:00.000000', '2099-01-01 00:30:00.000000')",
+    );
+    let printed = project.run("prune", &["--mail-days", "7"]).succeeded();
+    assert!(printed.contains("Deleted 1 messages that were written more than 7 days ago"), "{printed}");
+    assert!(printed.contains("Deleted 1 one-time tokens that expired more than 7 days ago"), "{printed}");
+    assert_eq!(db.rows("SELECT message_id FROM outbox", []), json!([["new"]]));
+    assert_eq!(db.rows("SELECT token_hash FROM one_time_tokens", []), json!([["new"]]));
+}
+
+#[test]
 fn prune_refuses_invalid_arguments() {
     let project = Project::migrated();
     for (words, complaint) in [

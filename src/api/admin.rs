@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use lanterne_core::accounts::access::Caller;
-use lanterne_core::accounts::administration::{self, AuditPage};
+use lanterne_core::accounts::administration::{self, AuditPage, Creation};
 use lanterne_core::audit::{self, Action, Record};
 use lanterne_core::config::Config;
 use lanterne_core::email::{Email, EmailPart};
@@ -16,7 +16,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use super::me::UserReply;
 use crate::call::Call;
 use crate::docs::{Operation, Tag};
-use crate::error::Error;
+use crate::error::{Error, guessable};
 use crate::input::{ActionName, Field as _, Flag, Id, Limit, Offset, Search, Time, request};
 use crate::reply::{Reply, json, no_content};
 
@@ -99,22 +99,29 @@ request! {
         pub(crate) is_active: Option<bool>,
         /// Whether the account is an administrator; false if left out.
         pub(crate) is_admin: Option<bool>,
+        /// Whether you vouch for the address; true if left out.
+        pub(crate) email_verified: Option<bool>,
     }
 }
 
 /// `POST /admin/users`
 pub(crate) async fn create_user(call: &Call<'_>, caller: &Caller) -> Result<Reply, Error> {
-    let CreateUserRequest { email, password, is_active, is_admin } = call.body()?;
-    let (is_active, is_admin) = (is_active.unwrap_or(true), is_admin.unwrap_or(false));
-    let context = call.context().await?;
-    let user = administration::create_user(&context, caller, &email, &password, is_active, is_admin).await?;
-    Ok(json(StatusCode::CREATED, &UserReply::from(user)))
+    let CreateUserRequest { email, password, is_active, is_admin, email_verified } = call.body()?;
+    let creation = Creation {
+        email: &email,
+        is_active: is_active.unwrap_or(true),
+        is_admin: is_admin.unwrap_or(false),
+        email_verified: email_verified.unwrap_or(true),
+    };
+    let created = administration::create_user(&call.context().await?, caller, creation, &password).await;
+    Ok(json(StatusCode::CREATED, &UserReply::from(created.map_err(guessable("password"))?)))
 }
 
-pub(crate) fn describe_create_user(_: &Config) -> Operation {
+pub(crate) fn describe_create_user(config: &Config) -> Operation {
     Operation::new("create_user", Tag::Admin, "Create an account")
         .about("Creates an account for somebody else, who may be an administrator.")
         .body::<CreateUserRequest>(r#"{"email": "nobody", "password": "short", "is_admin": "yes"}"#)
+        .may_refuse_password(config, "password")
         .replies::<UserReply>(StatusCode::CREATED, "The new account.")
         .fails("The address is taken", DomainError::EmailTaken)
         .may_fail()
@@ -145,14 +152,16 @@ request! {
         pub(crate) is_active: Option<bool>,
         /// Whether the account is an administrator.
         pub(crate) is_admin: Option<bool>,
+        /// Whether the address counts as verified.
+        pub(crate) email_verified: Option<bool>,
     }
 }
 
 /// `PATCH /admin/users/{id}`
 pub(crate) async fn update_user(call: &Call<'_>, caller: &Caller) -> Result<Reply, Error> {
     let id = call.id()?;
-    let UpdateUserRequest { email, is_active, is_admin } = call.body()?;
-    let changes = Changes { email, is_active, is_admin };
+    let UpdateUserRequest { email, is_active, is_admin, email_verified } = call.body()?;
+    let changes = Changes { email, is_active, is_admin, email_verified };
     let user = administration::update_user(&call.context().await?, caller, id, &changes).await?;
     Ok(json(StatusCode::OK, &UserReply::from(user)))
 }

@@ -3,18 +3,18 @@
 use http::StatusCode;
 use lanterne_core::accounts::access::Caller;
 use lanterne_core::accounts::{TokenPair, login, own_sessions, profile, refresh};
-use lanterne_core::config::Config;
+use lanterne_core::config::{Config, EmailVerification};
 use lanterne_core::email::Email;
 use lanterne_core::error::{Error as DomainError, RefreshTokenError};
 use lanterne_core::secret::NewPassword;
 use lanterne_core::throttle::{ADDRESS, AttemptLimit, PAIR, PAUSE_MAX, PAUSE_MIN, REFRESHES, REGISTRATIONS};
+use lanterne_core::users::User;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::me::UserReply;
 use crate::call::Call;
 use crate::docs::{Operation, Tag, span};
-use crate::error::Error;
+use crate::error::{Error, guessable};
 use crate::input::{Password, Token, request};
 use crate::reply::{Reply, json, no_content};
 
@@ -28,24 +28,60 @@ request! {
     }
 }
 
+/// A new account.
+#[derive(Serialize, ToSchema)]
+struct RegisteredReply {
+    /// Never changes and is never reused.
+    #[schema(minimum = 1, examples(1))]
+    id: i64,
+    /// The address in its normal form, with an international domain in Unicode.
+    #[schema(format = IdnEmail, examples("user@example.com"))]
+    email: String,
+    /// Whether the account can log in.
+    #[schema(examples(true))]
+    is_active: bool,
+    /// Whether the account is an administrator.
+    #[schema(examples(false))]
+    is_admin: bool,
+    /// When the account was created, in UTC.
+    #[schema(format = DateTime, examples("2026-01-31T12:00:00.123456Z"))]
+    created_at: String,
+}
+
 /// `POST /auth/register`
 pub(crate) async fn register(call: &Call<'_>) -> Result<Reply, Error> {
     let RegisterRequest { email, password } = call.body()?;
-    let user = profile::register(&call.context().await?, &email, &password).await?;
-    Ok(json(StatusCode::CREATED, &UserReply::from(user)))
+    let registered = profile::register(&call.context().await?, &email, &password).await;
+    let User { id, email, is_active, is_admin, created_at, .. } = registered.map_err(guessable("password"))?;
+    let reply = RegisteredReply { id, email, is_active, is_admin, created_at: created_at.to_rfc3339() };
+    Ok(json(StatusCode::CREATED, &reply))
 }
 
 pub(crate) fn describe_register(config: &Config) -> Operation {
     let rate = rate(config, &REGISTRATIONS);
+    let verification = match config.mail.email_verification {
+        EmailVerification::Off => "",
+        EmailVerification::On => "\n\nA message with a token for `POST /auth/email/verify` goes to the address.",
+        EmailVerification::Required => {
+            "\n\nA message with a token for `POST /auth/email/verify` goes to the address: the account can log in after that."
+        }
+    };
     let operation = Operation::new("register", Tag::Authentication, "Register an account")
         .about(&format!(
             "Creates an active account without administrator's rights. It does not log in.\n\n\
              The address must be able to receive mail: special-use domains such as `.test` or `.local` are refused. It is \
-             stored in its normal form, which the reply shows. Of simultaneous requests for one address, one succeeds.{rate}"
+             stored in its normal form, which the reply shows. Of simultaneous requests for one address, one \
+             succeeds.{verification}{rate}"
         ))
         .body::<RegisterRequest>(r#"{"email": "nobody", "password": "short"}"#)
-        .replies::<UserReply>(StatusCode::CREATED, "The new account.")
+        .may_refuse_password(config, "password")
+        .replies::<RegisteredReply>(StatusCode::CREATED, "The new account.")
         .fails("The address is taken", DomainError::EmailTaken);
+    let operation = if config.registration {
+        operation
+    } else {
+        operation.fails("Nobody can register", DomainError::RegistrationClosed)
+    };
     may_exceed(operation, config, &REGISTRATIONS).may_fail()
 }
 
@@ -112,6 +148,11 @@ pub(crate) fn describe_login(config: &Config) -> Operation {
         .replies::<TokenReply>(StatusCode::OK, "The tokens of the new session.")
         .fails("The address or the password is wrong", DomainError::InvalidCredentials)
         .fails("The password is right, but the account is inactive", DomainError::AccountInactive);
+    let operation = if config.mail.email_verification == EmailVerification::Required {
+        operation.fails("The password is right, but the address is not verified", DomainError::EmailNotVerified)
+    } else {
+        operation
+    };
     operation.may_be_throttled(config).may_fail()
 }
 
@@ -133,11 +174,20 @@ pub(crate) async fn refresh(call: &Call<'_>) -> Result<Reply, Error> {
 pub(crate) fn describe_refresh(config: &Config) -> Operation {
     let rate = rate(config, &REFRESHES);
     let (race, end) = (span(refresh::RACE), span(config.session_absolute));
+    let retry = if config.refresh_retry.is_zero() {
+        String::new()
+    } else {
+        let retry = span(config.refresh_retry);
+        format!(
+            " Within {retry} of its use, and until the new refresh token is used, the same token gets the same pair again: \
+             the reply may have been lost."
+        )
+    };
     let operation = Operation::new("refresh", Tag::Authentication, "Refresh the tokens")
         .about(&format!(
             "Exchanges a refresh token for a new pair of tokens. A refresh token works once: of simultaneous requests with \
              the same one, exactly one succeeds; the others must use its tokens or log in again. Reuse of a token \
-             more than {race} after its use is treated as theft and ends the session.\n\n\
+             more than {race} after its use is treated as theft and ends the session.{retry}\n\n\
              A session ends {end} after its login at the latest, however often it is refreshed.{rate}"
         ))
         .body::<RefreshRequest>(r#"{"refresh_token": null}"#)
@@ -178,7 +228,7 @@ pub(crate) fn describe_logout_all(_: &Config) -> Operation {
 }
 
 /// Describes the limit of a network; empty without throttle.
-fn rate(config: &Config, limit: &AttemptLimit) -> String {
+pub(super) fn rate(config: &Config, limit: &AttemptLimit) -> String {
     if !config.throttle {
         return String::new();
     }
@@ -187,7 +237,7 @@ fn rate(config: &Config, limit: &AttemptLimit) -> String {
 }
 
 /// Documents the 429 of a route with such a limit.
-fn may_exceed(operation: Operation, config: &Config, limit: &AttemptLimit) -> Operation {
+pub(super) fn may_exceed(operation: Operation, config: &Config, limit: &AttemptLimit) -> Operation {
     if !config.throttle {
         return operation;
     }

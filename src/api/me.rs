@@ -3,8 +3,8 @@
 use http::StatusCode;
 use lanterne_core::accounts::access::Caller;
 use lanterne_core::accounts::own_sessions;
-use lanterne_core::accounts::profile::{self, CallingSession};
-use lanterne_core::config::Config;
+use lanterne_core::accounts::profile::{self, CallingSession, EmailChange};
+use lanterne_core::config::{Config, EmailVerification};
 use lanterne_core::email::Email;
 use lanterne_core::error::Error as DomainError;
 use lanterne_core::secret::NewPassword;
@@ -16,9 +16,9 @@ use utoipa::ToSchema;
 use super::auth::TokenReply;
 use crate::call::Call;
 use crate::docs::{Operation, Tag};
-use crate::error::Error;
+use crate::error::{Error, guessable};
 use crate::input::{Flag, Password, request};
-use crate::reply::{Reply, json, no_content};
+use crate::reply::{Accepted, Reply, json, no_content};
 
 /// An account.
 #[derive(Serialize, ToSchema)]
@@ -38,6 +38,9 @@ pub(crate) struct UserReply {
     /// When the account was created, in UTC.
     #[schema(format = DateTime, examples("2026-01-31T12:00:00.123456Z"))]
     created_at: String,
+    /// Whether the address is verified.
+    #[schema(examples(true))]
+    email_verified: bool,
 }
 
 impl From<User> for UserReply {
@@ -48,6 +51,7 @@ impl From<User> for UserReply {
             is_active: user.is_active,
             is_admin: user.is_admin,
             created_at: user.created_at.to_rfc3339(),
+            email_verified: user.email_verified,
         }
     }
 }
@@ -77,18 +81,40 @@ request! {
 /// `PATCH /users/me`
 pub(crate) async fn change_email(call: &Call<'_>, caller: &Caller) -> Result<Reply, Error> {
     let ChangeEmailRequest { email, current_password } = call.body()?;
-    let user = profile::change_email(&call.context().await?, caller, &current_password.0, &email).await?;
-    Ok(json(StatusCode::OK, &UserReply::from(user)))
+    let change = profile::change_email(&call.context().await?, caller, &current_password.0, &email).await?;
+    Ok(match change {
+        EmailChange::Done(user) => json(StatusCode::OK, &UserReply::from(user)),
+        EmailChange::Pending => json(StatusCode::ACCEPTED, &Accepted::new(PENDING)),
+    })
 }
 
+/// The reply to a change of address that has to be verified.
+const PENDING: &str = "The address changes when it is verified: a message is on its way.";
+
 pub(crate) fn describe_change_email(config: &Config) -> Operation {
-    Operation::new("change_email", Tag::Me, "Change your address")
-        .about(
+    let is_verified = config.mail.email_verification != EmailVerification::Off;
+    let (told, verified) = (
+        if config.mail.is_on() { " The former address is told." } else { "" },
+        if is_verified {
+            "\n\nThe new address counts when it is verified: it gets a message with a token for `POST /auth/email/verify`, at \
+             most 3 an hour. The address that you have already is accepted without."
+        } else {
+            ""
+        },
+    );
+    let mut operation = Operation::new("change_email", Tag::Me, "Change your address")
+        .about(&format!(
             "Changes the address to log in with. Asks for the password, so that a stolen token is not enough to take the \
-             account over. Access tokens issued before contain the old address until they expire.",
-        )
+             account over. Access tokens issued before contain the old address until they expire.{told}{verified}"
+        ))
         .body::<ChangeEmailRequest>(r#"{"email": "nobody", "current_password": 12345}"#)
-        .replies::<UserReply>(StatusCode::OK, "The account with its new address.")
+        .replies::<UserReply>(StatusCode::OK, "The account with its new address.");
+    if is_verified {
+        operation = operation
+            .replies::<Accepted>(StatusCode::ACCEPTED, "The address changes when it is verified.")
+            .fails("There were 3 messages within an hour", DomainError::Throttled(60));
+    }
+    operation
         .fails("The address is taken", DomainError::EmailTaken)
         .fails("The password is wrong", DomainError::WrongPassword)
         .may_be_throttled(config)
@@ -149,7 +175,8 @@ pub(crate) async fn change_password(call: &Call<'_>, caller: &Caller) -> Result<
     let ChangePasswordRequest { current_password, new_password } = call.body()?;
     let session = if rotate.is_some_and(|flag| flag.0) { CallingSession::Replace } else { CallingSession::Keep };
     let context = call.context().await?;
-    let pair = profile::change_password(&context, caller, &current_password.0, &new_password, session).await?;
+    let changed = profile::change_password(&context, caller, &current_password.0, &new_password, session).await;
+    let pair = changed.map_err(guessable("new_password"))?;
     Ok(pair.map_or_else(no_content, |pair| json(StatusCode::OK, &TokenReply::from(pair))))
 }
 
@@ -161,6 +188,7 @@ pub(crate) fn describe_change_password(config: &Config) -> Operation {
         )
         .query::<ChangePasswordQuery>("rotate=perhaps")
         .body::<ChangePasswordRequest>(r#"{"current_password": 12345, "new_password": "short"}"#)
+        .may_refuse_password(config, "new_password")
         .replies::<TokenReply>(StatusCode::OK, "With `rotate=true`: the tokens of the new session.")
         .replies_empty("The password is changed, and all other sessions have ended.")
         .fails("The password is wrong", DomainError::WrongPassword)

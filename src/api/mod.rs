@@ -5,3 +5,4 @@ pub(crate) mod auth;
 pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod me;
+pub(crate) mod recovery;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::{StatusCode, header};
+use lanterne_core::blocklist::GuessablePassword;
 use lanterne_core::config::Config;
 use lanterne_core::error::{AccessTokenError, Error as DomainError};
 use lanterne_core::throttle::PAUSE_MIN;
@@ -17,7 +18,7 @@ use utoipa::openapi::{ContentBuilder, Header, Ref, RefOr, Required, Response, Re
 use utoipa::{PartialSchema, ToSchema};
 
 use super::openapi::{BEARER, Tag};
-use crate::error::Error;
+use crate::error::{Error, guessable};
 use crate::input::{self, FieldSchema, Id, Request};
 use crate::reply::{Invalid, Problem, Reply};
 
@@ -72,6 +73,16 @@ impl Operation {
             .fails_if("The Content-Type is not application/json", parse("application/x-www-form-urlencoded", "a=b"))
             .fails("The body is not UTF-8, or nested too deeply", Error::UnreadableBody)
             .fails("The body is too large", Error::BodyTooLarge)
+    }
+
+    /// Documents the 422 of a password in the field `name` that many would guess.
+    pub(crate) fn may_refuse_password(self, config: &Config, name: &'static str) -> Self {
+        if !config.password_blocklist {
+            return self;
+        }
+        let refused = |reason: GuessablePassword| guessable(name)(reason.into());
+        self.fails("The password is too common", refused(GuessablePassword::Common))
+            .fails("The password is the address", refused(GuessablePassword::Address))
     }
 
     /// Documents a reply with a body.

@@ -1,8 +1,12 @@
 //! The faults of a request, as the entries of a 422 in the format of pydantic.
 
+use lanterne_core::blocklist::GuessablePassword;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+
+use super::redaction::MASK;
+use super::request::Part;
 
 /// A fault of a request.
 // The fields are in FastAPI's order.
@@ -80,6 +84,14 @@ pub(crate) enum Fault {
     TooSmall(i64),
     #[error("Input should be less than or equal to {0}")]
     TooLarge(i64),
+    /// A password that many would guess, with the reason.
+    #[error("Value error, {0}")]
+    GuessablePassword(GuessablePassword),
+}
+
+/// Returns the fault of a new password in the field `name` of the body.
+pub(crate) fn refused_password(name: &'static str, reason: GuessablePassword) -> FieldError {
+    Fault::GuessablePassword(reason).at(vec![Part::Body.location(), Location::Name(name)], MASK.into())
 }
 
 impl Fault {
@@ -99,6 +111,7 @@ impl Fault {
             Self::NotAFlag => ("bool_parsing", None),
             Self::NotATime => ("datetime_parsing", Some(Context::Error("not a time of RFC 3339".to_owned()))),
             Self::TooSmall(min) => ("greater_than_equal", Some(Context::Ge(min))),
+            Self::GuessablePassword(reason) => ("value_error", Some(Context::Error(reason.to_string()))),
             Self::TooLarge(max) => ("less_than_equal", Some(Context::Le(max))),
         };
         FieldError { r#type, loc, msg, input, ctx }

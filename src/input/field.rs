@@ -37,6 +37,10 @@ pub(crate) struct Password(pub(crate) Secret);
 #[derive(Clone, Debug)]
 pub(crate) struct Token(pub(crate) Secret);
 
+/// A token of a message: any string, which is looked up by its hash.
+#[derive(Clone, Debug)]
+pub(crate) struct OneTimeToken(pub(crate) Secret);
+
 /// The id of a row. Any integer is accepted; the row need not exist.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Id(pub(crate) i64);
@@ -148,6 +152,18 @@ impl Field for Token {
 
     fn schema() -> Object {
         text_schema().examples(["eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9..."]).build()
+    }
+}
+
+impl Field for OneTimeToken {
+    const SECRET: bool = true;
+
+    fn parse(input: &Value) -> Result<Self, Fault> {
+        string(input).map(|text| Self(Secret::new(text)))
+    }
+
+    fn schema() -> Object {
+        text_schema().examples(["iKBjYGUTLG3KmtYBnYI8lRpyu1JBb5C6L1f0oz1nSWI"]).build()
     }
 }
 

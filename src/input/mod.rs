@@ -10,8 +10,8 @@ mod parse;
 mod redaction;
 mod request;
 
-pub(crate) use fault::FieldError;
-pub(crate) use field::{ActionName, Field, Flag, Id, Limit, Offset, Password, Search, Time, Token};
+pub(crate) use fault::{FieldError, refused_password};
+pub(crate) use field::{ActionName, Field, Flag, Id, Limit, Offset, OneTimeToken, Password, Search, Time, Token};
 pub(crate) use parse::{parse_body, parse_id, parse_query};
 pub(crate) use request::{FieldReader, FieldRule, FieldSchema, Part, Request, object_schema, request};
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::request::FieldRule;
 
 /// Replaces a masked value, as in pydantic's `SecretStr`.
-const MASK: &str = "**********";
+pub(super) const MASK: &str = "**********";
 
 /// Shorter values are neither passwords nor tokens, so they are echoed: clients may compare them with what they sent.
 const SECRET_CHARS_MIN: usize = NewPassword::CHARS_MIN;

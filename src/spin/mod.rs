@@ -4,12 +4,14 @@
 
 mod counters;
 mod database;
+mod outgoing;
 mod response;
 
 use std::io::{Write, stderr, stdout};
 use std::sync::OnceLock;
 
 use lanterne_core::config::{Config, VARIABLES};
+use lanterne_core::mail::Post;
 use lanterne_core::throttle::CounterStore;
 use lanterne_database::{self as db, BoxFuture, Connection, Timestamp};
 use spin_sdk::http::Request;
@@ -44,11 +46,15 @@ impl Host for Spin {
         &counters::KeyValueStore
     }
 
+    fn send<'a>(&'a self, post: &'a Post) -> BoxFuture<'a, Result<u16, String>> {
+        Box::pin(outgoing::post(post))
+    }
+
     fn log(&self, line: &str) {
         log(line);
     }
 
-    fn log_request(&self, line: &str) {
+    fn log_info(&self, line: &str) {
         write_line(stdout(), line);
     }
 }

@@ -8,15 +8,25 @@ use http::HeaderMap;
 use spin_sdk::wasip3::http::types::{ErrorCode, Headers, Response};
 use spin_sdk::wasip3::{wit_bindgen, wit_future, wit_stream};
 
+use super::Spin;
+use crate::delivery::{self, Undelivered};
+
 /// Passes `reply` to the host. The body is offered before the head is returned, so that a host that sends the head as soon as
 /// it has it, like Spin, can send both in one packet.
+///
+/// Messages are delivered when the host has taken the body: the look-up of an account must not delay the reply, whose time
+/// would tell whether there is one.
 pub(super) async fn pass(reply: http::Response<Bytes>) -> Result<Response, ErrorCode> {
     let (parts, body) = reply.into_parts();
+    let has_messages = parts.extensions.get::<Undelivered>().is_some();
     let headers = headers(&parts.headers)?;
     let (trailers_writer, trailers) = wit_future::new(|| Ok(None));
     if body.is_empty() {
         // Dropping the writer makes it write its default.
         drop(trailers_writer);
+        if has_messages {
+            wit_bindgen::spawn(delivery::deliver(&Spin));
+        }
         return with_status(Response::new(headers, None, trailers).0, parts.status);
     }
     let (mut writer, reader) = wit_stream::new();
@@ -24,6 +34,9 @@ pub(super) async fn pass(reply: http::Response<Bytes>) -> Result<Response, Error
         writer.write_all(body.into()).await;
         drop(writer);
         let _ = trailers_writer.write(Ok(None)).await;
+        if has_messages {
+            delivery::deliver(&Spin).await;
+        }
     });
     let progress = poll_fn(|context| Poll::Ready(writing.as_mut().poll(context))).await;
     if progress.is_pending() {

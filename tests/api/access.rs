@@ -5,12 +5,16 @@ use serde_json::{Value, json};
 use crate::support::{PASSWORD, Reply, SECRET, TestApp, Tokens, claims, mint};
 
 /// The routes without authorization. Adding one here is a deliberate decision.
-const PUBLIC: [&str; 7] = [
+const PUBLIC: [&str; 11] = [
     "GET /",
     "GET /.well-known/jwks.json",
     "GET /healthz",
     "GET /readyz",
+    "POST /auth/email/verification",
+    "POST /auth/email/verify",
     "POST /auth/login",
+    "POST /auth/password/forgot",
+    "POST /auth/password/reset",
     "POST /auth/refresh",
     "POST /auth/register",
 ];
@@ -20,6 +24,11 @@ struct Route {
     method: String,
     path: String,
     is_admin: bool,
+}
+
+/// The API with all its routes.
+fn start() -> TestApp {
+    TestApp::with(&[("mail", "log")])
 }
 
 /// The documented routes that need an access token.
@@ -82,7 +91,7 @@ fn state(app: &TestApp) -> Value {
 
 #[test]
 fn a_missing_or_malformed_token_is_refused() {
-    let app = TestApp::start();
+    let app = start();
     let (_, tokens) = app.logged_in("user@example.com");
     let before = state(&app);
     for route in protected(&app) {
@@ -97,7 +106,7 @@ fn a_missing_or_malformed_token_is_refused() {
 
 #[test]
 fn an_invalid_token_is_refused() {
-    let app = TestApp::start();
+    let app = start();
     let (_, tokens) = app.logged_in("user@example.com");
     let before = state(&app);
     let header = json!({"alg": "HS256", "typ": "JWT"});
@@ -125,7 +134,7 @@ fn an_invalid_token_is_refused() {
 
 #[test]
 fn a_refresh_token_is_refused_as_access_token() {
-    let app = TestApp::start();
+    let app = start();
     let (_, tokens) = app.logged_in("user@example.com");
     for route in protected(&app) {
         route.denies(&app, Some(&format!("Bearer {}", tokens.refresh)), "Invalid token type");
@@ -135,7 +144,7 @@ fn a_refresh_token_is_refused_as_access_token() {
 
 #[test]
 fn the_token_of_an_ended_session_is_refused() {
-    let app = TestApp::start();
+    let app = start();
     let (account, ended) = app.logged_in("user@example.com");
     app.post("/auth/logout").bearer(&ended.access).send().expect_status(204);
     let expired = app.login(&account);
@@ -153,7 +162,7 @@ fn the_token_of_an_ended_session_is_refused() {
 
 #[test]
 fn the_token_of_a_deleted_account_is_refused() {
-    let app = TestApp::start();
+    let app = start();
     let (account, tokens) = app.logged_in("user@example.com");
     // As the Python server does, which keeps the sessions.
     app.db().execute("DELETE FROM users WHERE id = ?1", [account.id]);
@@ -164,7 +173,7 @@ fn the_token_of_a_deleted_account_is_refused() {
 
 #[test]
 fn an_inactive_account_is_refused() {
-    let app = TestApp::start();
+    let app = start();
     let (_, tokens) = app.admin("admin@example.com");
     app.db().execute("UPDATE users SET is_active = 0", []);
     let before = state(&app);
@@ -176,7 +185,7 @@ fn an_inactive_account_is_refused() {
 
 #[test]
 fn only_administrators_may_call_admin_routes() {
-    let app = TestApp::start();
+    let app = start();
     let (_, admin) = app.admin("admin@example.com");
     let (_, user) = app.logged_in("user@example.com");
     let accounts = || app.db().rows("SELECT * FROM users ORDER BY id", []);
@@ -190,7 +199,13 @@ fn only_administrators_may_call_admin_routes() {
     let sql = "SELECT action, user_id, resource_id FROM audit_logs WHERE details = ?1 ORDER BY action";
     assert_eq!(
         app.db().rows(sql, [refused]),
-        json!([["session_revoke", 2, "1"], ["user_create", 2, null], ["user_delete", 2, "1"], ["user_update", 2, "1"]])
+        json!([
+            ["session_revoke", 2, "1"],
+            ["user_create", 2, null],
+            ["user_delete", 2, "1"],
+            ["user_password_reset", 2, "1"],
+            ["user_update", 2, "1"]
+        ])
     );
     // The flag is read for every request and is not in the token.
     app.get("/admin/users").bearer(&admin.access).send().expect_status(200);
@@ -200,7 +215,7 @@ fn only_administrators_may_call_admin_routes() {
 
 #[test]
 fn authentication_comes_before_validation() {
-    let app = TestApp::start();
+    let app = start();
     for (method, path) in [("PATCH", "/admin/users/seven"), ("DELETE", "/users/me/sessions/seven")] {
         app.request(method, path).json(&json!(["nonsense"])).send().expect_detail(401, "Not authenticated");
     }
@@ -211,7 +226,7 @@ fn authentication_comes_before_validation() {
 
 #[test]
 fn the_bearer_scheme_is_case_insensitive() {
-    let app = TestApp::start();
+    let app = start();
     let (_, Tokens { access, .. }) = app.logged_in("user@example.com");
     for value in [format!("bearer {access}"), format!("BEARER  {access}")] {
         app.get("/users/me").header("authorization", &value).send().expect_status(200);
@@ -220,7 +235,7 @@ fn the_bearer_scheme_is_case_insensitive() {
 
 #[test]
 fn access_tokens_of_the_python_server_are_accepted() {
-    let app = TestApp::start();
+    let app = start();
     let account = app.register("user@example.com");
     let jti = "5c1d9e0e-9a32-4c5f-8a57-0d6f1b0f3a11";
     app.db().execute(

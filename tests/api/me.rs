@@ -41,7 +41,8 @@ fn expect_refusal(app: &TestApp, action: &str, account: &Account, detail: &str) 
 #[test]
 fn me_returns_the_account_as_registration_did() {
     let app = TestApp::start();
-    let registered = app.try_register("user@example.com").json();
+    let mut registered = app.try_register("user@example.com").json();
+    registered["email_verified"] = json!(false);
     let tokens = Tokens::of(&app.try_login("user@example.com", PASSWORD));
     let reply = app.get("/users/me").bearer(&tokens.access).send().expect(200, &registered);
     assert_eq!(reply.header("cache-control"), Some("no-store"));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Account, PASSWORD, SECRET, TestApp, claims, mint};
+use crate::support::{Account, PASSWORD, SECRET, TestApp, Tokens, claims, mint};
 
 /// The header of the server's tokens.
 fn hs256() -> Value {
@@ -178,4 +178,96 @@ fn refresh_with_the_previous_key() {
     let app = app.restart_with(&[("secret_key_previous", "")]);
     let tokens = app.refresh(&tokens.refresh);
     assert_eq!(claims(&tokens.access)["sub"], account.id.to_string());
+}
+
+const RETRY: [(&str, &str); 1] = [("refresh_retry_seconds", "20")];
+
+/// Asserts that the token gets exactly this pair.
+#[track_caller]
+fn expect_again(app: &TestApp, token: &str, pair: &Tokens) {
+    let again = app.refresh(token);
+    assert_eq!((again.access, again.refresh), (pair.access.clone(), pair.refresh.clone()));
+}
+
+#[test]
+fn a_lost_reply_can_be_had_again() {
+    let app = TestApp::with(&RETRY);
+    let (_, first) = app.logged_in("user@example.com");
+    app.wait(Duration::from_secs(60));
+    let second = app.refresh(&first.refresh);
+    let stored = app.db().rows("SELECT * FROM sessions", []);
+    for _ in 0..2 {
+        app.wait(Duration::from_secs(9));
+        expect_again(&app, &first.refresh, &second);
+    }
+    assert_eq!(app.db().rows("SELECT * FROM sessions", []), stored);
+    app.get("/users/me").bearer(&second.access).send().expect_status(200);
+    let sql = "SELECT details FROM audit_logs WHERE action = 'refresh'";
+    let (one, again) =
+        ("Token refreshed for user: user@example.com", "Token refreshed again for user: user@example.com");
+    assert_eq!(app.db().rows(sql, []), json!([[one], [again], [again]]));
+    // Neither pair was the first one of the chain.
+    let third = app.refresh(&second.refresh);
+    expect_again(&app, &second.refresh, &third);
+}
+
+#[test]
+fn a_used_successor_is_not_given_out_again() {
+    for wait in [0, 11] {
+        let app = TestApp::with(&RETRY);
+        let (_, first) = app.logged_in("user@example.com");
+        let second = app.refresh(&first.refresh);
+        let third = app.refresh(&second.refresh);
+        app.wait(Duration::from_secs(wait));
+        app.try_refresh(&first.refresh).expect_detail(401, "Invalid or expired refresh token");
+        // As without retries: a race within ten seconds, and theft after that.
+        app.try_refresh(&third.refresh).expect_status(if wait == 0 { 200 } else { 401 });
+    }
+}
+
+#[test]
+fn a_late_retry_is_theft() {
+    let app = TestApp::with(&RETRY);
+    let (_, first) = app.logged_in("user@example.com");
+    let second = app.refresh(&first.refresh);
+    app.wait(Duration::from_secs(20));
+    app.try_refresh(&first.refresh).expect_detail(401, "Invalid or expired refresh token");
+    app.try_refresh(&second.refresh).expect_status(401);
+    assert_eq!(app.db().value("SELECT count(*) FROM audit_logs WHERE action = 'refresh_reuse'", []), 1);
+}
+
+#[test]
+fn a_retry_needs_a_session_and_an_active_account() {
+    let app = TestApp::with(&RETRY);
+    let (_, first) = app.logged_in("user@example.com");
+    let second = app.refresh(&first.refresh);
+    app.db().execute("UPDATE users SET is_active = 0", []);
+    app.try_refresh(&first.refresh).expect_detail(401, "User not found or inactive");
+    app.db().execute("UPDATE users SET is_active = 1", []);
+    expect_again(&app, &first.refresh, &second);
+    app.post("/auth/logout").bearer(&second.access).send().expect_status(204);
+    app.try_refresh(&first.refresh).expect_detail(401, "Invalid or expired refresh token");
+}
+
+#[test]
+fn a_retry_after_a_rotation_of_keys_is_signed_with_the_new_one() {
+    let app = TestApp::with(&RETRY);
+    let (_, first) = app.logged_in("user@example.com");
+    let second = app.refresh(&first.refresh);
+    let new = "the next secret, which is longer than thirty-two bytes";
+    let app = app.restart_with(&[("secret_key", new), ("secret_key_previous", SECRET)]);
+    let again = app.refresh(&first.refresh);
+    assert_eq!((claims(&again.access), claims(&again.refresh)), (claims(&second.access), claims(&second.refresh)));
+    let app = app.restart_with(&[("secret_key_previous", "")]);
+    app.get("/users/me").bearer(&again.access).send().expect_status(200);
+    app.refresh(&again.refresh);
+}
+
+#[test]
+fn without_retries_a_token_works_once() {
+    let app = TestApp::start();
+    let (_, first) = app.logged_in("user@example.com");
+    app.refresh(&first.refresh);
+    // Even at the same moment.
+    app.try_refresh(&first.refresh).expect_detail(401, "Invalid or expired refresh token");
 }

@@ -59,6 +59,15 @@ pub fn run(name: &str, command: impl AsyncFnOnce(Vec<String>) -> Result<(), Fail
     ExitCode::from(status)
 }
 
+/// Reads variables; returns a look-up of their values, in which one that the manifest does not grant is missing.
+///
+/// # Errors
+/// The host failed.
+pub fn lookup(names: &'static [&'static str]) -> Result<impl Fn(&str) -> Option<String>, Failure> {
+    let values: Vec<_> = names.iter().map(|name| variable(name)).collect::<Result<_, _>>()?;
+    Ok(move |name: &str| names.iter().position(|known| *known == name).and_then(|index| values[index].clone()))
+}
+
 /// Writes a line to stdout. A closed pipe (`migrate history | head -1`) is no failure.
 pub fn say(line: impl Display) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");

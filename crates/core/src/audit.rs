@@ -77,8 +77,16 @@ actions! {
     LogoutAll = "logout_all" on "session",
     /// An account changed its password.
     PasswordChange = "password_change" on "user",
-    /// An account changed its address.
+    /// Somebody asked for a message to set a new password.
+    PasswordForgot = "password_forgot" on "user",
+    /// A new password was set with a one-time token.
+    PasswordReset = "password_reset" on "user",
+    /// An account changed its address, or asked to.
     EmailChange = "email_change" on "user",
+    /// Somebody asked for a message to verify an address.
+    EmailVerification = "email_verification" on "user",
+    /// An address was verified.
+    EmailVerify = "email_verify" on "user",
     /// An account deleted itself.
     AccountDelete = "account_delete" on "user",
     /// An account ended one of its sessions.
@@ -89,6 +97,8 @@ actions! {
     UserCreate = "user_create" on "user",
     /// An administrator changed an account.
     UserUpdate = "user_update" on "user",
+    /// An administrator made a one-time token to set a new password.
+    UserPasswordReset = "user_password_reset" on "user",
     /// An administrator deleted an account.
     UserDelete = "user_delete" on "user",
 }

@@ -1,6 +1,7 @@
 //! The configuration: the app's variables, checked as a whole before the first request.
 
 mod keys;
+mod mail;
 mod origin;
 
 use std::fmt;
@@ -8,11 +9,12 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+pub use self::mail::{EmailVerification, Mail, MailConfig, Webhook};
 use crate::password::Cost;
 use crate::token::Keys;
 
 /// The names of all variables.
-pub const VARIABLES: [&str; 16] = [
+pub const VARIABLES: [&str; 28] = [
     "secret_key",
     "secret_key_previous",
     "token_algorithm",
@@ -29,6 +31,18 @@ pub const VARIABLES: [&str; 16] = [
     "throttle",
     "client_ip_header",
     "docs",
+    "mail",
+    "mail_webhook_url",
+    "mail_webhook_path",
+    "mail_webhook_secret",
+    "password_reset_url",
+    "password_reset_expire_minutes",
+    "email_verification",
+    "email_verification_url",
+    "email_verification_expire_hours",
+    "registration",
+    "refresh_retry_seconds",
+    "password_blocklist",
 ];
 
 /// The checked configuration of one server.
@@ -53,6 +67,14 @@ pub struct Config {
     pub client_ip_header: Option<String>,
     /// Whether /docs, /redoc and /openapi.json exist.
     pub docs: bool,
+    /// Messages, and what their tokens are good for.
+    pub mail: MailConfig,
+    /// Whether anybody can register.
+    pub registration: bool,
+    /// How long after its use a refresh token gets the same successors again; zero: never.
+    pub refresh_retry: Duration,
+    /// Whether common passwords are refused.
+    pub password_blocklist: bool,
 }
 
 /// All invalid variables.
@@ -98,8 +120,12 @@ impl Config {
             throttle: reader.flag("throttle", true),
             client_ip_header: reader.header("client_ip_header"),
             docs: reader.flag("docs", true),
+            mail: reader.mail(),
+            registration: reader.choice("registration", &[("open", true), ("closed", false)]),
+            refresh_retry: Duration::from_secs(reader.number("refresh_retry_seconds", 0, "whole seconds", 0..=60)),
+            password_blocklist: reader.flag("password_blocklist", false),
         };
-        if reader.faults.is_empty() { Ok(config) } else { Err(ConfigErrors(reader.faults)) }
+        reader.finish(config)
     }
 }
 
@@ -118,6 +144,26 @@ struct VariableReader<'a> {
 }
 
 impl VariableReader<'_> {
+    /// Returns `config` if no variable is invalid.
+    fn finish<T>(self, config: T) -> Result<T, ConfigErrors> {
+        if self.faults.is_empty() { Ok(config) } else { Err(ConfigErrors(self.faults)) }
+    }
+
+    /// Reads one of several words, the first of which is the default.
+    fn choice<T: Copy>(&mut self, variable: &'static str, choices: &[(&str, T)]) -> T {
+        let default = choices[0].1;
+        let Some(value) = self.text(variable) else { return default };
+        let chosen = choices.iter().find(|(word, _)| value.eq_ignore_ascii_case(word));
+        chosen.map_or_else(
+            || {
+                let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+                self.refuse(variable, format!("is {value:?}"), words.join(" or "));
+                default
+            },
+            |(_, choice)| *choice,
+        )
+    }
+
     fn text(&self, variable: &str) -> Option<String> {
         let value = (self.lookup)(variable)?.trim().to_owned();
         (!value.is_empty()).then_some(value)

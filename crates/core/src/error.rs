@@ -2,6 +2,8 @@
 
 use lanterne_database as db;
 
+use crate::blocklist::GuessablePassword;
+
 /// A refused or failed request. Its text is for the client, except for [`Error::Internal`], whose source is for the log.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -17,6 +19,21 @@ pub enum Error {
     /// The right password of an inactive account.
     #[error("Account is inactive")]
     AccountInactive,
+    /// The right password of an account whose address is not verified.
+    #[error("Email not verified")]
+    EmailNotVerified,
+    /// There is no address to verify.
+    #[error("Email already verified")]
+    EmailVerified,
+    /// Nobody can register.
+    #[error("Registration is closed")]
+    RegistrationClosed,
+    /// A one-time token that is unknown, used, expired, or for something else.
+    #[error("Invalid or expired token")]
+    OneTimeToken,
+    /// A password that many would guess.
+    #[error(transparent)]
+    GuessablePassword(#[from] GuessablePassword),
     /// A missing or refused access token.
     #[error(transparent)]
     AccessToken(#[from] AccessTokenError),

@@ -1,14 +1,19 @@
 //! The domain: accounts, sessions, tokens, passwords and their SQL, without HTTP and without a host.
 //!
 //! [`accounts`] holds the actions; below it stand the rules ([`password`], [`token`], [`throttle`], [`email`]) and the tables
-//! ([`users`], [`sessions`], [`audit`], [`revision`]). Nothing here knows HTTP, opens a database or reads the environment.
+//! ([`users`], [`sessions`], [`audit`], [`one_time_tokens`], [`outbox`], [`revision`]). Nothing here knows HTTP, opens a
+//! database or reads the environment.
 
 #[cfg(feature = "tokens")]
 pub mod accounts;
 pub mod error;
 
+pub mod blocklist;
 pub mod email;
+#[cfg(feature = "tokens")]
+pub mod mail;
 pub mod password;
+pub mod removal;
 pub mod secret;
 #[cfg(feature = "tokens")]
 pub mod throttle;
@@ -16,6 +21,8 @@ pub mod throttle;
 pub mod token;
 
 pub mod audit;
+pub mod one_time_tokens;
+pub mod outbox;
 pub mod revision;
 pub mod sessions;
 pub mod users;

@@ -8,6 +8,9 @@ use lanterne_database::{BoxFuture, Connection, Error, Row, SqliteFile, Timestamp
 
 use crate::client::Client;
 use crate::email::EmailPart;
+use crate::one_time_tokens::{self, Purpose};
+use crate::outbox::{self, Kind};
+use crate::secret::Secret;
 use crate::{audit, sessions, users};
 
 /// A database that explains statements instead of running them.
@@ -58,11 +61,29 @@ fn queries_of_every_request_use_indexes() {
     expect_indexed("whose valid session", db.plan(users::find_with_session(&db, 1, "jti", now())));
     expect_indexed("refresh", db.plan(sessions::rotate(&db, 1, "jti", now(), now())));
     expect_indexed("refresh again", db.plan(sessions::find_spent(&db, 1, "jti")));
+    let spent = sessions::Spent { id: 1, chain_id: 1, rotated_at: None };
+    expect_indexed("refresh repeated", db.plan(sessions::find_successor(&db, &spent, now())));
     expect_indexed("login", db.plan(users::find_by_email(&db, "user@example.com")));
     expect_indexed("end", db.plan(sessions::end(&db, 1, 1, now())));
     expect_indexed("end all", db.plan(sessions::end_all(&db, 1, None)));
     expect_indexed("delete sessions", db.plan(sessions::delete_all(&db, 1)));
     expect_indexed("last administrator", db.plan(users::has_other_active_admin(&db, 1)));
+}
+
+#[test]
+fn messages_and_their_tokens_are_found_by_index() {
+    let db = Planner::new();
+    let token = Secret::new("token");
+    let purpose = Purpose::PasswordReset;
+    expect_indexed("token", db.plan(one_time_tokens::find(&db, &token, purpose, now())));
+    expect_indexed("use of a token", db.plan(one_time_tokens::take(&db, &token, purpose, now())));
+    expect_indexed("end of a token", db.plan(one_time_tokens::end(&db, 1, purpose)));
+    expect_indexed("end of all tokens", db.plan(one_time_tokens::end_all(&db, 1)));
+    expect_indexed("address to verify", db.plan(one_time_tokens::pending_email(&db, 1, now())));
+    expect_indexed("limit", db.plan(outbox::count_since(&db, 1, Kind::PasswordReset, now())));
+    expect_indexed("pause", db.plan(outbox::oldest_since(&db, 1, Kind::PasswordReset, now())));
+    expect_indexed("claim", db.plan(outbox::claim(&db, now())));
+    expect_indexed("cancel", db.plan(outbox::cancel(&db, 1, Kind::PasswordReset)));
 }
 
 #[test]

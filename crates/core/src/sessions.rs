@@ -36,10 +36,26 @@ pub struct Rotated {
 
 /// The row of a refresh token that is not valid any more.
 pub struct Spent {
+    /// The row.
+    pub id: i64,
     /// The chain.
     pub chain_id: i64,
     /// When the token was used; `None` if the session was ended before.
     pub rotated_at: Option<Timestamp>,
+}
+
+/// The row that a refresh has inserted, with all that its tokens say.
+pub struct Successor {
+    /// The `jti` of its access token.
+    pub access_jti: String,
+    /// The `jti` of its refresh token.
+    pub refresh_jti: String,
+    /// When they were issued.
+    pub issued_at: Timestamp,
+    /// The time of the login.
+    pub started_at: Timestamp,
+    /// When its refresh token expires.
+    pub expires_at: Timestamp,
 }
 
 /// A valid session.
@@ -115,9 +131,29 @@ pub async fn rotate(
 
 /// Finds the row of a refresh token, valid or not.
 pub async fn find_spent(db: &dyn Connection, user_id: i64, refresh_jti: &str) -> Result<Option<Spent>, Error> {
-    let sql = "SELECT coalesce(chain_id, id), rotated_at FROM sessions WHERE refresh_token_jti = ?1 AND user_id = ?2";
+    let sql =
+        "SELECT id, coalesce(chain_id, id), rotated_at FROM sessions WHERE refresh_token_jti = ?1 AND user_id = ?2";
     db.query_first(sql, params![refresh_jti, user_id], |row| {
-        Ok(Spent { chain_id: row.get(0)?, rotated_at: row.get(1)? })
+        Ok(Spent { id: row.get(0)?, chain_id: row.get(1)?, rotated_at: row.get(2)? })
+    })
+    .await
+}
+
+/// Finds the row that the refresh with a spent token has inserted, if it is still valid: the next one of the chain.
+pub async fn find_successor(db: &dyn Connection, spent: &Spent, now: Timestamp) -> Result<Option<Successor>, Error> {
+    let sql = "SELECT access_token_jti, refresh_token_jti, created_at, coalesce(started_at, created_at), expires_at
+         FROM sessions
+         WHERE chain_id = ?1 AND is_valid = 1 AND id > ?2 AND expires_at >= ?3
+           AND NOT EXISTS (SELECT 1 FROM sessions AS used
+                           WHERE used.chain_id = ?1 AND used.is_valid = 0 AND used.id > ?2)";
+    db.query_first(sql, params![spent.chain_id, spent.id, now], |row| {
+        Ok(Successor {
+            access_jti: row.get(0)?,
+            refresh_jti: row.get(1)?,
+            issued_at: row.get(2)?,
+            started_at: row.get(3)?,
+            expires_at: row.get(4)?,
+        })
     })
     .await
 }

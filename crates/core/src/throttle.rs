@@ -5,7 +5,8 @@
 //! and the account. The first two pause further attempts, and every failure after a pause doubles it. The third never
 //! blocks an account: a network that has failed there itself waits longer, the owner's network does not.
 //!
-//! Registrations and refreshes are not guesses, but they write: [`admit`] limits their rate per network.
+//! Registrations, refreshes and requests for messages are not guesses, but they write: [`admit`] limits their rate per
+//! network. [`forgive`] forgets the failures at an account whose owner has set a new password.
 //!
 //! Counters are stored under keyed hashes, which reveal neither e-mail nor IP addresses, in shards that forget expired
 //! ones.
@@ -18,7 +19,9 @@ use std::net::IpAddr;
 use lanterne_database::Timestamp;
 
 use self::counter::Counter;
-pub use self::counter::{ACCOUNT, ADDRESS, AttemptLimit, PAIR, PAUSE_MAX, PAUSE_MIN, Pause, REFRESHES, REGISTRATIONS};
+pub use self::counter::{
+    ACCOUNT, ADDRESS, AttemptLimit, PAIR, PAUSE_MAX, PAUSE_MIN, Pause, RECOVERIES, REFRESHES, REGISTRATIONS,
+};
 use self::shard::{Place, Shard};
 use crate::token::Keys;
 
@@ -150,6 +153,16 @@ pub fn admit(
     let counters = Counters { store, now: now.unix_millis() };
     let place = Place::new(keys, limit, &[&network(address)]);
     counters.change(&place, limit, |counter| counter.admit(limit, counters.now)).unwrap_or(Ok(()))
+}
+
+/// Forgets the failures at the account with this normalized address: in total, and those from the network of an IP `address`.
+// A counter that cannot be changed now expires later; the store has logged it.
+pub fn forgive(store: &dyn CounterStore, keys: &Keys, email: &str, address: Option<&str>, now: Timestamp) {
+    let counters = Counters { store, now: now.unix_millis() };
+    let pair = Place::new(keys, &PAIR, &[email, &network(address)]);
+    let _ = counters.change(&pair, &PAIR, |counter| *counter = Counter::default());
+    let account = Place::new(keys, &ACCOUNT, &[email]);
+    let _ = counters.change(&account, &ACCOUNT, |counter| *counter = Counter::default());
 }
 
 /// The stored counters at one moment, in Unix milliseconds.

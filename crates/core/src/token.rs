@@ -46,14 +46,6 @@ pub struct Claims {
     pub jti: String,
 }
 
-/// A new token and its id.
-pub struct Signed {
-    /// The token.
-    pub token: String,
-    /// Its `jti`.
-    pub jti: String,
-}
-
 /// Why a token is refused, in the order of the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenError {
@@ -63,6 +55,12 @@ pub enum TokenError {
     WrongType,
     /// A valid token without an account or a session.
     Malformed,
+}
+
+/// Returns the id of a new token.
+#[must_use]
+pub fn new_jti() -> String {
+    Uuid::new_v4().to_string()
 }
 
 /// The keys of the server.
@@ -130,24 +128,37 @@ impl Keys {
         std::iter::once(&self.current).chain(&self.previous)
     }
 
-    /// Signs an access token for the account.
+    /// Signs an access token for the account with the id `jti`.
     ///
     /// # Errors
     /// Only if serialization fails.
-    pub fn access(&self, user_id: i64, email: &str, now: Timestamp, end: Timestamp) -> anyhow::Result<Signed> {
-        self.sign(user_id, NewClaims { email: Some(email), token_type: TokenType::Access }, now, end)
+    pub fn access(
+        &self,
+        user_id: i64,
+        email: &str,
+        jti: &str,
+        now: Timestamp,
+        end: Timestamp,
+    ) -> anyhow::Result<String> {
+        self.sign(user_id, jti, NewClaims { email: Some(email), token_type: TokenType::Access }, now, end)
     }
 
-    /// Signs a refresh token for the account.
+    /// Signs a refresh token for the account with the id `jti`.
     ///
     /// # Errors
     /// Only if serialization fails.
-    pub fn refresh(&self, user_id: i64, now: Timestamp, end: Timestamp) -> anyhow::Result<Signed> {
-        self.sign(user_id, NewClaims { email: None, token_type: TokenType::Refresh }, now, end)
+    pub fn refresh(&self, user_id: i64, jti: &str, now: Timestamp, end: Timestamp) -> anyhow::Result<String> {
+        self.sign(user_id, jti, NewClaims { email: None, token_type: TokenType::Refresh }, now, end)
     }
 
-    fn sign(&self, user_id: i64, custom: NewClaims<'_>, now: Timestamp, end: Timestamp) -> anyhow::Result<Signed> {
-        let jti = Uuid::new_v4().to_string();
+    fn sign(
+        &self,
+        user_id: i64,
+        jti: &str,
+        custom: NewClaims<'_>,
+        now: Timestamp,
+        end: Timestamp,
+    ) -> anyhow::Result<String> {
         let claims = JWTClaims {
             issued_at: Some(numeric_date(now)),
             expires_at: Some(numeric_date(end)),
@@ -155,11 +166,11 @@ impl Keys {
             issuer: self.scope.issuer.clone(),
             subject: Some(user_id.to_string()),
             audiences: self.scope.audience.clone().map(Audiences::AsString),
-            jwt_id: Some(jti.clone()),
+            jwt_id: Some(jti.to_owned()),
             nonce: None,
             custom,
         };
-        Ok(Signed { token: self.current.sign(claims)?, jti })
+        self.current.sign(claims)
     }
 
     /// Returns a keyed hash of `parts` (HMAC-SHA256, RFC 2104, the first 128 bits in Base64), which cannot be reversed by

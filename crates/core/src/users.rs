@@ -21,6 +21,8 @@ pub struct User {
     pub is_admin: bool,
     /// When it was created.
     pub created_at: Timestamp,
+    /// Whether its owner has verified the address, or an administrator vouches for it.
+    pub email_verified: bool,
 }
 
 /// The columns of a new account.
@@ -33,6 +35,8 @@ pub struct NewUser<'a> {
     pub is_active: bool,
     /// Whether it is an administrator.
     pub is_admin: bool,
+    /// Whether its address counts as verified.
+    pub email_verified: bool,
 }
 
 /// Fields to update; `None` keeps the value.
@@ -44,10 +48,12 @@ pub struct Changes {
     pub is_active: Option<bool>,
     /// Whether it is an administrator.
     pub is_admin: Option<bool>,
+    /// Whether its address counts as verified.
+    pub email_verified: Option<bool>,
 }
 
 /// The columns of a [`User`].
-const COLUMNS: &str = "id, email, hashed_password, is_active, is_admin, created_at";
+const COLUMNS: &str = "id, email, hashed_password, is_active, is_admin, created_at, email_verified";
 
 impl User {
     /// Reads [`COLUMNS`].
@@ -59,6 +65,7 @@ impl User {
             is_active: row.get(3)?,
             is_admin: row.get(4)?,
             created_at: row.get(5)?,
+            email_verified: row.get(6)?,
         })
     }
 }
@@ -66,12 +73,13 @@ impl User {
 /// Inserts an account; `None` if the address is taken. One statement, so that one of two simultaneous attempts fails.
 pub async fn insert(db: &dyn Connection, user: NewUser<'_>, now: Timestamp) -> Result<Option<User>, Error> {
     let sql = format!(
-        "INSERT INTO users (email, hashed_password, is_active, is_admin, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?5)
+        "INSERT INTO users (email, hashed_password, is_active, is_admin, created_at, updated_at, email_verified)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6)
          ON CONFLICT (email) DO NOTHING
          RETURNING {COLUMNS}"
     );
-    db.query_first(&sql, params![user.email, user.hashed_password, user.is_active, user.is_admin, now], User::from_row)
+    let NewUser { email, hashed_password, is_active, is_admin, email_verified } = user;
+    db.query_first(&sql, params![email, hashed_password, is_active, is_admin, now, email_verified], User::from_row)
         .await
 }
 
@@ -105,7 +113,7 @@ pub async fn find_with_session(
                                      AND newer.is_valid = 1 AND newer.expires_at >= ?3)))
          FROM users WHERE id = ?1"
     );
-    db.query_first(&sql, params![id, access_jti, now], |row| Ok((User::from_row(row)?, row.get(6)?))).await
+    db.query_first(&sql, params![id, access_jti, now], |row| Ok((User::from_row(row)?, row.get(7)?))).await
 }
 
 /// Updates an account; `None` if the new address is taken, or the account does not exist.
@@ -113,12 +121,13 @@ pub async fn update(db: &dyn Connection, id: i64, changes: &Changes, now: Timest
     let sql = format!(
         "UPDATE OR IGNORE users
          SET email = coalesce(?2, email), is_active = coalesce(?3, is_active), is_admin = coalesce(?4, is_admin),
-             updated_at = ?5
+             updated_at = ?5, email_verified = coalesce(?6, email_verified)
          WHERE id = ?1
          RETURNING {COLUMNS}"
     );
     let email = changes.email.as_ref().map(Email::as_str);
-    db.query_first(&sql, params![id, email, changes.is_active, changes.is_admin, now], User::from_row).await
+    let Changes { is_active, is_admin, email_verified, .. } = *changes;
+    db.query_first(&sql, params![id, email, is_active, is_admin, now, email_verified], User::from_row).await
 }
 
 /// Stores the hash of a new password.

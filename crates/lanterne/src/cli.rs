@@ -23,6 +23,8 @@ Examples:
   lanterne seed --admin-email you@example.com
                                           create an administrator
   lanterne prune --sessions-days 30       delete sessions that expired more than 30 days ago
+  lanterne users reset-password you@example.com
+                                          print a token to set a new password
   lanterne backup /backups/monday.db      copy the database, also while the server runs
   lanterne restore /backups/monday.db     replace the database by that copy
   lanterne up --help                      show the options of a command
@@ -40,7 +42,8 @@ Exit status:
   0  success; for `up`: stopped by a signal
   1  failure
   2  usage error: an invalid argument or variable
-  `migrate`, `seed` and `prune` exit with the status of the component, which has the same meaning.";
+  `migrate`, `seed`, `prune`, `users` and `deliver` exit with the status of the component, which has the same
+  meaning.";
 
 const MIGRATE_HELP: &str = "\
 Examples:
@@ -64,6 +67,18 @@ const PRUNE_HELP: &str = "\
 Examples:
   lanterne prune --sessions-days 30 --audit-days 365 --dry-run
   lanterne prune help                           show all arguments";
+
+const USERS_HELP: &str = "\
+Examples:
+  lanterne users list example.com
+  lanterne users promote you@example.com
+  lanterne users reset-password you@example.com
+  lanterne users -- help                        show the component's help";
+
+const DELIVER_HELP: &str = "\
+Examples:
+  lanterne deliver                              deliver what is due
+  lanterne deliver -- help                      show the component's help";
 
 /// Builds and runs the components of a Spin app without Spin
 #[derive(Parser)]
@@ -93,6 +108,12 @@ pub(crate) enum Command {
     /// Delete old sessions, audit rows and throttle counters
     #[command(after_help = PRUNE_HELP, arg_required_else_help = true)]
     Prune(Component),
+    /// List, change and delete accounts; see `users help`
+    #[command(after_help = USERS_HELP)]
+    Users(Component),
+    /// Deliver the messages that are due; see `deliver help`
+    #[command(after_help = DELIVER_HELP)]
+    Deliver(Seed),
     /// Copy the database to a file, also while the server runs
     Backup(Backup),
     /// Replace the database by a backup
@@ -207,7 +228,7 @@ fn log_level() -> impl TypedValueParser<Value = LevelFilter> {
     levels.try_map(|level| level.parse::<LevelFilter>())
 }
 
-/// `lanterne migrate` and `lanterne prune`
+/// `lanterne migrate`, `lanterne prune` and `lanterne users`
 #[derive(Args)]
 pub(crate) struct Component {
     #[command(flatten)]
@@ -226,6 +247,7 @@ impl Component {
     }
 }
 
+/// `lanterne seed` and `lanterne deliver`, which need no arguments
 #[derive(Args)]
 pub(crate) struct Seed {
     #[command(flatten)]

@@ -64,6 +64,8 @@ fn run(cli: Cli) -> Result<i32> {
             return run_component(&seed.common, "seed", &words);
         }
         Command::Prune(prune) => return run_component(&prune.common, "prune", &prune.words),
+        Command::Users(users) => return run_component(&users.common, "users", &users.words),
+        Command::Deliver(deliver) => return run_component(&deliver.common, "deliver", &deliver.words),
         Command::Build(from) => building::build(&from.app()?, true, Console::new(from.quiet))?,
         Command::Backup(backup) => backup::run(&backup)?,
         Command::Restore(restore) => restore::run(&restore)?,

@@ -26,6 +26,10 @@ const SECRET: &str = "secret_key";
 const PRIVATE_KEY: &str = "token_private_key";
 /// How long an expired session is kept, in days.
 const PRUNED_SESSION_DAYS: u32 = 30;
+/// How often the messages that failed are looked for: as often as the first of them is due again.
+const DELIVERY_INTERVAL: Duration = Duration::from_secs(30);
+/// How long a message is kept, in days.
+const PRUNED_MAIL_DAYS: u32 = 30;
 
 /// Runs the command and returns the exit status.
 pub(crate) fn run(up: &Up) -> Result<i32> {
@@ -68,6 +72,9 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
     let server = host.into_server()?;
     if let Some(interval) = up.prune_every {
         server.schedule("prune", &prune_words(config.as_ref()), interval)?;
+    }
+    if config.as_ref().is_some_and(|config| config.mail.is_on()) {
+        deliver_again(&server);
     }
     let listener = bind(&up.listen)?;
     let address = listener.local_addr()?;
@@ -193,11 +200,22 @@ fn check_config(project: &Project) -> Result<Option<Config>> {
 /// Returns the arguments of the scheduled `prune`. It deletes nothing that is still needed: a used refresh token that comes
 /// back is recognized until it has expired, and the audit log stays.
 fn prune_words(config: Option<&Config>) -> Vec<String> {
-    let mut words = vec!["--throttle".to_owned(), format!("--sessions-days={PRUNED_SESSION_DAYS}")];
+    let mut words = vec![
+        "--throttle".to_owned(),
+        format!("--sessions-days={PRUNED_SESSION_DAYS}"),
+        format!("--mail-days={PRUNED_MAIL_DAYS}"),
+    ];
     if let Some(config) = config {
         words.push(format!("--spent-days={}", config.refresh_ttl.as_secs().div_ceil(24 * 60 * 60)));
     }
     words
+}
+
+/// Attempts again to deliver the messages that failed. Without this command the server delivers each message once.
+fn deliver_again(server: &Server) {
+    if let Err(error) = server.schedule("deliver", &[] as &[&str], DELIVERY_INTERVAL) {
+        log::warn!("messages that cannot be delivered at once are not attempted again: {error:#}");
+    }
 }
 
 /// Prints where the server can be reached.

@@ -2,7 +2,7 @@
 
 use lanterne_command::suggestion;
 
-const OPTIONS: [&str; 6] = ["--sessions-days", "--spent-days", "--audit-days", "--throttle", "--compact", "--dry-run"];
+const OPTIONS: [&str; 7] = ["--sessions-days", "--spent-days", "--audit-days", "--mail-days", "--throttle", "--compact", "--dry-run"];
 
 /// The greatest number of days: a hundred years.
 const DAYS_MAX: u32 = 36_500;
@@ -16,6 +16,8 @@ pub(crate) struct Arguments {
     pub spent_days: Option<u32>,
     /// Delete audit rows older than this many days.
     pub audit_days: Option<u32>,
+    /// Delete messages that were written more than this many days ago, and one-time tokens that have expired by then.
+    pub mail_days: Option<u32>,
     /// Delete expired throttle counters.
     pub throttle: bool,
     /// Give the free space of the file back.
@@ -27,7 +29,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// Returns whether anything concerns the database.
     pub(crate) fn needs_database(&self) -> bool {
-        self.compact || self.sessions_days.or(self.spent_days).or(self.audit_days).is_some()
+        self.compact || self.sessions_days.or(self.spent_days).or(self.audit_days).or(self.mail_days).is_some()
     }
 }
 
@@ -52,6 +54,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Option<Arguments>, String> {
             "--sessions-days" => &mut arguments.sessions_days,
             "--spent-days" => &mut arguments.spent_days,
             "--audit-days" => &mut arguments.audit_days,
+            "--mail-days" => &mut arguments.mail_days,
             _ => return Err(format!("{word:?} is not understood{}", suggestion(flag, OPTIONS))),
         };
         let value = value.or_else(|| words.next()).ok_or_else(|| format!("{flag} needs a number of days"))?;
@@ -61,7 +64,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Option<Arguments>, String> {
     }
     if !arguments.needs_database() && !arguments.throttle {
         return Err(
-            "nothing to delete: give --sessions-days N, --spent-days N, --audit-days N, --throttle or --compact"
+            "nothing to delete: give --sessions-days N, --spent-days N, --audit-days N, --mail-days N, --throttle or --compact"
                 .to_owned(),
         );
     }
@@ -89,6 +92,7 @@ mod tests {
         for (line, arguments) in [
             ("--sessions-days 30", Arguments { sessions_days: Some(30), ..none() }),
             ("--spent-days 7", Arguments { spent_days: Some(7), ..none() }),
+            ("--mail-days 7", Arguments { mail_days: Some(7), ..none() }),
             ("--audit-days=365 --dry-run", Arguments { audit_days: Some(365), dry_run: true, ..none() }),
             ("--throttle", Arguments { throttle: true, ..none() }),
             ("--compact", Arguments { compact: true, ..none() }),

@@ -1,4 +1,4 @@
-//! `prune`: deletes old sessions, old audit rows and expired throttle counters, and gives free space back.
+//! `prune`: deletes old sessions, audit rows and messages, and expired throttle counters, and gives free space back.
 //!
 //! Deleting is safe beside a busy server: rows are found without a lock and deleted in small transactions, each followed
 //! by a pause for other writers. An interrupted run can be repeated.
@@ -32,11 +32,11 @@ const COUNTER_PREFIX: &str = "throttle/";
 const COUNTER_LIFETIME_MAX: i64 = 2 * SECONDS_PER_DAY * 1000;
 
 const USAGE: &str = "\
-Deletes old sessions, audit rows and throttle counters, also beside a running
-server.
+Deletes old sessions, audit rows, messages and throttle counters, also beside a
+running server.
 
-Usage: prune [--sessions-days N] [--spent-days N] [--audit-days N] [--throttle]
-             [--compact] [--dry-run]
+Usage: prune [--sessions-days N] [--spent-days N] [--audit-days N]
+             [--mail-days N] [--throttle] [--compact] [--dry-run]
 
 Options:
   --sessions-days N  delete sessions whose refresh token expired more than N days
@@ -49,6 +49,8 @@ Options:
                      days, one that comes back is refused as unknown, instead of
                      ending its session as stolen
   --audit-days N     delete audit rows older than N days
+  --mail-days N      delete messages older than N days, which were delivered or
+                     given up, and tokens that expired more than N days ago
   --throttle         delete expired counters of attempts. The server removes them
                      itself; this deletes what an attack has left
   --compact          then rebuild the file (VACUUM), so that the disk gets free
@@ -97,6 +99,8 @@ async fn prune(db: &dyn Connection, arguments: &Arguments, now: Timestamp) -> Re
         (Table::Sessions, arguments.sessions_days, "sessions that expired more than"),
         (Table::SpentSessions, arguments.spent_days, "rows of refresh tokens that were used more than"),
         (Table::AuditLogs, arguments.audit_days, "audit rows that were written more than"),
+        (Table::Messages, arguments.mail_days, "messages that were written more than"),
+        (Table::Tokens, arguments.mail_days, "one-time tokens that expired more than"),
     ] {
         let Some(days) = days else { continue };
         let cutoff = days_before(now, days)?;

@@ -12,6 +12,10 @@ pub(crate) enum Table {
     SpentSessions,
     /// Audit rows age from their creation.
     AuditLogs,
+    /// Messages age from their creation; they are delivered for a day.
+    Messages,
+    /// One-time tokens age from their expiry.
+    Tokens,
 }
 
 impl Table {
@@ -21,6 +25,8 @@ impl Table {
             Self::Sessions => ("sessions", "expires_at"),
             Self::SpentSessions => ("sessions", "rotated_at"),
             Self::AuditLogs => ("audit_logs", "created_at"),
+            Self::Messages => ("outbox", "created_at"),
+            Self::Tokens => ("one_time_tokens", "expires_at"),
         }
     }
 

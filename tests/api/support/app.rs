@@ -1,20 +1,25 @@
 //! The API of one test: requests, the clock, and the database.
 #![allow(dead_code, reason = "shared by the native tests and the fuzz targets, which use different parts")]
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use futures_lite::future::block_on;
 use http::request::Builder;
 use http_body_util::Full;
 use lanterne_database::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::database::Database;
 use super::host::TestHost;
 use super::reply::Reply;
 
 /// The API on its own host.
-pub(crate) struct TestApp(TestHost);
+pub(crate) struct TestApp {
+    host: TestHost,
+    /// Whether messages stay in the outbox after a reply.
+    is_waiting: Cell<bool>,
+}
 
 impl TestApp {
     /// Starts the API on an empty database.
@@ -24,27 +29,37 @@ impl TestApp {
 
     /// Starts the API with these variables.
     pub(crate) fn with(variables: &[(&str, &str)]) -> Self {
-        Self(TestHost::new(variables))
+        Self { host: TestHost::new(variables), is_waiting: Cell::new(false) }
     }
 
     /// Restarts the API on the same database with these variables changed.
     pub(crate) fn restart_with(self, variables: &[(&str, &str)]) -> Self {
-        Self(self.0.restart_with(variables))
+        Self { host: self.host.restart_with(variables), ..self }
     }
 
     /// The time of the next request.
     pub(crate) fn now(&self) -> Timestamp {
-        self.0.now.get()
+        self.host.now.get()
     }
 
     /// Moves the clock forward.
     pub(crate) fn wait(&self, duration: Duration) {
-        self.0.now.set(self.now().after(duration));
+        self.host.now.set(self.now().after(duration));
     }
 
     /// Sets the clock back.
     pub(crate) fn turn_back(&self, duration: Duration) {
-        self.0.now.set(self.now().before(duration));
+        self.host.now.set(self.now().before(duration));
+    }
+
+    /// Leaves messages in the outbox after replies.
+    pub(crate) fn hold_messages(&self) {
+        self.is_waiting.set(true);
+    }
+
+    /// Delivers the messages that are due.
+    pub(crate) fn deliver(&self) {
+        block_on(api::delivery::deliver(&self.host));
     }
 
     /// `GET path`
@@ -69,17 +84,33 @@ impl TestApp {
 
     /// The database.
     pub(crate) fn db(&self) -> Database {
-        Database::open(&self.0.path())
+        Database::open(&self.host.path())
     }
 
     /// The log.
     pub(crate) fn log(&self) -> String {
-        self.0.log.borrow().clone()
+        self.host.log.borrow().clone()
+    }
+
+    /// The messages in the log, as `mail=log` writes them.
+    pub(crate) fn messages(&self) -> Vec<Value> {
+        let log = self.log();
+        let lines = log.lines().filter_map(|line| line.strip_prefix("mail msg_")?.split_once(' '));
+        lines.map(|(_, body)| serde_json::from_str(body).expect("JSON")).collect()
+    }
+
+    /// The token of the latest message, which has this type and recipient.
+    #[track_caller]
+    pub(crate) fn token_of(&self, kind: &str, to: &str) -> String {
+        let messages = self.messages();
+        let last = messages.last().expect("a message");
+        assert_eq!((&last["type"], &last["data"]["to"]), (&json!(kind), &json!(to)), "{last}");
+        last["data"]["token"].as_str().expect("a token").to_owned()
     }
 
     /// Returns the log and clears it.
     pub(crate) fn take_log(&self) -> String {
-        self.0.log.take()
+        self.host.log.take()
     }
 
     /// Sends a request as it is.
@@ -87,7 +118,11 @@ impl TestApp {
     pub(crate) fn serve(&self, request: http::Request<Vec<u8>>) -> Reply {
         let is_head = request.method() == http::Method::HEAD;
         let request = request.map(|body| Full::new(body.into()));
-        let (parts, body) = block_on(api::pipeline::serve(&self.0, request)).into_parts();
+        let (parts, body) = block_on(api::pipeline::serve(&self.host, request)).into_parts();
+        // As the component does after its reply.
+        if parts.extensions.get::<api::delivery::Undelivered>().is_some() && !self.is_waiting.get() {
+            self.deliver();
+        }
         // Hosts drop the body of a reply to HEAD.
         let body = if is_head { Vec::new() } else { body.to_vec() };
         Reply { status: parts.status.as_u16(), headers: parts.headers, body }
@@ -95,18 +130,18 @@ impl TestApp {
 
     /// The stored counters of the throttle, as text.
     pub(crate) fn counters(&self) -> Vec<String> {
-        let values = self.0.counters.values.borrow();
+        let values = self.host.counters.values.borrow();
         values.iter().map(|(key, value)| format!("{key} {}", String::from_utf8_lossy(value))).collect()
     }
 
     /// Forgets the counters of the throttle.
     pub(crate) fn forget_counters(&self) {
-        self.0.counters.values.borrow_mut().clear();
+        self.host.counters.values.borrow_mut().clear();
     }
 
     /// Makes the store of the counters fail.
     pub(crate) fn break_counters(&self) {
-        self.0.counters.are_unavailable.set(true);
+        self.host.counters.are_unavailable.set(true);
     }
 }
 

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use api::app::{App, Host};
 use lanterne_core::config::Config;
+use lanterne_core::mail::Post;
 use lanterne_core::password::Cost;
 use lanterne_core::throttle::{Change, CounterStore, Unavailable};
 use lanterne_database::{self as db, BoxFuture, Connection, Row, SqliteFile, Timestamp, Value};
@@ -93,13 +94,24 @@ impl Host for TestHost {
         &self.counters
     }
 
+    fn send<'a>(&'a self, post: &'a Post) -> BoxFuture<'a, Result<u16, String>> {
+        Box::pin(async {
+            let mut request = ureq::post(&post.url).config().http_status_as_error(false).build();
+            for (name, value) in &post.headers {
+                request = request.header(*name, value);
+            }
+            let response = request.send(&post.body).map_err(|error| error.to_string())?;
+            Ok(response.status().as_u16())
+        })
+    }
+
     fn log(&self, line: &str) {
         let mut log = self.log.borrow_mut();
         log.push_str(line);
         log.push('\n');
     }
 
-    fn log_request(&self, line: &str) {
+    fn log_info(&self, line: &str) {
         self.log(line);
     }
 }

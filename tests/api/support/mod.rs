@@ -8,6 +8,7 @@ mod app;
 mod database;
 mod document;
 mod host;
+mod receiver;
 #[path = "../../support/reply.rs"]
 mod reply;
 #[path = "../../support/token.rs"]
@@ -17,5 +18,6 @@ pub(crate) use account::{Account, PASSWORD, Tokens};
 pub(crate) use app::TestApp;
 pub(crate) use database::{Database, is_sql_time};
 pub(crate) use document::{Document, conforms};
+pub(crate) use receiver::{Received, Receiver};
 pub(crate) use reply::Reply;
 pub(crate) use token::{SECRET, claims, header, mint};

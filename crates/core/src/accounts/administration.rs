@@ -7,6 +7,10 @@ use super::audited::AuditedAction;
 use crate::audit::{self, Action, Record};
 use crate::email::Email;
 use crate::error::Error;
+use crate::mail::{self, Issued};
+use crate::one_time_tokens::{self, Purpose};
+use crate::outbox::Kind;
+use crate::removal;
 use crate::secret::NewPassword;
 use crate::sessions;
 use crate::users::{self, Changes, NewUser, User};
@@ -53,24 +57,36 @@ pub async fn get_user(context: &AppContext<'_>, id: i64) -> Result<User, Error> 
     users::find_by_id(context.db, id).await?.ok_or(Error::UserNotFound)
 }
 
+/// The account to create, without its password.
+pub struct Creation<'a> {
+    /// The address.
+    pub email: &'a Email,
+    /// Whether it can log in.
+    pub is_active: bool,
+    /// Whether it is an administrator.
+    pub is_admin: bool,
+    /// Whether the administrator vouches for the address.
+    pub email_verified: bool,
+}
+
 /// Creates an account.
 ///
 /// # Errors
-/// [`Error::EmailTaken`]
+/// [`Error::EmailTaken`], [`Error::GuessablePassword`].
 pub async fn create_user(
     context: &AppContext<'_>,
     caller: &Caller,
-    email: &Email,
+    creation: Creation<'_>,
     password: &NewPassword,
-    is_active: bool,
-    is_admin: bool,
 ) -> Result<User, Error> {
+    let Creation { email, is_active, is_admin, email_verified } = creation;
     let email = email.as_str();
+    context.check_password(password, email)?;
     let action = AuditedAction { subject: email.to_owned(), ..caller.action(Action::UserCreate, None) };
     let hashed_password = context.hash(password.expose()).await?;
     let work = async {
         reload_admin(context, caller).await?;
-        let new_user = NewUser { email, hashed_password: &hashed_password, is_active, is_admin };
+        let new_user = NewUser { email, hashed_password: &hashed_password, is_active, is_admin, email_verified };
         let user = users::insert(context.db, new_user, context.now).await?.ok_or(Error::EmailTaken)?;
         let action = AuditedAction { resource_id: Some(user.id), ..action.clone() };
         action.record(context, format!("User created: {email}, active: {is_active}, admin: {is_admin}")).await?;
@@ -79,7 +95,8 @@ pub async fn create_user(
     action.run(context, work).await
 }
 
-/// Updates an account. Deactivating it ends its sessions.
+/// Updates an account. Deactivating it ends its sessions and its one-time tokens; another address ends the tokens, and the
+/// former address is told.
 ///
 /// # Errors
 /// [`Error::UserNotFound`], [`Error::LastAdmin`], [`Error::EmailTaken`].
@@ -89,11 +106,17 @@ pub async fn update_user(context: &AppContext<'_>, caller: &Caller, id: i64, cha
         reload_admin(context, caller).await?;
         let user = get_user(context, id).await?;
         if changes.is_active == Some(false) || changes.is_admin == Some(false) {
-            context.keep_an_administrator(&user).await?;
+            removal::keep_an_administrator(context.db, &user).await?;
         }
         let changed = users::update(context.db, id, changes, context.now).await?.ok_or(Error::EmailTaken)?;
+        if changed.email != user.email {
+            context.post_notice(Kind::EmailChanged, &user).await?;
+        }
         if !changed.is_active {
             sessions::end_all(context.db, id, None).await?;
+        }
+        if !changed.is_active || changed.email != user.email {
+            one_time_tokens::end_all(context.db, id).await?;
         }
         action.record(context, format!("User updated: {}", difference(&user, &changed))).await?;
         Ok(changed)
@@ -110,7 +133,7 @@ pub async fn delete_user(context: &AppContext<'_>, caller: &Caller, id: i64) -> 
     let work = async {
         reload_admin(context, caller).await?;
         let user = get_user(context, id).await?;
-        context.delete_account(&user).await?;
+        removal::delete_account(context.db, &user).await?;
         action.record(context, format!("User deleted: {}", user.email)).await
     };
     action.run(context, work).await
@@ -127,6 +150,25 @@ pub async fn end_sessions(context: &AppContext<'_>, caller: &Caller, id: i64) ->
         let user = get_user(context, id).await?;
         let count = sessions::end_all(context.db, id, None).await?;
         action.record(context, format!("All sessions of user {id} ended ({count}): {}", user.email)).await
+    };
+    action.run(context, work).await
+}
+
+/// Creates a token to set a new password, for the administrator to hand over; the account's former one ends. Since nobody knows
+/// the way that it takes, it verifies no address.
+///
+/// # Errors
+/// [`Error::UserNotFound`]
+pub async fn issue_password_reset(context: &AppContext<'_>, caller: &Caller, id: i64) -> Result<Issued, Error> {
+    let action = action_on(caller, Action::UserPasswordReset, id);
+    let work = async {
+        reload_admin(context, caller).await?;
+        let user = get_user(context, id).await?;
+        let config = &context.config.mail;
+        let issued =
+            mail::issue(context.db, config, id, Purpose::PasswordReset, &user.email, false, context.now).await?;
+        action.record(context, format!("Token to reset the password of user {id} created: {}", user.email)).await?;
+        Ok(issued)
     };
     action.run(context, work).await
 }
@@ -160,6 +202,9 @@ fn difference(old: &User, new: &User) -> String {
     }
     if old.is_admin != new.is_admin {
         changes.push(format!("admin: {}", new.is_admin));
+    }
+    if old.email_verified != new.email_verified {
+        changes.push(format!("email verified: {}", new.email_verified));
     }
     let changes = if changes.is_empty() { "nothing to change".to_owned() } else { changes.join(", ") };
     format!("{}, {changes}", old.email)

@@ -5,6 +5,7 @@ use lanterne_database::transaction;
 use super::audited::AuditedAction;
 use super::{AppContext, TokenPair};
 use crate::audit::Action;
+use crate::config::EmailVerification;
 use crate::email::Email;
 use crate::error::Error;
 use crate::password::{self, Verdict};
@@ -15,7 +16,8 @@ use crate::users;
 ///
 /// # Errors
 /// [`Error::Throttled`] after too many failures, whatever the password. [`Error::InvalidCredentials`] for an unknown
-/// address or a wrong password, which take the same time. [`Error::AccountInactive`] only for the right password.
+/// address or a wrong password, which take the same time. [`Error::AccountInactive`] and [`Error::EmailNotVerified`] only for
+/// the right password.
 pub async fn login(context: &AppContext<'_>, email: &Email, password: &Secret) -> Result<TokenPair, Error> {
     let (email, password) = (email.as_str(), password.expose());
     let throttled = AuditedAction::new(Action::LoginThrottled, None, email);
@@ -30,10 +32,10 @@ pub async fn login(context: &AppContext<'_>, email: &Email, password: &Secret) -
             attempt.succeeded();
             return Ok(pair);
         }
-        Ok(Outcome::Inactive(user_id)) => {
+        Ok(Outcome::Refused(error, user_id)) => {
             // The password was right: not a guess.
             attempt.cancel();
-            (Error::AccountInactive, Some(user_id))
+            (error, Some(user_id))
         }
         Ok(Outcome::Wrong(user_id)) => (Error::InvalidCredentials, user_id),
         Ok(Outcome::HashReplaced) => (Error::InvalidCredentials, None),
@@ -49,8 +51,8 @@ pub async fn login(context: &AppContext<'_>, email: &Email, password: &Secret) -
 /// The outcome of a password check. The ids are those of the account.
 enum Outcome {
     Opened(TokenPair),
-    /// The right password of an inactive account.
-    Inactive(i64),
+    /// The right password of an account that cannot log in, for this reason.
+    Refused(Error, i64),
     /// An unknown address, or a wrong password.
     Wrong(Option<i64>),
     /// The account's hash changed while the password was compared with the former one.
@@ -76,7 +78,10 @@ async fn check(context: &AppContext<'_>, email: &str, password: &str) -> Result<
             return Ok(Outcome::HashReplaced);
         }
         if !current.is_active {
-            return Ok(Outcome::Inactive(user.id));
+            return Ok(Outcome::Refused(Error::AccountInactive, user.id));
+        }
+        if !current.email_verified && context.config.mail.email_verification == EmailVerification::Required {
+            return Ok(Outcome::Refused(Error::EmailNotVerified, user.id));
         }
         if let Some(hash) = &renewed {
             users::replace_hash(context.db, current.id, hash).await?;

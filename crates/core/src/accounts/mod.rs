@@ -6,9 +6,12 @@ pub mod administration;
 pub mod login;
 pub mod own_sessions;
 pub mod profile;
+pub mod recovery;
 pub mod refresh;
 
 mod audited;
+
+use std::cell::Cell;
 
 use lanterne_database::{Connection, Timestamp};
 
@@ -16,10 +19,13 @@ use self::audited::AuditedAction;
 use crate::client::Client;
 use crate::config::Config;
 use crate::error::Error;
-use crate::password;
-use crate::sessions::{self, NewSession};
+use crate::outbox::Kind;
+use crate::secret::NewPassword;
+use crate::sessions::{self, NewSession, Successor};
 use crate::throttle::{self, Attempt, AttemptLimit, CounterStore};
+use crate::token::new_jti;
 use crate::users::{self, User};
+use crate::{blocklist, mail, password};
 
 /// What every action needs besides its input.
 pub struct AppContext<'a> {
@@ -33,6 +39,8 @@ pub struct AppContext<'a> {
     pub client: &'a Client,
     /// When the request arrived.
     pub now: Timestamp,
+    /// Set by an action that writes a message, for whoever delivers it after the reply.
+    pub has_posted: &'a Cell<bool>,
 }
 
 /// The tokens of a login or a refresh.
@@ -94,7 +102,7 @@ impl<'a> AppContext<'a> {
         hash.map_err(|error| Error::Internal(anyhow::anyhow!("no randomness for a salt: {error}")))
     }
 
-    /// Signs a pair of tokens, neither of which outlives the session, and inserts their row. `chain_id` is that of the
+    /// Issues a pair of tokens, neither of which outlives the session, and inserts their row. `chain_id` is that of the
     /// session to continue, `None` for a new one.
     async fn issue_tokens(
         &self,
@@ -103,37 +111,56 @@ impl<'a> AppContext<'a> {
         started_at: Timestamp,
     ) -> Result<TokenPair, Error> {
         let Self { db, config, client, now, .. } = *self;
-        let session_end = started_at.after(config.session_absolute);
-        let refresh_end = now.after(config.refresh_ttl).min(session_end);
-        let access = config.keys.access(user.id, &user.email, now, now.after(config.access_ttl).min(session_end))?;
-        let refresh = config.keys.refresh(user.id, now, refresh_end)?;
+        let expires_at = now.after(config.refresh_ttl).min(started_at.after(config.session_absolute));
+        let (access_jti, refresh_jti) = (new_jti(), new_jti());
+        let pair = Successor { access_jti, refresh_jti, issued_at: now, started_at, expires_at };
         let session = NewSession {
             user_id: user.id,
             chain_id,
             started_at,
-            access_jti: &access.jti,
-            refresh_jti: &refresh.jti,
-            expires_at: refresh_end,
+            access_jti: &pair.access_jti,
+            refresh_jti: &pair.refresh_jti,
+            expires_at,
         };
         sessions::insert(db, session, client, now).await?;
-        Ok(TokenPair { access_token: access.token, refresh_token: refresh.token })
+        self.sign(user, &pair)
     }
 
-    /// Deletes an account with its sessions, unless it is the last active administrator or other rows refer to it.
-    async fn delete_account(&self, user: &User) -> Result<(), Error> {
-        self.keep_an_administrator(user).await?;
-        sessions::delete_all(self.db, user.id).await?;
-        users::delete(self.db, user.id)
-            .await
-            .map_err(|error| if error.is_foreign_key_violation() { Error::UserReferenced } else { error.into() })
+    /// Signs the tokens of a row.
+    fn sign(&self, user: &User, pair: &Successor) -> Result<TokenPair, Error> {
+        let Self { config, .. } = *self;
+        let Successor { issued_at, started_at, expires_at, .. } = *pair;
+        let access_end = issued_at.after(config.access_ttl).min(started_at.after(config.session_absolute));
+        let access = config.keys.access(user.id, &user.email, &pair.access_jti, issued_at, access_end)?;
+        let refresh = config.keys.refresh(user.id, &pair.refresh_jti, issued_at, expires_at)?;
+        Ok(TokenPair { access_token: access, refresh_token: refresh })
     }
 
-    /// Fails if `user` is the last active administrator. Call it in the transaction of the change: writing transactions
-    /// never overlap, so two administrators cannot remove each other.
-    async fn keep_an_administrator(&self, user: &User) -> Result<(), Error> {
-        let is_one = user.is_admin && user.is_active;
-        if is_one && !users::has_other_active_admin(self.db, user.id).await? {
-            return Err(Error::LastAdmin);
+    /// Writes a notice to the present address of an account, if there is mail.
+    async fn post_notice(&self, kind: Kind, user: &User) -> Result<(), Error> {
+        if self.config.mail.is_on() {
+            self.has_posted.set(true);
+            mail::post_notice(self.db, kind, user, self.now).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes a message to verify an address of the account.
+    async fn post_verification(&self, user: &User, email: &str) -> Result<(), Error> {
+        self.has_posted.set(true);
+        mail::post_verification(self.db, &self.config.mail, user, email, self.now).await
+    }
+
+    /// Fails if the account has got as many messages of this kind as it can get for now.
+    async fn check_message_limit(&self, user: &User, kind: Kind) -> Result<(), Error> {
+        let pause = mail::pause(self.db, user.id, kind, self.now).await?;
+        pause.map_or(Ok(()), |pause| Err(Error::Throttled(pause.as_secs().max(1))))
+    }
+
+    /// Refuses a new password that many would guess, if the configuration asks for it.
+    fn check_password(&self, password: &NewPassword, email: &str) -> Result<(), Error> {
+        if self.config.password_blocklist {
+            blocklist::check(password, email)?;
         }
         Ok(())
     }

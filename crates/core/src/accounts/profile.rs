@@ -5,31 +5,45 @@ use super::access::{self, Caller};
 use super::audited::AuditedAction;
 use super::{AppContext, TokenPair};
 use crate::audit::Action;
+use crate::config::EmailVerification;
 use crate::email::Email;
 use crate::error::Error;
+use crate::one_time_tokens::{self, Purpose};
+use crate::outbox::Kind;
 use crate::password::{self, Verdict};
+use crate::removal;
 use crate::secret::{NewPassword, Secret};
 use crate::sessions;
 use crate::throttle::REGISTRATIONS;
 use crate::users::{self, Changes, NewUser, User};
 
-/// Creates an active account without administrator's rights.
+/// Creates an active account without administrator's rights, and posts a message to verify its address if the configuration
+/// asks for it.
 ///
 /// # Errors
-/// [`Error::Throttled`] after too many registrations from one network. [`Error::EmailTaken`], also for all but one of
-/// simultaneous registrations of one address.
+/// [`Error::RegistrationClosed`]. [`Error::Throttled`] after too many registrations from one network. [`Error::EmailTaken`],
+/// also for all but one of simultaneous registrations of one address. [`Error::GuessablePassword`].
 pub async fn register(context: &AppContext<'_>, email: &Email, password: &NewPassword) -> Result<User, Error> {
     let email = email.as_str();
     let action = AuditedAction::new(Action::Register, None, email);
     context.admit(&REGISTRATIONS, &action).await?;
+    if !context.config.registration {
+        action.refuse(context, &Error::RegistrationClosed).await?;
+        return Err(Error::RegistrationClosed);
+    }
+    context.check_password(password, email)?;
     if users::find_by_email(context.db, email).await?.is_some() {
         action.refuse(context, &Error::EmailTaken).await?;
         return Err(Error::EmailTaken);
     }
     let hashed_password = context.hash(password.expose()).await?;
-    let new_user = NewUser { email, hashed_password: &hashed_password, is_active: true, is_admin: false };
+    let hashed_password = hashed_password.as_str();
+    let new_user = NewUser { email, hashed_password, is_active: true, is_admin: false, email_verified: false };
     let work = async {
         let user = users::insert(context.db, new_user, context.now).await?.ok_or(Error::EmailTaken)?;
+        if context.config.mail.email_verification != EmailVerification::Off {
+            context.post_verification(&user, email).await?;
+        }
         let action = AuditedAction { user_id: Some(user.id), resource_id: Some(user.id), ..action.clone() };
         action.record(context, format!("User registered: {email}")).await?;
         Ok(user)
@@ -37,7 +51,15 @@ pub async fn register(context: &AppContext<'_>, email: &Email, password: &NewPas
     action.run(context, work).await
 }
 
-/// Changes the caller's address.
+/// The outcome of a change of address.
+pub enum EmailChange {
+    /// The account with its new address.
+    Done(User),
+    /// The address changes when it is verified.
+    Pending,
+}
+
+/// Changes the caller's address, or posts a message to verify the new one first. The former address is told either way.
 ///
 /// # Errors
 /// [`Error::WrongPassword`], [`Error::Throttled`], [`Error::EmailTaken`].
@@ -46,15 +68,31 @@ pub async fn change_email(
     caller: &Caller,
     current_password: &Secret,
     email: &Email,
-) -> Result<User, Error> {
+) -> Result<EmailChange, Error> {
     let action = caller.action(Action::EmailChange, Some(caller.user.id));
     confirm_password(context, caller, &action, current_password).await?;
     let work = async {
         let user = reload_unchanged(context, caller).await?;
-        let changes = Changes { email: Some(email.clone()), ..Changes::default() };
+        let is_same = user.email == email.as_str();
+        if !is_same {
+            context.post_notice(Kind::EmailChanged, &user).await?;
+        }
+        if !is_same && context.config.mail.email_verification != EmailVerification::Off {
+            if users::find_by_email(context.db, email.as_str()).await?.is_some() {
+                return Err(Error::EmailTaken);
+            }
+            context.check_message_limit(&user, Kind::EmailVerify).await?;
+            context.post_verification(&user, email.as_str()).await?;
+            action.record(context, format!("Email change requested: {} to {email}", user.email)).await?;
+            return Ok(EmailChange::Pending);
+        }
+        // Nobody has verified another address.
+        let email_verified = Some(user.email_verified && is_same);
+        let changes = Changes { email: Some(email.clone()), email_verified, ..Changes::default() };
         let changed = users::update(context.db, user.id, &changes, context.now).await?.ok_or(Error::EmailTaken)?;
+        one_time_tokens::end_all(context.db, user.id).await?;
         action.record(context, format!("Email changed: {} to {}", user.email, changed.email)).await?;
-        Ok(changed)
+        Ok(EmailChange::Done(changed))
     };
     action.run(context, work).await
 }
@@ -72,7 +110,7 @@ pub enum CallingSession {
 /// one, if any.
 ///
 /// # Errors
-/// [`Error::WrongPassword`], [`Error::Throttled`].
+/// [`Error::WrongPassword`], [`Error::Throttled`], [`Error::GuessablePassword`].
 pub async fn change_password(
     context: &AppContext<'_>,
     caller: &Caller,
@@ -80,12 +118,15 @@ pub async fn change_password(
     new_password: &NewPassword,
     calling_session: CallingSession,
 ) -> Result<Option<TokenPair>, Error> {
+    context.check_password(new_password, &caller.user.email)?;
     let action = caller.action(Action::PasswordChange, Some(caller.user.id));
     confirm_password(context, caller, &action, current_password).await?;
     let hashed_password = context.hash(new_password.expose()).await?;
     let work = async {
         let user = reload_unchanged(context, caller).await?;
         users::set_password(context.db, user.id, &hashed_password, context.now).await?;
+        one_time_tokens::end(context.db, user.id, Purpose::PasswordReset).await?;
+        context.post_notice(Kind::PasswordChanged, &user).await?;
         match calling_session {
             CallingSession::Keep => {
                 let count = sessions::end_all(context.db, user.id, Some(caller.session_id)).await?;
@@ -114,7 +155,7 @@ pub async fn delete(context: &AppContext<'_>, caller: &Caller, current_password:
     confirm_password(context, caller, &action, current_password).await?;
     let work = async {
         let user = reload_unchanged(context, caller).await?;
-        context.delete_account(&user).await?;
+        removal::delete_account(context.db, &user).await?;
         action.record(context, format!("Account deleted: {}", user.email)).await
     };
     action.run(context, work).await

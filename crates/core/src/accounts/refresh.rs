@@ -3,6 +3,9 @@
 //! Each refresh token works once (RFC 9700, section 4.14.2). Reuse means that both the owner and a thief hold the token.
 //! The server cannot tell who used it first, so it ends the session, and both must log in. Reuse within [`RACE`] is
 //! attributed to two tabs of one browser instead.
+//!
+//! With `refresh_retry_seconds`, the reuse within that time gets the same pair again, until its refresh token is used: the first
+//! reply may have been lost.
 
 use std::time::Duration;
 
@@ -11,7 +14,7 @@ use super::{AppContext, TokenPair};
 use crate::audit::Action;
 use crate::error::{Error, RefreshTokenError};
 use crate::secret::Secret;
-use crate::sessions::{self, Rotated};
+use crate::sessions::{self, Rotated, Spent};
 use crate::throttle::REFRESHES;
 use crate::token::{Claims, TokenType};
 use crate::users;
@@ -65,13 +68,20 @@ async fn issue(
 /// Refuses a token that was used before, or whose session has ended.
 async fn refuse_spent(context: &AppContext<'_>, action: &AuditedAction, claims: &Claims) -> Result<Outcome, Error> {
     let spent = sessions::find_spent(context.db, claims.user_id, &claims.jti).await?;
-    let Some((chain_id, rotated_at)) = spent.and_then(|spent| Some((spent.chain_id, spent.rotated_at?))) else {
+    let Some((spent, rotated_at)) = spent.and_then(|spent| spent.rotated_at.map(|at| (spent, at))) else {
         return refuse(context, action, RefreshTokenError::Spent).await;
     };
-    // Within that time in either direction: if the clock was set back, the use seems to be in the future.
-    if context.now.since(rotated_at).max(rotated_at.since(context.now)) <= RACE {
+    // In either direction: if the clock was set back, the use seems to be in the future.
+    let elapsed = context.now.since(rotated_at).max(rotated_at.since(context.now));
+    if elapsed < context.config.refresh_retry
+        && let Some(pair) = repeat(context, action, claims, &spent).await?
+    {
+        return Ok(Outcome::Issued(pair));
+    }
+    if elapsed <= RACE {
         return Ok(Outcome::Refused(RefreshTokenError::Spent));
     }
+    let chain_id = spent.chain_id;
     // A session that has already ended needs no protection.
     if !sessions::end(context.db, claims.user_id, chain_id, context.now).await? {
         return refuse(context, action, RefreshTokenError::Spent).await;
@@ -79,6 +89,21 @@ async fn refuse_spent(context: &AppContext<'_>, action: &AuditedAction, claims: 
     let reuse = AuditedAction { action: Action::RefreshReuse, resource_id: Some(chain_id), ..action.clone() };
     reuse.record(context, format!("A used refresh token came back: session {chain_id} is ended")).await?;
     Ok(Outcome::Refused(RefreshTokenError::Spent))
+}
+
+/// Signs the pair again that the token was exchanged for; `None` if its refresh token was used, or the session has ended. No
+/// token is stored: the row has all claims.
+async fn repeat(
+    context: &AppContext<'_>,
+    action: &AuditedAction,
+    claims: &Claims,
+    spent: &Spent,
+) -> Result<Option<TokenPair>, Error> {
+    let Some(successor) = sessions::find_successor(context.db, spent, context.now).await? else { return Ok(None) };
+    let user = users::find_by_id(context.db, claims.user_id).await?;
+    let user = user.filter(|user| user.is_active).ok_or(RefreshTokenError::NoActiveUser)?;
+    action.record(context, format!("Token refreshed again for user: {}", user.email)).await?;
+    context.sign(&user, &successor).map(Some)
 }
 
 async fn refuse(context: &AppContext<'_>, action: &AuditedAction, error: RefreshTokenError) -> Result<Outcome, Error> {

@@ -171,3 +171,67 @@ fn an_ed25519_key_signs_if_the_algorithm_asks_for_it() {
         "{fault}"
     );
 }
+
+const WEBHOOK: [(&str, &str); 3] = [
+    ("mail", "webhook"),
+    ("mail_webhook_url", "https://app.example.org/hooks?x=1"),
+    ("mail_webhook_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+];
+
+#[test]
+fn messages_are_off_unless_configured() {
+    let config = accepted(&[]);
+    assert!(!config.mail.is_on() && config.mail.email_verification == EmailVerification::Off);
+    assert_eq!(config.mail.password_reset_ttl.as_secs(), 30 * 60);
+    assert_eq!(config.mail.email_verification_ttl.as_secs(), 86_400);
+    assert!(config.registration && config.refresh_retry.is_zero() && !config.password_blocklist);
+    assert!(matches!(accepted(&[("mail", "LOG")]).mail.mail, Mail::Log));
+    let Mail::Webhook(webhook) = accepted(&WEBHOOK).mail.mail else { panic!("a webhook") };
+    assert_eq!(webhook.url, WEBHOOK[1].1);
+    let split = [WEBHOOK[0], WEBHOOK[2], ("mail_webhook_url", "http://app:81/"), ("mail_webhook_path", "/hooks/mail")];
+    let Mail::Webhook(webhook) = accepted(&split).mail.mail else { panic!("a webhook") };
+    assert_eq!(webhook.url, "http://app:81/hooks/mail");
+    for value in ["on", "required"] {
+        accepted(&[("mail", "log"), ("email_verification", value)]);
+    }
+}
+
+#[test]
+fn webhooks_are_signed_as_the_standard_says() {
+    let Mail::Webhook(webhook) = accepted(&WEBHOOK).mail.mail else { panic!("a webhook") };
+    // The published example of Standard Webhooks.
+    let signature = webhook.signature("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#);
+    assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+}
+
+#[test]
+fn combinations_that_cannot_work_are_refused() {
+    for (variables, line) in [
+        (vec![("mail", "smtp")], "mail is \"smtp\"; allowed: off or log or webhook"),
+        (vec![WEBHOOK[0], WEBHOOK[1]], "mail_webhook_secret is not set, but mail is webhook; allowed: whsec_"),
+        (vec![WEBHOOK[0], WEBHOOK[2]], "mail_webhook_url is not set, but mail is webhook; allowed: an URL"),
+        (vec![("mail_webhook_url", "app.example.org")], "mail_webhook_url is \"app.example.org\"; allowed: an URL"),
+        (vec![("mail_webhook_url", "https://me@app.example.org/")], "mail_webhook_url is"),
+        (vec![("mail_webhook_path", "hooks")], "mail_webhook_path is \"hooks\"; allowed: empty, or a path like"),
+        (vec![("mail_webhook_secret", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")], "mail_webhook_secret is not whsec_"),
+        (vec![("mail_webhook_secret", "whsec_?")], "mail_webhook_secret is not whsec_ and Base64"),
+        (vec![("mail_webhook_secret", "whsec_c2hvcnQ=")], "mail_webhook_secret has 5 bytes; allowed"),
+        (vec![("password_reset_url", "/reset")], "password_reset_url is \"/reset\"; allowed: empty, or the URL"),
+        (vec![("password_reset_url", "https://app.example.org/#/reset")], "password_reset_url is"),
+        (vec![("email_verification_url", "https://")], "email_verification_url is"),
+        (vec![("password_reset_expire_minutes", "0")], "password_reset_expire_minutes is \"0\""),
+        (vec![("email_verification_expire_hours", "721")], "email_verification_expire_hours is \"721\""),
+        (vec![("email_verification", "yes")], "email_verification is \"yes\"; allowed: off or on or required"),
+        (
+            vec![("email_verification", "on")],
+            "email_verification needs messages, but mail is off; allowed: off, unless",
+        ),
+        (vec![("email_verification", "required")], "email_verification needs messages"),
+        (vec![("registration", "no")], "registration is \"no\"; allowed: open or closed"),
+        (vec![("refresh_retry_seconds", "61")], "refresh_retry_seconds is \"61\"; allowed: whole seconds, 0 to 60"),
+        (vec![("password_blocklist", "2")], "password_blocklist is \"2\"; allowed: on or off"),
+    ] {
+        let Err(message) = read(&variables) else { panic!("{variables:?} was accepted") };
+        assert!(message.starts_with(line) && !message.contains("MfKQ"), "{message}");
+    }
+}

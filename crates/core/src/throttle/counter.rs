@@ -34,6 +34,9 @@ pub const REGISTRATIONS: AttemptLimit =
     AttemptLimit { name: "register", attempts: 60, window: Duration::from_secs(60) };
 /// Refreshes from one network, which may have many users.
 pub const REFRESHES: AttemptLimit = AttemptLimit { name: "refresh", attempts: 600, window: Duration::from_secs(60) };
+/// Requests for messages, and uses of their tokens, from one network.
+pub const RECOVERIES: AttemptLimit =
+    AttemptLimit { name: "recover", attempts: 60, window: Duration::from_secs(15 * 60) };
 
 /// The first pause; each further one is twice as long.
 pub const PAUSE_MIN: Duration = Duration::from_secs(30);

@@ -35,8 +35,10 @@ fn in_a_minute() -> Timestamp {
     now().after(Duration::from_secs(60))
 }
 
-fn refresh(keys: &Keys) -> Signed {
-    keys.refresh(7, now(), in_a_minute()).expect("a token")
+const JTI: &str = "5c1d9e0e-9a32-4c5f-8a57-0d6f1b0f3a11";
+
+fn refresh(keys: &Keys) -> String {
+    keys.refresh(7, JTI, now(), in_a_minute()).expect("a token")
 }
 
 /// A token with exactly this header and these claims, whose signature is HS256 with `secret`.
@@ -63,27 +65,27 @@ fn payload(token: &str) -> Value {
 #[test]
 fn tokens_carry_the_documented_claims_and_no_others() {
     let (iat, exp) = (1_800_000_000, 1_800_000_060);
-    let Signed { token, jti } = keys().access(7, "a@example.org", now(), in_a_minute()).expect("a token");
+    let token = keys().access(7, "a@example.org", JTI, now(), in_a_minute()).expect("a token");
     assert_eq!(
         payload(&token),
-        json!({"sub": "7", "email": "a@example.org", "iat": iat, "exp": exp, "type": "access", "jti": jti})
+        json!({"sub": "7", "email": "a@example.org", "iat": iat, "exp": exp, "type": "access", "jti": JTI})
     );
-    let Signed { token, jti } = refresh(&keys());
-    assert_eq!(payload(&token), json!({"sub": "7", "iat": iat, "exp": exp, "type": "refresh", "jti": jti}));
+    let token = refresh(&keys());
+    assert_eq!(payload(&token), json!({"sub": "7", "iat": iat, "exp": exp, "type": "refresh", "jti": JTI}));
 }
 
 #[test]
 fn a_token_is_valid_until_its_last_second() {
-    let Signed { token, jti } = refresh(&keys());
+    let token = refresh(&keys());
     let verify = |seconds| keys().verify(&token, TokenType::Refresh, now().after(Duration::from_secs(seconds)));
-    assert_eq!(verify(60), Ok(Claims { user_id: 7, jti }));
+    assert_eq!(verify(60), Ok(Claims { user_id: 7, jti: JTI.to_owned() }));
     assert_eq!(verify(61), Err(TokenError::Invalid));
 }
 
 #[test]
 fn the_previous_key_verifies_and_never_signs() {
     let rotated = keys_of(Key::hs256(b"another key of thirty-two bytes!!"), vec![Key::hs256(SECRET)]);
-    let (old, new) = (refresh(&keys()).token, refresh(&rotated).token);
+    let (old, new) = (refresh(&keys()), refresh(&rotated));
     assert!(rotated.verify(&old, TokenType::Refresh, now()).is_ok());
     assert!(rotated.verify(&new, TokenType::Refresh, now()).is_ok());
     assert_eq!(keys().verify(&new, TokenType::Refresh, now()), Err(TokenError::Invalid));
@@ -132,7 +134,7 @@ fn only_canonical_ids_are_accepted() {
 
 #[test]
 fn other_algorithms_headers_and_spellings_are_refused() {
-    let token = refresh(&keys()).token;
+    let token = refresh(&keys());
     let [_, claims, tag] = token.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
     for header in [r#"{"alg":"none","typ":"JWT"}"#, r#"{"alg":"HS512"}"#, r#"{"alg":"HS256","crit":["x"]}"#] {
         let forged = format!("{}.{claims}.{tag}", URL_SAFE_NO_PAD.encode(header));
@@ -173,9 +175,9 @@ fn thumbprint(x: &str) -> String {
 #[test]
 fn an_ed25519_token_names_its_key() {
     let keys = keys_of(ed25519(PRIVATE), Vec::new());
-    let Signed { token, jti } = refresh(&keys);
+    let token = refresh(&keys);
     assert_eq!(part(&token, 0), json!({"alg": "EdDSA", "typ": "JWT", "kid": thumbprint(PUBLIC)}));
-    assert_eq!(keys.verify(&token, TokenType::Refresh, now()), Ok(Claims { user_id: 7, jti }));
+    assert_eq!(keys.verify(&token, TokenType::Refresh, now()), Ok(Claims { user_id: 7, jti: JTI.to_owned() }));
     let again = JWTClaims {
         issued_at: None,
         expires_at: None,
@@ -215,7 +217,7 @@ fn a_token_must_name_the_key_that_signed_it() {
 fn no_key_verifies_another_algorithm() {
     let claims = json!({"sub": "7", "jti": "j", "type": "refresh", "exp": now().unix() + 60});
     let (keys, hs256_keys) = (keys_of(ed25519(PRIVATE), Vec::new()), keys());
-    let token = refresh(&keys).token;
+    let token = refresh(&keys);
     let [header, body, signature] = token.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
     let kid = thumbprint(PUBLIC);
     let public = URL_SAFE_NO_PAD.decode(PUBLIC).expect("Base64");
@@ -247,8 +249,8 @@ fn a_previous_key_of_another_algorithm_verifies_and_never_signs() {
     let (hs256, eddsa) = (|| Key::hs256(SECRET), || ed25519(PRIVATE));
     for (current, previous, other, alg) in [(eddsa(), hs256(), hs256(), "EdDSA"), (hs256(), eddsa(), eddsa(), "HS256")]
     {
-        let (old, changed) = (refresh(&keys_of(other, Vec::new())).token, keys_of(current, vec![previous]));
-        let new = refresh(&changed).token;
+        let (old, changed) = (refresh(&keys_of(other, Vec::new())), keys_of(current, vec![previous]));
+        let new = refresh(&changed);
         assert_eq!(part(&new, 0)["alg"], alg);
         assert!(changed.verify(&old, TokenType::Refresh, now()).is_ok());
         assert!(changed.verify(&new, TokenType::Refresh, now()).is_ok());
@@ -266,7 +268,7 @@ fn issuer_and_audience_are_written_and_required() {
     let (both, issuer_only, audience_only) =
         (scoped(Some("i"), Some("a")), scoped(Some("i"), None), scoped(None, Some("a")));
     assert_eq!(both.scope.issuer, name("i"));
-    let token = refresh(&both).token;
+    let token = refresh(&both);
     assert_eq!((&payload(&token)["iss"], &payload(&token)["aud"]), (&json!("i"), &json!("a")));
     let exp = now().unix() + 60;
     for (iss, aud, accepted_by) in [

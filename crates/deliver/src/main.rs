@@ -1,0 +1,89 @@
+//! `deliver`: delivers the messages that are due. The API does so after each reply; this attempts again what failed.
+
+#[cfg(target_family = "wasm")]
+mod outgoing;
+#[cfg(not(target_family = "wasm"))]
+#[path = "no_host.rs"]
+mod outgoing;
+
+use std::future::ready;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use lanterne_command::{Failure, lookup, open_migrated, run, say};
+use lanterne_core::config::MailConfig;
+use lanterne_core::mail::{self, Courier, Post};
+use lanterne_database::{BoxFuture, Timestamp};
+
+const USAGE: &str = "\
+Delivers the messages that are due, as the server does after each reply: this
+attempts again what failed, 30 seconds after the first attempt, then after twice
+as long each time, up to 6 hours. After a day, or when its token has expired, a
+message is given up. Two deliverers never send a message at the same moment.
+
+Usage: deliver
+
+Prints nothing if no message is due. Stops after 10 failed attempts; the other
+messages stay due.
+
+Variables: mail, mail_webhook_url, mail_webhook_path, mail_webhook_secret,
+password_reset_url and email_verification_url, with the values of the server.
+
+Exit status: 0 on success, also if an attempt failed; 1 on failure; 2 on a usage
+error (1 on Spin).
+
+Run it with:
+  cargo lanterne deliver
+  spin up -f spin.commands.toml -c deliver";
+
+/// The number of failed attempts after which the receiver is considered down.
+const FAILURES_MAX: usize = 10;
+
+fn main() -> ExitCode {
+    run("deliver", async |words| match words.first().map(String::as_str) {
+        None => deliver().await,
+        Some("help" | "--help" | "-h") => {
+            say(USAGE);
+            Ok(())
+        }
+        Some(word) => Err(Failure::Usage(format!("{word:?} is not understood; see `deliver help`"))),
+    })
+}
+
+async fn deliver() -> Result<(), Failure> {
+    let config = MailConfig::from_lookup(lookup(&MailConfig::VARIABLES)?);
+    let config = config.map_err(|errors| Failure::Usage(errors.to_string()))?;
+    if !config.is_on() {
+        say("Mail is off: no messages are delivered");
+        return Ok(());
+    }
+    let db = open_migrated().await?;
+    let run = mail::deliver(&db, &config, &Host, FAILURES_MAX).await;
+    let run = run.map_err(|error| Failure::Failed(mail::cause(&error)))?;
+    if run.delivered > 0 || run.failed > 0 {
+        say(format!("Delivered {} messages; {} attempts failed", run.delivered, run.failed));
+    }
+    Ok(())
+}
+
+/// The host of the command, whose futures are ready at once.
+struct Host;
+
+impl Courier for Host {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn send<'a>(&'a self, post: &'a Post) -> BoxFuture<'a, Result<u16, String>> {
+        Box::pin(ready(outgoing::post(post)))
+    }
+
+    fn log(&self, line: &str) {
+        // A closed stderr cannot report an error.
+        let _ = writeln!(std::io::stderr().lock(), "deliver: {line}");
+    }
+
+    fn print(&self, message: &str) {
+        say(message);
+    }
+}
