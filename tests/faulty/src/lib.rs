@@ -1,6 +1,8 @@
 //! A component for testing the host: it traps, exceeds limits, attempts what it is not granted, and uses interfaces that
 //! the API does not use.
 
+mod outgoing;
+
 use bytes::Bytes;
 use spin_sdk::experimental::wasi::keyvalue::{atomics, store};
 use spin_sdk::http::{FullBody, IntoResponse, Request};
@@ -34,6 +36,10 @@ async fn serve(request: Request) -> impl IntoResponse {
         },
         "/key-value" => use_store(),
         "/increment" => increment(),
+        "/send" => outgoing::send(request).await,
+        "/send-many" => outgoing::send_many(&request).await,
+        "/send-unread" => outgoing::send_unread(&request).await,
+        "/socket" => outgoing::open_socket(&request),
         _ => "fine".to_owned(),
     };
     http::Response::new(FullBody::new(Bytes::from(text)))
