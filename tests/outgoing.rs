@@ -285,7 +285,7 @@ fn responses_that_are_not_read_count_as_requests() {
     let receiver = Receiver::start();
     let app = app(&[&receiver.origin()]);
     let text = app.get("/send-unread").header("target", &receiver.url("/")).send().text();
-    assert_eq!(text, r#"8 Some("ErrorCode::ConnectionLimitReached") then Ok(200)"#);
+    assert_eq!(text, r#"refused ["ErrorCode::ConnectionLimitReached"] then Ok(200)"#);
     assert_eq!(receiver.requests().len(), 9);
 }
 

@@ -124,7 +124,7 @@ impl State {
                 let chunks = chunk.repeat(argument.parse().expect("a number"));
                 format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}0\r\nx-trailer: end\r\n\r\n")
             }
-            "head" => format!("HTTP/1.1 200 OK\r\nX-Large: {}\r\nContent-Length: 0\r\n\r\n", "x".repeat(100_000)),
+            "head" => format!("HTTP/1.1 200 OK\r\nX-Large: {}\r\nContent-Length: 0\r\n\r\n", "x".repeat(200_000)),
             "garbage" => "this is not HTTP\r\n\r\n".to_owned(),
             "bad-chunk" => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnot a number\r\n".to_owned(),
             "half" => "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".to_owned(),

@@ -61,10 +61,11 @@ pub(crate) async fn send_unread(request: &Request) -> String {
         let get = http::Request::get(target(request)).extension(RequestOptionsExtension(options));
         sent.push(spin_sdk::http::send(get.body(FullBody::new(Bytes::new())).expect("a request")).await);
     }
-    let refused: Vec<_> = sent.iter().map(|sent| sent.as_ref().err().map(|error| format!("{error:?}"))).collect();
+    let refused: Vec<_> =
+        sent.iter().filter_map(|sent| sent.as_ref().err()).map(|error| format!("{error:?}")).collect();
     drop(sent);
     let then = spin_sdk::http::get(target(request)).await.map(|response| response.status().as_u16());
-    format!("{} {:?} then {then:?}", refused.iter().filter(|it| it.is_none()).count(), refused.last())
+    format!("refused {refused:?} then {then:?}")
 }
 
 /// Opens a socket to the target, and looks up a name.

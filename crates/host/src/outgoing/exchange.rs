@@ -17,10 +17,10 @@ use tokio::time::timeout;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use crate::outgoing::connection::Stream;
-use crate::outgoing::{REQUEST_TIMEOUT, Response, failure};
+use crate::outgoing::{Response, failure};
 
-/// The largest head of a response, in bytes.
-const HEAD_SIZE_MAX: usize = 64 * 1024;
+/// The part of a response's head after which hyper reads no further part, in bytes. A head of twice this size is refused.
+const HEAD_BUFFER_SIZE_MAX: usize = 64 * 1024;
 /// The largest body of a response, in bytes.
 const BODY_SIZE_MAX: usize = 1 << 20;
 
@@ -34,15 +34,18 @@ pub(super) async fn run(
     *request.uri_mut() = path_of(request.uri());
     request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     let mut builder = http1::Builder::new();
-    let (mut sender, connection) = builder.max_buf_size(HEAD_SIZE_MAX).handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) = builder.max_buf_size(HEAD_BUFFER_SIZE_MAX).handshake(TokioIo::new(stream)).await?;
+    // Those that the component asks for. The whole request has a timeout of its own.
+    let first_byte_timeout = options.first_byte_timeout.unwrap_or(Duration::MAX);
+    let between_bytes_timeout = options.between_bytes_timeout.unwrap_or(Duration::MAX);
     let exchange = async {
-        let head = timeout(limit(options.first_byte_timeout), sender.send_request(request)).await;
+        let head = timeout(first_byte_timeout, sender.send_request(request)).await;
         let response = head.map_err(|_| Error::ConnectionReadTimeout)??;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Error::HttpUpgradeFailed);
         }
         let (head, body) = response.into_parts();
-        let body = read(body, limit(options.between_bytes_timeout)).await?;
+        let body = read(body, between_bytes_timeout).await?;
         Ok(Response::from_parts(head, body))
     };
     let connection = async {
@@ -60,11 +63,6 @@ fn path_of(uri: &Uri) -> Uri {
     let path = uri.path_and_query().map_or("", PathAndQuery::as_str);
     let path = if path.starts_with('/') { path.parse() } else { format!("/{path}").parse() };
     path.unwrap_or_default()
-}
-
-/// Returns a timeout that the component has asked for, which does not extend the one of the request.
-fn limit(asked: Option<Duration>) -> Duration {
-    asked.unwrap_or(REQUEST_TIMEOUT).min(REQUEST_TIMEOUT)
 }
 
 /// Reads a whole body with its trailers, whose frames may come after pauses up to `pause_max`.
