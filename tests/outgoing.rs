@@ -2,11 +2,7 @@
 
 use std::net::TcpListener;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
-
-use crate::support::{Project, Receiver, Reply, TestApp};
+use crate::support::{Authority, Project, Receiver, Reply, TestApp};
 
 const NOTHING_ALLOWED: &str = "allowed_outbound_hosts = []";
 
@@ -30,38 +26,6 @@ fn send(app: &TestApp, url: &str) -> String {
 #[track_caller]
 fn expect_error(result: &str, code: &str) {
     assert!(result.contains(&format!("ErrorCode::{code}")), "{code}: {result}");
-}
-
-/// An authority that issues certificates for tests.
-struct TestAuthority(CertifiedIssuer<'static, KeyPair>);
-
-impl TestAuthority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new([]).expect("no names");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a certificate"))
-    }
-
-    /// Returns the configuration of a server with a certificate for `name` that expires in `year`.
-    fn server(&self, name: &str, year: i32) -> ServerConfig {
-        let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
-        params.not_before = date_time_ymd(2000, 1, 1);
-        params.not_after = date_time_ymd(year, 1, 1);
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
-        let provider = rustls::crypto::ring::default_provider().into();
-        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
-        let builder = builder.expect("versions").with_no_client_auth();
-        builder.with_single_cert(vec![certificate.der().clone()], key).expect("a certificate")
-    }
-
-    /// Makes programs in `project` trust this authority, and no other.
-    fn trusted_by(&self, project: Project) -> Project {
-        let project = project.file("trusted.pem", &self.0.pem());
-        let path = project.path("trusted.pem");
-        project.environment("SSL_CERT_FILE", path.to_str().expect("a path"))
-    }
 }
 
 #[test]
@@ -200,11 +164,11 @@ fn each_failure_has_its_code() {
 #[test]
 #[cfg_attr(spin_host, ignore = "tests the host lanterne")]
 fn only_certificates_of_trusted_authorities_for_the_host_are_accepted() {
-    let authority = TestAuthority::new();
+    let authority = Authority::new();
     let good = Receiver::start_tls(authority.server("127.0.0.1", 2200));
     let named = Receiver::start_tls(authority.server("localhost", 2200));
     let expired = Receiver::start_tls(authority.server("127.0.0.1", 2001));
-    let untrusted = Receiver::start_tls(TestAuthority::new().server("127.0.0.1", 2200));
+    let untrusted = Receiver::start_tls(Authority::new().server("127.0.0.1", 2200));
     let project = project(&["https://127.0.0.1:*", "https://localhost:*", "http://127.0.0.1:*"]);
     let app = TestApp::of(authority.trusted_by(project));
     assert!(send(&app, &good.url("/")).starts_with("200 "));
@@ -212,6 +176,8 @@ fn only_certificates_of_trusted_authorities_for_the_host_are_accepted() {
     for receiver in [&named, &expired, &untrusted] {
         expect_error(&send(&app, &receiver.url("/")), "TlsCertificateError");
     }
+    let for_clients = Receiver::start_tls(authority.server_for_certified_clients("127.0.0.1", 2200));
+    expect_error(&send(&app, &for_clients.url("/")), "TlsAlertReceived");
     // Plain HTTP to a TLS server.
     let plain = send(&app, &good.url("/").replace("https", "http"));
     assert!(plain.contains("ErrorCode::"), "{plain}");
@@ -223,7 +189,7 @@ fn only_certificates_of_trusted_authorities_for_the_host_are_accepted() {
 #[test]
 #[cfg_attr(spin_host, ignore = "tests the host lanterne")]
 fn without_trusted_certificates_nothing_is_accepted_and_the_log_says_so() {
-    let receiver = Receiver::start_tls(TestAuthority::new().server("127.0.0.1", 2200));
+    let receiver = Receiver::start_tls(Authority::new().server("127.0.0.1", 2200));
     let project = project(&[&receiver.origin()]).environment("SSL_CERT_FILE", "/no/such/file.pem");
     let app = TestApp::of(project);
     expect_error(&send(&app, &receiver.url("/")), "TlsCertificateError");
@@ -302,7 +268,7 @@ fn sockets_are_denied_to_a_component_that_may_send_requests() {
 #[test]
 #[cfg_attr(spin_host, ignore = "tests the host lanterne")]
 fn commands_send_requests_within_the_same_limits() {
-    let authority = TestAuthority::new();
+    let authority = Authority::new();
     let (plain, tls) = (Receiver::start(), Receiver::start_tls(authority.server("127.0.0.1", 2200)));
     let other = Receiver::start();
     let allowed = format!("[component.prune]\nallowed_outbound_hosts = [{:?}, {:?}]", plain.origin(), tls.origin());

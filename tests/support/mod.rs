@@ -3,6 +3,7 @@
 mod account;
 mod app;
 mod artifacts;
+mod authority;
 mod database;
 mod http;
 mod project;
@@ -14,6 +15,7 @@ mod token;
 pub(crate) use account::{Account, PASSWORD};
 pub(crate) use app::TestApp;
 pub(crate) use artifacts::Host;
+pub(crate) use authority::Authority;
 pub(crate) use database::{Database, is_sql_time};
 pub(crate) use project::{Finished, Project};
 pub(crate) use receiver::Receiver;
