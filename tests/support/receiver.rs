@@ -93,6 +93,8 @@ impl State {
                 self.answer(&mut stream);
                 stream.conn.send_close_notify();
                 let _ = stream.flush();
+                // Closing with unread data would reset the connection, and perhaps discard an alert.
+                wait(&mut stream.sock);
             }
         }
     }
