@@ -101,7 +101,10 @@ impl State {
 
     /// Answers one request. A client that has gone is none of its business.
     fn answer(&self, mut stream: impl Read + Write) {
-        let Some(request) = read(&mut stream) else { return };
+        let Some(request) = read(&mut stream) else {
+            let _ = stream.write_all(b"this is not TLS");
+            return;
+        };
         let path = request.split(' ').nth(1).expect("a path").to_owned();
         self.requests.lock().expect("no panic").push(request.clone());
         self.change(1);
@@ -159,7 +162,10 @@ impl State {
     }
 }
 
-/// Reads a request: its head, and as much of a body as `Content-Length` says.
+/// The first byte of a TLS handshake (RFC 8446, section 5.1).
+const HANDSHAKE: u8 = 22;
+
+/// Reads a request: its head, and as much of a body as `Content-Length` says. `None` if it is none.
 fn read(stream: &mut impl Read) -> Option<String> {
     let mut request = Vec::new();
     let mut part = [0; 4096];
@@ -167,6 +173,9 @@ fn read(stream: &mut impl Read) -> Option<String> {
         match stream.read(&mut part) {
             Ok(0) | Err(_) => return None,
             Ok(size) => request.extend_from_slice(&part[..size]),
+        }
+        if request[0] == HANDSHAKE {
+            return None;
         }
         let text = String::from_utf8_lossy(&request).into_owned();
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
