@@ -35,6 +35,7 @@ mod faults;
 mod host;
 mod migrated_rows;
 mod migrations;
+mod outgoing;
 mod prune;
 mod restore;
 mod seed;

@@ -12,8 +12,10 @@ use crate::cache::ComponentCache;
 use crate::engine::{self, Engine};
 use crate::instance::{Grants, InstanceState};
 use crate::manifest::{self, App, Manifest};
+use crate::outgoing::{AllowedHosts, Client};
 use crate::storage::{Database, Limits, StateDir, Store, create_private_dir};
-use crate::{Server, cause, command, interfaces, variables};
+use crate::variables::Variables;
+use crate::{Server, cause, command, interfaces};
 
 /// Runs the components of one app.
 pub struct Host {
@@ -25,6 +27,7 @@ pub struct Host {
     linker: Linker<InstanceState>,
     /// By name, so that all components share the write lock of a database.
     databases: HashMap<String, Database>,
+    client: Arc<Client>,
 }
 
 /// What a host provides to components.
@@ -66,7 +69,8 @@ impl Host {
         interfaces::add_to_linker(&mut linker)?;
         let cache = ComponentCache::new(&config.state_dir.path);
         let threads = engine::component_threads()?;
-        Ok(Self { app, config, engine: Arc::new(engine), threads, cache, linker, databases })
+        let client = Arc::new(Client::new());
+        Ok(Self { app, config, engine: Arc::new(engine), threads, cache, linker, databases, client })
     }
 
     /// Returns the app.
@@ -125,7 +129,7 @@ impl Host {
     pub(crate) fn load(&self, manifest: &Manifest, name: &str, limits: Limits) -> Result<LoadedComponent> {
         let section = manifest.component.get(name);
         let section = section.with_context(|| format!("{} has no [component.{name}]", manifest.path.display()))?;
-        let grants = Arc::new(self.grants(manifest, section, limits)?);
+        let grants = Arc::new(self.grants(manifest, name, section, limits)?);
         let component = self.cache.load(&self.engine, &self.app.source(section), name)?;
         self.check_imports(&component, name, manifest, section)?;
         let pre = self.linker.instantiate_pre(&component);
@@ -133,7 +137,12 @@ impl Host {
         Ok(LoadedComponent { name: name.to_owned(), pre, grants })
     }
 
-    fn grants(&self, manifest: &Manifest, section: &manifest::Component, limits: Limits) -> Result<Grants> {
+    fn grants(&self, manifest: &Manifest, name: &str, section: &manifest::Component, limits: Limits) -> Result<Grants> {
+        let variables = Variables { manifest, values: &self.config.variables };
+        let allowed_hosts = AllowedHosts::of(section, &variables)?;
+        if allowed_hosts.allow_https() {
+            self.client.prepare_tls()?;
+        }
         let mut stores = HashMap::new();
         if !section.key_value_stores.is_empty() {
             let path = self.config.state_dir.key_value_file();
@@ -142,10 +151,13 @@ impl Host {
         }
         let database = |name: &String| (name.clone(), self.databases[name].clone());
         Ok(Grants {
+            component: name.to_owned(),
+            allowed_hosts,
+            client: self.client.clone(),
             databases: section.sqlite_databases.iter().map(database).collect(),
             limits,
             stores,
-            variables: variables::resolve(manifest, section, &self.config.variables)?,
+            variables: variables.of(section)?,
         })
     }
 
@@ -161,7 +173,8 @@ impl Host {
             let (key, granted) = match interface.split('/').next().unwrap_or_default() {
                 "spin:sqlite" => ("sqlite_databases", &section.sqlite_databases),
                 "wasi:keyvalue" => ("key_value_stores", &section.key_value_stores),
-                // Always granted: these expose no files, sockets or environment of the host.
+                // Always granted: these expose no files, sockets or environment of the host, and each request that a
+                // component sends is checked.
                 "spin:variables" | "wasi:cli" | "wasi:clocks" | "wasi:config" | "wasi:filesystem" | "wasi:http"
                 | "wasi:io" | "wasi:random" | "wasi:sockets" => continue,
                 _ => bail!("the component {name:?} imports {interface}, which this host does not have"),

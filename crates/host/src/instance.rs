@@ -6,14 +6,19 @@ use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, StoreLimits, StoreLimitsBuilder, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::engine::{Engine, MEMORY_SIZE_MAX};
+use crate::outgoing::{AllowedHosts, Client, OutgoingRequests};
 use crate::serve::has_had_its_turn;
 use crate::storage::{self, Database, Limits};
 
 /// What the manifest grants a component.
 pub(crate) struct Grants {
+    /// The component's name in the manifest.
+    pub(crate) component: String,
+    pub(crate) allowed_hosts: AllowedHosts,
+    pub(crate) client: Arc<Client>,
     pub(crate) databases: HashMap<String, Database>,
     pub(crate) limits: Limits,
     pub(crate) stores: HashMap<String, storage::Store>,
@@ -27,12 +32,12 @@ pub(crate) struct InstanceState {
     pub(crate) open_connections: usize,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    http_hooks: NoOutgoingRequests,
+    outgoing: OutgoingRequests,
     limits: StoreLimits,
 }
 
 impl InstanceState {
-    /// Creates the store of one instance with the arguments, environment and streams of `wasi`, and without network.
+    /// Creates the store of one instance with the arguments, environment and streams of `wasi`, and without sockets.
     pub(crate) fn new_store(engine: &Engine, grants: &Arc<Grants>, wasi: &mut WasiCtxBuilder) -> Store<Self> {
         wasi.allow_tcp(false).allow_udp(false);
         let state = Self {
@@ -41,7 +46,7 @@ impl InstanceState {
             open_connections: 0,
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
-            http_hooks: NoOutgoingRequests,
+            outgoing: OutgoingRequests::new(grants),
             limits: StoreLimitsBuilder::new().memory_size(MEMORY_SIZE_MAX).build(),
         };
         let mut store = Store::new(engine.wasmtime(), state);
@@ -67,22 +72,6 @@ impl WasiView for InstanceState {
 
 impl WasiHttpView for InstanceState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.http_hooks, table: &mut self.table, ctx: &mut self.http }
-    }
-}
-
-/// Denies every request that a component sends.
-struct NoOutgoingRequests;
-
-type Sending = Box<dyn Future<Output = Result<(), Error>> + Send>;
-
-impl WasiHttpHooks for NoOutgoingRequests {
-    fn send_request(
-        &mut self,
-        _request: http::Request<WasiBody>,
-        _options: Option<RequestOptions>,
-        _sending: Sending,
-    ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Sending), Error>> + Send> {
-        Box::new(async { Err(Error::HttpRequestDenied) })
+        WasiHttpCtxView { hooks: &mut self.outgoing, table: &mut self.table, ctx: &mut self.http }
     }
 }

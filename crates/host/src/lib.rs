@@ -2,8 +2,8 @@
 //!
 //! Read an [`App`] from its manifests and create a [`Host`] for it. [`Host::run_command`] runs a `wasi:cli` component to
 //! completion; [`Host::into_server`] returns a [`Server`], which answers HTTP requests with `wasi:http` components.
-//! Components can import WASI, `spin:sqlite`, `spin:variables`, `wasi:config` and `wasi:keyvalue`, as far as the manifest
-//! grants them.
+//! Components can import WASI, `wasi:http`, `spin:sqlite`, `spin:variables`, `wasi:config` and `wasi:keyvalue`, as far as the
+//! manifest grants them.
 //!
 //! Logs with the crate `log`: each request of a [`Server`] in one record, with fields; what components print while they
 //! answer requests; and failures that are returned to no caller, such as a trap.
@@ -16,6 +16,7 @@ mod engine;
 mod host;
 mod instance;
 mod interfaces;
+mod outgoing;
 mod output;
 mod schedule;
 mod serve;

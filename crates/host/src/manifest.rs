@@ -76,6 +76,9 @@ pub struct Component {
     /// The key-value stores it may open.
     #[serde(default)]
     pub key_value_stores: Vec<String>,
+    /// Where it may send HTTP requests: `https://hooks.example.com`, or a template.
+    #[serde(default)]
+    pub allowed_outbound_hosts: Vec<String>,
     /// The variables it may read: name to template, in which `{{ name }}` is replaced by a variable of the app.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,

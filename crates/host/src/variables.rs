@@ -1,4 +1,4 @@
-//! The variables that a component may read, resolved from its templates.
+//! The app's variables, and the templates that are filled in with them.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +6,32 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::manifest::{Component, Manifest};
 
-/// Resolves the variables of `component`, with the app's variables from `values` or their defaults.
-pub(crate) fn resolve(
-    manifest: &Manifest,
-    component: &Component,
-    values: &BTreeMap<String, String>,
-) -> Result<BTreeMap<String, String>> {
-    let file = manifest.path.display();
-    let value = |name: &str| {
-        let declared = manifest.variables.get(name);
+/// The values of the variables of one manifest.
+pub(crate) struct Variables<'a> {
+    pub(crate) manifest: &'a Manifest,
+    /// Missing ones have their default.
+    pub(crate) values: &'a BTreeMap<String, String>,
+}
+
+impl Variables<'_> {
+    /// Resolves the variables that `component` may read.
+    pub(crate) fn of(&self, component: &Component) -> Result<BTreeMap<String, String>> {
+        let templates = component.variables.iter();
+        templates.map(|(name, template)| Ok((name.clone(), self.fill(template)?))).collect()
+    }
+
+    /// Replaces every `{{ name }}` in `template`.
+    pub(crate) fn fill(&self, template: &str) -> Result<String> {
+        fill(template, |name| self.value(name))
+    }
+
+    fn value(&self, name: &str) -> Result<&str> {
+        let file = self.manifest.path.display();
+        let declared = self.manifest.variables.get(name);
         let declared = declared.with_context(|| format!("{file}: there is no variable {name:?} in [variables]"))?;
-        let value = values.get(name).or(declared.default.as_ref()).map(String::as_str);
+        let value = self.values.get(name).or(declared.default.as_ref()).map(String::as_str);
         value.with_context(|| format!("the variable {name} has no value, and no default in {file}"))
-    };
-    let templates = component.variables.iter();
-    templates.map(|(name, template)| Ok((name.clone(), fill(template, value)?))).collect()
+    }
 }
 
 /// Replaces every `{{ name }}` in `template`; values are not expanded again.

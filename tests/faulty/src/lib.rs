@@ -1,6 +1,8 @@
 //! A component for testing the host: it traps, exceeds limits, attempts what it is not granted, and uses interfaces that
 //! the API does not use.
 
+mod outgoing;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -46,6 +48,10 @@ async fn serve(request: Request) -> impl IntoResponse {
         "/large" => "x".repeat(9 << 20),
         "/key-value" => use_store(),
         "/increment" => increment(),
+        "/send" => outgoing::send(request).await,
+        "/send-many" => outgoing::send_many(&request).await,
+        "/send-unread" => outgoing::send_unread(&request).await,
+        "/socket" => outgoing::open_socket(&request),
         _ => "fine".to_owned(),
     };
     http::Response::new(FullBody::new(Bytes::from(text)))

@@ -36,6 +36,8 @@ pub(crate) mod bindings {
 pub(crate) fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     wasmtime_wasi::p3::add_to_linker(linker)?;
+    // 0.2 for commands, which cannot await.
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     wasmtime_wasi_http::p3::add_to_linker(linker)?;
     bindings::Host_::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
 }

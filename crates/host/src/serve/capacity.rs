@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::engine::{INSTANCE_ADDRESS_SPACE, INSTANCES_MAX};
+use crate::outgoing::REQUESTS_MAX;
 
 /// The maximum number of concurrent connections.
 pub(crate) const CONNECTIONS_MAX: usize = 1024;
@@ -29,7 +30,7 @@ impl Capacity {
     /// # Errors
     /// A limit is too low to serve at all.
     pub(crate) fn of_process() -> Result<Self> {
-        let wanted = FILES_RESERVED + INSTANCES_MAX * FILES_PER_INSTANCE + CONNECTIONS_MAX;
+        let wanted = FILES_RESERVED + INSTANCES_MAX * FILES_PER_INSTANCE + CONNECTIONS_MAX + REQUESTS_MAX;
         let files = getrlimit(Resource::Nofile);
         if files.current.is_some_and(|current| current < wanted as u64) {
             let current = Some(files.maximum.map_or(wanted as u64, |maximum| maximum.min(wanted as u64)));
@@ -54,7 +55,9 @@ impl Capacity {
         }
         let files = files - FILES_RESERVED;
         let instances = (files / 2 / FILES_PER_INSTANCE).min(by_space).min(INSTANCES_MAX);
-        let connections = (files - instances * FILES_PER_INSTANCE).min(CONNECTIONS_MAX);
+        // A low limit does not suffice for as many requests of components, which then fail.
+        let requests = REQUESTS_MAX.min(files / 8);
+        let connections = (files - instances * FILES_PER_INSTANCE - requests).min(CONNECTIONS_MAX);
         Ok(Self { instances, connections })
     }
 }
@@ -67,8 +70,8 @@ mod tests {
     fn the_capacity_follows_the_limits() {
         let of = |files, address_space| Capacity::of(files, address_space).unwrap();
         assert_eq!(of(4096, usize::MAX), Capacity { instances: INSTANCES_MAX, connections: CONNECTIONS_MAX });
-        assert_eq!(of(1024, usize::MAX), Capacity { instances: INSTANCES_MAX, connections: 736 });
-        assert_eq!(of(64, usize::MAX), Capacity { instances: 4, connections: 16 });
+        assert_eq!(of(1024, usize::MAX), Capacity { instances: INSTANCES_MAX, connections: 704 });
+        assert_eq!(of(64, usize::MAX), Capacity { instances: 4, connections: 12 });
         assert_eq!(of(4096, 3 << 30).instances, 16);
     }
 
