@@ -4,12 +4,13 @@ use std::net::TcpListener;
 
 use crate::support::{Authority, Project, Receiver, Reply, TestApp};
 
-const NOTHING_ALLOWED: &str = "allowed_outbound_hosts = []";
+/// The list of the API in the manifest.
+const ALLOWED: &str = r#"allowed_outbound_hosts = ["{{ mail_webhook_url }}"]"#;
 
 /// A project whose API is the component for tests, and which may send requests to these hosts.
 fn project(allowed: &[&str]) -> Project {
     let project = Project::migrated().edit("spin.toml", "release/api.wasm", "release/faulty.wasm");
-    project.edit("spin.toml", NOTHING_ALLOWED, &format!("allowed_outbound_hosts = {allowed:?}"))
+    project.edit("spin.toml", ALLOWED, &format!("allowed_outbound_hosts = {allowed:?}"))
 }
 
 fn app(allowed: &[&str]) -> TestApp {
@@ -86,7 +87,7 @@ fn variables_say_what_is_allowed_and_empty_ones_allow_nothing() {
     let url = receiver.url("/");
     expect_error(&send(&app(&[]), &url), "HttpRequestDenied");
     let without = Project::migrated().edit("spin.toml", "release/api.wasm", "release/faulty.wasm");
-    expect_error(&send(&TestApp::of(without.edit("spin.toml", NOTHING_ALLOWED, "")), &url), "HttpRequestDenied");
+    expect_error(&send(&TestApp::of(without.edit("spin.toml", ALLOWED, "")), &url), "HttpRequestDenied");
     let with_variable = |value: &str| {
         let project = project(&["{{ receiver }}"]);
         TestApp::of(project.edit("spin.toml", "[variables]\n", &format!("[variables]\nreceiver.default = {value:?}\n")))
@@ -114,9 +115,9 @@ fn an_invalid_entry_stops_the_start_and_its_value_is_not_shown() {
     refused(project(&["{{ no_such_variable }}"])).failed(1, &["no_such_variable"]);
     let project = project(&["{{ receiver }}"]);
     let project =
-        project.edit("spin.toml", "[variables]\n", "[variables]\nreceiver.default = \"https://host/geheim\"\n");
+        project.edit("spin.toml", "[variables]\n", "[variables]\nreceiver.default = \"https://host:geheim\"\n");
     let finished = refused(project);
-    finished.failed(1, &["{{ receiver }}", "its variables", "path"]);
+    finished.failed(1, &["{{ receiver }}", "its variables", "port"]);
     assert!(!finished.stderr.contains("geheim"), "{finished:?}");
 }
 

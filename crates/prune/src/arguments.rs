@@ -2,7 +2,8 @@
 
 use lanterne_command::suggestion;
 
-const OPTIONS: [&str; 7] = ["--sessions-days", "--spent-days", "--audit-days", "--mail-days", "--throttle", "--compact", "--dry-run"];
+const OPTIONS: [&str; 7] =
+    ["--sessions-days", "--spent-days", "--audit-days", "--mail-days", "--throttle", "--compact", "--dry-run"];
 
 /// The greatest number of days: a hundred years.
 const DAYS_MAX: u32 = 36_500;
