@@ -9,7 +9,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use lanterne_core::token::{Claims, Key, Keys, Scope, TokenError, TokenType};
+use lanterne_core::token::{Claims, Key, Keys, Scope, TokenError, TokenType, new_jti};
 use lanterne_database::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
@@ -123,11 +123,11 @@ fn issue(email: &str) {
         return;
     }
     let (keys, end) = (&KEYS, now().after(Duration::from_secs(1)));
-    let access = keys.access(user_id, email, now(), end).expect("a token");
-    let refresh = keys.refresh(user_id, now(), end).expect("a token");
-    let claims = |jti: &String| Ok(Claims { user_id, jti: jti.clone() });
-    assert_eq!(verify(&access.token), [claims(&access.jti), Err(TokenError::WrongType)], "{email:?}");
-    assert_eq!(verify(&refresh.token), [Err(TokenError::WrongType), claims(&refresh.jti)], "{email:?}");
+    let (access_jti, refresh_jti) = (new_jti(), new_jti());
+    let access = keys.access(user_id, email, &access_jti, now(), end).expect("a token");
+    let refresh = keys.refresh(user_id, &refresh_jti, now(), end).expect("a token");
+    assert_eq!(verify(&access), [Ok(Claims { user_id, jti: access_jti }), Err(TokenError::WrongType)], "{email:?}");
+    assert_eq!(verify(&refresh), [Err(TokenError::WrongType), Ok(Claims { user_id, jti: refresh_jti })], "{email:?}");
 }
 
 fn mac(key: &[u8], signed: &str) -> Hmac<Sha256> {

@@ -45,7 +45,7 @@ pub(crate) async fn openapi(call: &Call<'_>) -> Result<Reply, Error> {
 
 /// `GET /docs`
 pub(crate) async fn swagger_ui(call: &Call<'_>) -> Result<Reply, Error> {
-    Ok(call.app.pages.swagger_ui().reply(call.headers))
+    Ok(call.app.pages.swagger_ui(&call.app.config).reply(call.headers))
 }
 
 /// `GET /redoc`
@@ -77,8 +77,8 @@ impl Pages {
         })
     }
 
-    fn swagger_ui(&self) -> &Page {
-        self.swagger_ui.get_or_init(|| Page::html(SWAGGER_UI_POLICY, swagger_ui::page()))
+    fn swagger_ui(&self, config: &Config) -> &Page {
+        self.swagger_ui.get_or_init(|| Page::html(SWAGGER_UI_POLICY, swagger_ui::page(config)))
     }
 
     fn reference(&self, config: &Config) -> &Page {

@@ -1,6 +1,6 @@
 //! The OpenAPI document, generated from the table of routes and the types of requests and replies.
 
-use lanterne_core::config::Config;
+use lanterne_core::config::{Config, Mail};
 use utoipa::openapi::path::{HttpMethod, PathItem, PathsBuilder};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::server::ServerBuilder;
@@ -90,10 +90,22 @@ fn about(config: &Config) -> String {
          Register once and log in to get two tokens: an access token for the header `Authorization: Bearer ...` of every \
          request, which expires after {}, and a refresh token, which can be exchanged for a new pair once. A login with all \
          its refreshes is a session. Sessions can be listed and ended; the tokens of an ended session are refused at once.\n\n\
+         {}\n\n\
          Requests and replies are JSON: send `Content-Type: application/json`. Every error is `{{\"detail\": ...}}`: a sentence, or for status 422 the list of all \
          faults. Every reply has an `X-Request-Id`, which the server's log mentions.",
-        span(config.access_ttl)
+        span(config.access_ttl),
+        forgotten_password(&config.mail.mail)
     )
+}
+
+/// Tells how a forgotten password is replaced, which depends on where messages go.
+fn forgotten_password(mail: &Mail) -> String {
+    let source = match mail {
+        Mail::Off => "an administrator gets from `POST /admin/users/{id}/password-reset` and hands over",
+        Mail::Log => "`POST /auth/password/forgot` sends: as `mail` is `log`, it is in the log of the server",
+        Mail::Webhook(_) => "`POST /auth/password/forgot` sends to the address of the account",
+    };
+    format!("A forgotten password is replaced with `POST /auth/password/reset` and a token that {source}.")
 }
 
 fn http_method(method: &http::Method) -> HttpMethod {

@@ -4,7 +4,9 @@ use std::io::Read as _;
 
 use flate2::read::GzDecoder;
 
-use crate::support::{Reply, TestApp};
+use serde_json::Value;
+
+use crate::support::{Document, Reply, TestApp};
 
 const PAGES: [(&str, &str); 3] = [
     ("/docs", "text/html; charset=utf-8"),
@@ -194,6 +196,66 @@ fn the_server_of_the_document_is_its_own() {
     let document = TestApp::start().get("/openapi.json").send().json();
     assert_eq!(document["servers"].as_array().map(Vec::len), Some(1));
     assert_eq!(document["servers"][0]["url"], "/");
+}
+
+/// The configurations of messages, and what the steps to a new password say about the token.
+const MAIL: [(&[(&str, &str)], &str); 3] = [
+    (&[("mail", "off"), ("registration", "closed")], "/admin/users/{id}/password-reset"),
+    (&[("mail", "log")], "in the log"),
+    (
+        &[
+            ("mail", "webhook"),
+            ("mail_webhook_url", "http://127.0.0.1:1"),
+            ("mail_webhook_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        ],
+        "goes to your app",
+    ),
+];
+
+#[test]
+fn the_steps_lead_to_operations_of_the_configuration() {
+    for (variables, step) in MAIL {
+        let app = TestApp::with(variables);
+        let html = app.get("/docs").send().expect_status(200).text();
+        assert!(html.contains(step), "{variables:?}");
+        let document = Document::of(&app);
+        let operations: Vec<String> = document
+            .operations()
+            .map(|(_, _, operation)| {
+                format!("#/{}/{}", as_text(&operation["tags"][0]), as_text(&operation["operationId"]))
+            })
+            .collect();
+        let links: Vec<&str> = html.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let steps: Vec<&&str> = links.iter().filter(|link| link.starts_with("#/")).collect();
+        assert_eq!(steps.len(), 5, "{variables:?}: {steps:?}");
+        for link in steps {
+            assert!(operations.iter().any(|operation| operation == link), "{variables:?}: {link}");
+        }
+    }
+}
+
+#[test]
+fn the_document_has_only_the_routes_of_the_configuration() {
+    let sending = ["/auth/password/forgot", "/auth/email/verification", "/users/me/email/verification"];
+    for (variables, _) in MAIL {
+        let app = TestApp::with(variables);
+        let document = Document::of(&app).0;
+        for path in sending {
+            let is_described = !document["paths"][path].is_null();
+            let exists = app.post(path).send().status() != 404;
+            assert_eq!(
+                (is_described, exists),
+                (variables[0].1 != "off", variables[0].1 != "off"),
+                "{variables:?} {path}"
+            );
+        }
+        let about = as_text(&document["info"]["description"]);
+        assert_eq!(about.contains("`POST /auth/password/forgot`"), variables[0].1 != "off", "{about}");
+    }
+}
+
+fn as_text(value: &Value) -> &str {
+    value.as_str().expect("a text")
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The API of one test: requests, the clock, and the database.
 #![allow(dead_code, reason = "shared by the native tests and the fuzz targets, which use different parts")]
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::time::Duration;
 
 use futures_lite::future::block_on;
@@ -11,12 +11,14 @@ use lanterne_database::Timestamp;
 use serde_json::{Value, json};
 
 use super::database::Database;
+use super::document::Document;
 use super::host::TestHost;
 use super::reply::Reply;
 
 /// The API on its own host.
 pub(crate) struct TestApp {
     host: TestHost,
+    document: OnceCell<Option<Document>>,
     /// Whether messages stay in the outbox after a reply.
     is_waiting: Cell<bool>,
 }
@@ -29,12 +31,12 @@ impl TestApp {
 
     /// Starts the API with these variables.
     pub(crate) fn with(variables: &[(&str, &str)]) -> Self {
-        Self { host: TestHost::new(variables), is_waiting: Cell::new(false) }
+        Self { host: TestHost::new(variables), document: OnceCell::new(), is_waiting: Cell::new(false) }
     }
 
     /// Restarts the API on the same database with these variables changed.
     pub(crate) fn restart_with(self, variables: &[(&str, &str)]) -> Self {
-        Self { host: self.host.restart_with(variables), ..self }
+        Self { host: self.host.restart_with(variables), document: OnceCell::new(), ..self }
     }
 
     /// The time of the next request.
@@ -113,6 +115,21 @@ impl TestApp {
         self.host.log.take()
     }
 
+    /// Asserts that the document of this configuration describes a reply, if it has the operation.
+    #[track_caller]
+    fn expect_documented(&self, method: &str, path: &str, reply: &Reply) {
+        let document = self.document.get_or_init(|| {
+            let request = http::Request::get("http://127.0.0.1/openapi.json").body(Full::default()).expect("a request");
+            // Another host, so that this request leaves no traces in the log.
+            let reply = block_on(api::pipeline::serve(&self.host.twin(), request));
+            reply.status().is_success().then(|| Document(serde_json::from_slice(reply.body()).expect("JSON")))
+        });
+        let Some(document) = document else { return };
+        if let Some(template) = document.template(method, path) {
+            document.expect(method, &template, reply);
+        }
+    }
+
     /// Sends a request as it is.
     #[track_caller]
     pub(crate) fn serve(&self, request: http::Request<Vec<u8>>) -> Reply {
@@ -186,6 +203,10 @@ impl Request<'_> {
         let has_agent = self.builder.headers_ref().is_some_and(|headers| headers.contains_key("user-agent"));
         let builder = self.builder.header("spin-client-addr", "127.0.0.1:40000");
         let builder = if has_agent { builder } else { builder.header("user-agent", "test-client/1.0") };
-        self.app.serve(builder.body(self.body).expect("a request"))
+        let request = builder.body(self.body).expect("a request");
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+        let reply = self.app.serve(request);
+        self.app.expect_documented(&method, &path, &reply);
+        reply
     }
 }

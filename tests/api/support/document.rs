@@ -26,6 +26,17 @@ impl Document {
         })
     }
 
+    /// Returns the path of an operation, with its parameters in braces, that a request is for.
+    pub(crate) fn template(&self, method: &str, path: &str) -> Option<String> {
+        let matches = |template: &str| {
+            let (parts, template) = (path.split('/'), template.split('/'));
+            parts.clone().count() == template.clone().count()
+                && parts.zip(template).all(|(part, template)| template.starts_with('{') || part == template)
+        };
+        let found = self.operations().find(|(known, template, _)| known == method && matches(template));
+        found.map(|(_, template, _)| template.to_owned())
+    }
+
     /// Asserts that this reply to this request is documented.
     #[track_caller]
     pub(crate) fn expect(&self, method: &str, path: &str, reply: &Reply) {

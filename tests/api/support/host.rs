@@ -32,12 +32,20 @@ pub(super) struct TestHost {
 impl TestHost {
     /// Creates a host with an empty database and these variables. Uses the lowest bcrypt cost unless `bcrypt_cost` is set.
     pub(super) fn new(variables: &[(&str, &str)]) -> Self {
+        Self::with(merged(Vec::new(), variables))
+    }
+
+    /// Creates another host with the same variables.
+    pub(super) fn twin(&self) -> Self {
+        Self::with(self.variables.clone())
+    }
+
+    fn with(variables: Vec<(String, String)>) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let db = SqliteFile::open(folder.path().join("test.db")).expect("the file opens");
         // Tests do not need durability, which costs a sync per transaction.
         let set_up = format!("PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON; {SCHEMA}");
         db.with(|db| db.execute_batch(&set_up)).expect("the schema is valid");
-        let variables = merged(Vec::new(), variables);
         Self {
             folder,
             now: Cell::new(Timestamp::now()),
