@@ -1,6 +1,7 @@
 //! Detects which tests this machine can run. The others are reported as ignored, with the reason.
 //!
 //! `has_browser`: Node, Chromium, and the packages that `e2e/` needs are installed.
+//! `one_file`: `LANTERNE_ONE_FILE` names a program that contains the app.
 //! `spin_host`: the tests run against Spin (`LANTERNE_TEST_HOST=spin`), not against `lanterne`.
 
 use std::env;
@@ -8,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn main() {
-    println!("cargo::rustc-check-cfg=cfg(has_browser, spin_host)");
+    println!("cargo::rustc-check-cfg=cfg(has_browser, one_file, spin_host)");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=CHROMIUM");
+    println!("cargo::rerun-if-env-changed=LANTERNE_ONE_FILE");
     println!("cargo::rerun-if-env-changed=LANTERNE_TEST_HOST");
 
     let chromium = env::var_os("CHROMIUM").map_or_else(|| "/usr/bin/chromium".into(), PathBuf::from);
@@ -20,6 +22,9 @@ fn main() {
     let has_node = Command::new("node").arg("--version").output().is_ok_and(|output| output.status.success());
     if has_node && chromium.exists() && packages.iter().all(|package| package.exists()) {
         println!("cargo::rustc-cfg=has_browser");
+    }
+    if env::var_os("LANTERNE_ONE_FILE").is_some() {
+        println!("cargo::rustc-cfg=one_file");
     }
     if env::var_os("LANTERNE_TEST_HOST").is_some_and(|host| host == "spin") {
         println!("cargo::rustc-cfg=spin_host");

@@ -35,6 +35,7 @@ mod faults;
 mod host;
 mod migrated_rows;
 mod migrations;
+mod one_file;
 mod outgoing;
 mod prune;
 mod restore;

@@ -12,6 +12,7 @@ mod reply;
 mod server;
 mod token;
 
+pub(crate) use self::http::Client;
 pub(crate) use account::{Account, PASSWORD};
 pub(crate) use app::TestApp;
 pub(crate) use artifacts::Host;

@@ -6,7 +6,7 @@
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -45,22 +45,15 @@ impl ComponentCache {
         Self { dir: of_user.or_else(|| private_dir(state_dir.join("cache")).ok()) }
     }
 
-    /// Loads the component in the file `wasm`, from the cache if possible.
-    pub(crate) fn load(&self, engine: &Engine, wasm: &Path, name: &str) -> Result<Component> {
-        let bytes = fs::read(wasm).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => {
-                anyhow!("there is no component {}: build the app, as `lanterne build` does", wasm.display())
-            }
-            _ => anyhow!("cannot read the component {}: {error}", wasm.display()),
-        })?;
-        let cached = self.dir.as_ref().map(|dir| dir.join(file_name(engine, &bytes)));
+    /// Loads the component `name` with this `binary`, from the cache if possible.
+    pub(crate) fn load(&self, engine: &Engine, binary: &[u8], name: &str) -> Result<Component> {
+        let cached = self.dir.as_ref().map(|dir| dir.join(file_name(engine, binary)));
         if let Some(component) = cached.as_ref().and_then(|path| load_compiled(engine, path)) {
             return Ok(component);
         }
         let start = Instant::now();
         // Only the outermost message: the causes describe the binary, and fill many lines.
-        let component = Component::new(engine.wasmtime(), &bytes)
-            .map_err(|error| anyhow!("{} is no component that this host can run: {error}", wasm.display()))?;
+        let component = Component::new(engine.wasmtime(), binary).map_err(|error| anyhow!("{error}"))?;
         if start.elapsed() > SLOW {
             log::info!("compiled {name} in {:.1} s; the next start uses the cache", start.elapsed().as_secs_f32());
         }

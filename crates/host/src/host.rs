@@ -130,7 +130,10 @@ impl Host {
         let section = manifest.component.get(name);
         let section = section.with_context(|| format!("{} has no [component.{name}]", manifest.path.display()))?;
         let grants = Arc::new(self.grants(manifest, name, section, limits)?);
-        let component = self.cache.load(&self.engine, &self.app.source(section), name)?;
+        let binary = self.app.binary(section)?;
+        let component = self.cache.load(&self.engine, &binary, name).with_context(|| {
+            format!("{} is no component that this host can run", self.app.source(section).display())
+        })?;
         self.check_imports(&component, name, manifest, section)?;
         let pre = self.linker.instantiate_pre(&component);
         let pre = pre.map_err(|error| anyhow!("the component {name:?} does not fit this host: {}", cause(&error)))?;

@@ -24,7 +24,7 @@ mod storage;
 mod variables;
 
 pub use host::{Host, HostConfig};
-pub use manifest::App;
+pub use manifest::{App, EmbeddedApp};
 pub use serve::{Event, Server, ServerConfig};
 pub use storage::{StateDir, create_private_dir};
 

@@ -1,5 +1,6 @@
 //! The manifests of an app (version 2), limited to the fields that this host uses.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
@@ -10,16 +11,27 @@ use serde::Deserialize;
 
 use crate::serve::HeavyRequests;
 
-/// An app on disk: `spin.toml`, and the `spin.commands.toml` beside it if there is one.
+/// An app: `spin.toml`, and the `spin.commands.toml` beside it if there is one.
 ///
 /// The commands have a manifest of their own because `spin up` ends as soon as any trigger of its app ends.
 pub struct App {
-    /// The directory of the manifests. Paths in them are relative to it.
+    /// The directory of the manifests, to which paths in them are relative; that of an embedded app is the working directory.
     pub dir: PathBuf,
     /// The manifest that the app was read from.
     pub main: Manifest,
     /// The manifest beside it.
     pub commands: Option<Manifest>,
+    embedded: Option<&'static EmbeddedApp>,
+}
+
+/// An app whose files are part of the program.
+pub struct EmbeddedApp {
+    /// The text of `spin.toml`.
+    pub main: &'static str,
+    /// The text of `spin.commands.toml`.
+    pub commands: &'static str,
+    /// The components, by the `source` in their manifest.
+    pub components: &'static [(&'static str, &'static [u8])],
 }
 
 /// A manifest.
@@ -126,7 +138,24 @@ impl App {
         let main = Manifest::read(&path)?;
         let beside = path.with_extension("commands.toml");
         let commands = beside.exists().then(|| Manifest::read(&beside)).transpose()?;
-        Ok(Self { dir: path.parent().unwrap_or(Path::new("/")).to_owned(), main, commands })
+        Ok(Self { dir: path.parent().unwrap_or(Path::new("/")).to_owned(), main, commands, embedded: None })
+    }
+
+    /// Reads an embedded app, whose files beside the components are in the working directory.
+    ///
+    /// # Errors
+    /// A manifest is not valid, or there is no working directory.
+    pub fn embedded(embedded: &'static EmbeddedApp) -> Result<Self> {
+        let dir = std::env::current_dir().context("cannot find the working directory")?;
+        let main = Manifest::parse(Path::new("the embedded spin.toml"), embedded.main)?;
+        let commands = Manifest::parse(Path::new("the embedded spin.commands.toml"), embedded.commands)?;
+        Ok(Self { dir, main, commands: Some(commands), embedded: Some(embedded) })
+    }
+
+    /// Returns whether the app is part of the program.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        self.embedded.is_some()
     }
 
     /// Iterates over the manifests.
@@ -151,6 +180,24 @@ impl App {
     pub fn source(&self, component: &Component) -> PathBuf {
         self.dir.join(&component.source)
     }
+
+    /// Reads `component`.
+    ///
+    /// # Errors
+    /// Its file is missing or cannot be read.
+    pub(crate) fn binary(&self, component: &Component) -> Result<Cow<'static, [u8]>> {
+        let mut embedded = self.embedded.iter().flat_map(|embedded| embedded.components);
+        if let Some((_, binary)) = embedded.find(|(source, _)| Path::new(source) == component.source) {
+            return Ok(Cow::Borrowed(binary));
+        }
+        let path = self.source(component);
+        fs::read(&path).map(Cow::Owned).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                anyhow!("there is no component {}: build the app, as `lanterne build` does", path.display())
+            }
+            _ => anyhow!("cannot read the component {}: {error}", path.display()),
+        })
+    }
 }
 
 impl Component {
@@ -169,7 +216,12 @@ impl Manifest {
             ),
             _ => anyhow!("cannot read the manifest {}: {error}", path.display()),
         })?;
-        let mut manifest: Manifest = toml::from_str(&text).map_err(|error| {
+        Self::parse(path, &text)
+    }
+
+    /// Parses the text of the file `path`.
+    fn parse(path: &Path, text: &str) -> Result<Self> {
+        let mut manifest: Manifest = toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start));
             let line = before.map_or(1, |before| before.matches('\n').count() + 1);
             // Further lines may list the expected tokens.

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use lanterne_host::App;
 use log::LevelFilter;
 
+use crate::embedded;
 use crate::logger;
 
 const HELP: &str = "\
@@ -25,6 +26,7 @@ Examples:
   lanterne prune --sessions-days 30       delete sessions that expired more than 30 days ago
   lanterne users reset-password you@example.com
                                           print a token to set a new password
+  lanterne health                         ask a running server whether it is ready
   lanterne backup /backups/monday.db      copy the database, also while the server runs
   lanterne restore /backups/monday.db     replace the database by that copy
   lanterne up --help                      show the options of a command
@@ -114,6 +116,8 @@ pub(crate) enum Command {
     /// Deliver the messages that are due; see `deliver help`
     #[command(after_help = DELIVER_HELP)]
     Deliver(Seed),
+    /// Ask a running server whether it is ready; exits with 1 if not
+    Health(Health),
     /// Copy the database to a file, also while the server runs
     Backup(Backup),
     /// Replace the database by a backup
@@ -122,9 +126,10 @@ pub(crate) enum Command {
 
 #[derive(Args)]
 pub(crate) struct From {
-    /// The manifest of the app, or a directory that contains spin.toml
-    #[arg(short = 'f', long, value_name = "FILE_OR_DIR", default_value = ".")]
-    from: PathBuf,
+    /// The manifest of the app, or a directory that contains spin.toml [default: the app in this program if it has one,
+    /// else this directory]
+    #[arg(short = 'f', long, value_name = "FILE_OR_DIR")]
+    from: Option<PathBuf>,
 
     /// Print only errors, the address that `up` listens on, and the output of commands
     #[arg(short, long)]
@@ -132,8 +137,17 @@ pub(crate) struct From {
 }
 
 impl From {
+    /// Reads the app.
     pub(crate) fn app(&self) -> Result<App> {
-        App::read(&self.from)
+        match (&self.from, embedded::app()) {
+            (None, Some(app)) => App::embedded(app),
+            _ => self.sources(),
+        }
+    }
+
+    /// Reads the app of a source tree, even if the program contains one.
+    pub(crate) fn sources(&self) -> Result<App> {
+        App::read(self.from.as_deref().unwrap_or(Path::new(".")))
     }
 }
 
@@ -226,6 +240,17 @@ fn number<const MIN: u32>(text: &str) -> Result<u32, String> {
 fn log_level() -> impl TypedValueParser<Value = LevelFilter> {
     let levels = PossibleValuesParser::new(["error", "warn", "info", "debug"]);
     levels.try_map(|level| level.parse::<LevelFilter>())
+}
+
+#[derive(Args)]
+pub(crate) struct Health {
+    /// The URL that answers with 200 if the server is ready
+    #[arg(value_name = "URL", default_value = "http://127.0.0.1:8000/readyz")]
+    pub(crate) url: String,
+
+    /// Print nothing
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
 }
 
 /// `lanterne migrate`, `lanterne prune` and `lanterne users`

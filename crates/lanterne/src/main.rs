@@ -1,8 +1,9 @@
 //! `lanterne`: builds, migrates, serves and backs up a Spin app, without Spin.
 //!
-//! [`cli`] is the command line, [`arguments`] sorts it, [`console`] the output, [`logger`] the log of a server. A [`project`] is an app with its
-//! [`variables`]; [`building`] builds it, and the crate `lanterne_host` runs it. Larger commands have a file of their own:
-//! [`up`] with [`signals`], [`revision`], [`backup`], and [`restore`] with [`replacement`].
+//! [`cli`] is the command line, [`arguments`] sorts it, [`console`] the output, [`logger`] the log of a server. A [`project`] is an
+//! app, perhaps an [`embedded`] one, with its [`variables`]; [`building`] builds it, and the crate `lanterne_host` runs it. Larger
+//! commands have a file of their own: [`up`] with [`signals`], [`revision`], [`health`], [`backup`], and [`restore`] with
+//! [`replacement`].
 
 mod arguments;
 mod cli;
@@ -10,10 +11,12 @@ mod console;
 mod logger;
 
 mod dotenv;
+mod embedded;
 mod project;
 mod variables;
 
 mod building;
+mod health;
 mod revision;
 mod signals;
 mod up;
@@ -66,7 +69,8 @@ fn run(cli: Cli) -> Result<i32> {
         Command::Prune(prune) => return run_component(&prune.common, "prune", &prune.words),
         Command::Users(users) => return run_component(&users.common, "users", &users.words),
         Command::Deliver(deliver) => return run_component(&deliver.common, "deliver", &deliver.words),
-        Command::Build(from) => building::build(&from.app()?, true, Console::new(from.quiet))?,
+        Command::Build(from) => building::build(&from.sources()?, true, Console::new(from.quiet))?,
+        Command::Health(health) => health::run(&health)?,
         Command::Backup(backup) => backup::run(&backup)?,
         Command::Restore(restore) => restore::run(&restore)?,
     }

@@ -38,7 +38,7 @@ impl Project {
 
     /// Builds what is out of date, unless `--no-build` is set.
     pub(crate) fn build(&self, common: &Common) -> Result<()> {
-        if common.no_build {
+        if common.no_build || self.app.is_embedded() {
             return Ok(());
         }
         building::build(&self.app, false, self.console)

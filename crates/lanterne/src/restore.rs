@@ -14,6 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::cli::Restore;
 use crate::console::UsageError;
 use crate::database_file as file;
+use crate::embedded;
 use crate::project::Project;
 use crate::replacement;
 
@@ -34,7 +35,9 @@ pub(crate) fn run(restore: &Restore) -> Result<()> {
     let _running = file::remove_abandoned_copies(file::directory(database));
     let (copy, db) = file::copy(&source, &backup, file::directory(database))?;
     check_references(&db, &backup, restore.force)?;
-    let position = position(&db, &backup, &project.app.dir.join("migrations"), restore.force)?;
+    let unpacked = project.app.is_embedded().then(embedded::migrations).transpose()?;
+    let migrations = unpacked.as_ref().map_or_else(|| project.app.dir.join("migrations"), |dir| dir.path().to_owned());
+    let position = position(&db, &backup, &migrations, restore.force)?;
     // The mode that `migrate` sets.
     file::finish(&copy, db, "wal")?;
 

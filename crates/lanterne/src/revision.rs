@@ -20,7 +20,7 @@ const GENERATED: &str =
 /// Writes the files into a new folder of `migrations`.
 pub(crate) fn run(from: &From, revision: &Revision) -> Result<()> {
     let console = Console::new(from.quiet);
-    let path = from.app()?.dir.join("migrations");
+    let path = from.sources()?.dir.join("migrations");
     let name = name_of(&revision.message).map_err(explain)?;
     let folder = Folder::read(&path).map_err(explain)?;
     folder.check_name(&name).map_err(explain)?;
