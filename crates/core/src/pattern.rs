@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn letters_that_differ_only_in_case_find_each_other() {
-        for character in '\0'..=char::MAX {
+        let has_case = |c: &char| !c.to_lowercase().eq([*c]) || !c.to_uppercase().eq([*c]);
+        for character in ('\0'..=char::MAX).filter(has_case) {
             let all = cases(character);
             assert!(all.contains(&character), "{character}");
             for case in &all {
