@@ -77,10 +77,22 @@ fn names_are_read_as_by_python_dotenv() {
 }
 
 #[test]
-fn a_quote_behind_a_backslash_closes_a_value_only_if_no_other_does() {
-    expect(r#"X="a\""#, &[("X", r"a\")]);
-    expect(r"X='a\'", &[("X", r"a\")]);
-    expect("X=\"a\\\"b\"\nY=c", &[("X", "a\"b"), ("Y", "c")]);
+fn a_backslash_escapes_the_quote_behind_it() {
+    for (text, value) in
+        [(r#""a\\""#, r"a\"), (r"'a\\'", r"a\"), (r#""a\"b""#, "a\"b"), (r#""a\\" # ""#, r"a\"), (r"'\x\'y'", r"\x'y")]
+    {
+        expect(&format!("X={text}\nY=c"), &[("X", value), ("Y", "c")]);
+    }
+    for text in [r#"X="a\""#, r"X='a\'", r#"X="a\\\""#] {
+        assert_eq!(read(text).unreadable, [("X".to_owned(), Unreadable::Python(1))], "{text}");
+    }
+}
+
+#[test]
+fn line_breaks_in_quotes_become_newlines() {
+    for quote in ['"', '\''] {
+        expect(&format!("X={quote}a\r\nb\rc\n\r{quote}\r\nY=d\r"), &[("X", "a\nb\nc\n\n"), ("Y", "d")]);
+    }
 }
 
 #[test]
