@@ -200,7 +200,7 @@ fn what_is_not_utf8_is_refused() {
         (Project::empty(), "SPIN_VARIABLE_SECRET_KEY", ["SPIN_VARIABLE_SECRET_KEY in the environment", "not UTF-8"]),
         (Project::empty().file(".env", "SECRET_KEY=${OTHER}"), "OTHER", [".env: SECRET_KEY: ", "not UTF-8"]),
         (
-            Project::empty().file(".env", "SPIN_VARIABLE_SECRET_KEY=\"x$OTHER\""),
+            Project::empty().file(".env", "SPIN_VARIABLE_SECRET_KEY=\"x${OTHER}\""),
             "OTHER",
             [".env: SPIN_VARIABLE_SECRET_KEY: ", "not UTF-8"],
         ),

@@ -2,9 +2,9 @@ use std::os::unix::ffi::OsStringExt as _;
 
 use super::*;
 
-/// Parses a file, in an environment with `HOME=/root`, and with `LATIN_1` that is not UTF-8.
+/// Parses a file, in an environment with `HOME=/root`, and with `LATIN1` that is not UTF-8.
 fn read(text: &str) -> Dotenv {
-    let variables = [("HOME", b"/root" as &[u8]), ("LATIN_1", b"M\xFCnchen" as &[u8])];
+    let variables = [("HOME", b"/root" as &[u8]), ("LATIN1", b"M\xFCnchen" as &[u8])];
     parse(
         text,
         &environment(variables.map(|(name, value)| (name.into(), OsString::from_vec(value.into()))).into_iter()),
@@ -162,20 +162,20 @@ fn other_encodings_are_refused_only_where_they_matter() {
 #[test]
 fn a_reference_to_an_environment_variable_that_is_not_utf8_is_refused_where_it_matters() {
     for (text, name) in [
-        ("X=a${LATIN_1}", "X"),
-        ("X=\"${LATIN_1:-y}\"", "X"),
-        ("SPIN_VARIABLE_X=a${LATIN_1}", "SPIN_VARIABLE_X"),
-        ("SPIN_VARIABLE_X=\"$LATIN_1\"", "SPIN_VARIABLE_X"),
+        ("X=a${LATIN1}", "X"),
+        ("X=\"${LATIN1:-y}\"", "X"),
+        ("SPIN_VARIABLE_X=a${LATIN1}", "SPIN_VARIABLE_X"),
+        ("SPIN_VARIABLE_X=\"$LATIN1-\"", "SPIN_VARIABLE_X"),
     ] {
         let dotenv = read(&format!("A=1\n{text}\nB=2\n"));
         assert_eq!(dotenv.unreadable, [(name.to_owned(), Unreadable::Environment)], "{text}");
         assert_eq!(dotenv.entries.len(), 2, "{text}");
     }
-    let through_another = read("A=${LATIN_1}\nX=${A}").unreadable;
+    let through_another = read("A=${LATIN1}\nX=${A}").unreadable;
     assert_eq!(through_another, ["A", "X"].map(|name| (name.to_owned(), Unreadable::Environment)));
-    expect("LATIN_1=x\nX=${LATIN_1}", &[("LATIN_1", "x"), ("X", "x")]);
-    expect("LATIN_1=x\nSPIN_VARIABLE_X=$LATIN_1", &[("LATIN_1", "x"), ("SPIN_VARIABLE_X", "x")]);
-    expect("X='$LATIN_1'\nSPIN_VARIABLE_X='$LATIN_1'", &[("X", "$LATIN_1"), ("SPIN_VARIABLE_X", "$LATIN_1")]);
+    expect("LATIN1=x\nX=${LATIN1}", &[("LATIN1", "x"), ("X", "x")]);
+    expect("LATIN1=x\nSPIN_VARIABLE_X=$LATIN1", &[("LATIN1", "x"), ("SPIN_VARIABLE_X", "x")]);
+    expect("X='$LATIN1'\nSPIN_VARIABLE_X='$LATIN1'", &[("X", "$LATIN1"), ("SPIN_VARIABLE_X", "$LATIN1")]);
 }
 
 #[test]
