@@ -1,6 +1,8 @@
 //! Sources of the configuration, and refused values, in `lanterne`. Spin reads variables in its own way.
 
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, Permissions};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use serde_json::{Value, json};
@@ -187,6 +189,81 @@ fn no_value_is_lost_without_notice() {
         finished.failed(2, &words);
         assert!(!finished.stderr.contains("a-secret"), "{finished:#?}");
     }
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
+fn what_is_not_utf8_is_refused() {
+    let bad = || OsStr::from_bytes(b"a-secret\xFF-0123456789-0123456789-0123456789");
+    for (project, variable, words) in [
+        (Project::empty(), "SECRET_KEY", ["SECRET_KEY in the environment", "not UTF-8"]),
+        (Project::empty(), "SPIN_VARIABLE_SECRET_KEY", ["SPIN_VARIABLE_SECRET_KEY in the environment", "not UTF-8"]),
+        (Project::empty().file(".env", "SECRET_KEY=${OTHER}"), "OTHER", [".env: SECRET_KEY: ", "not UTF-8"]),
+        (
+            Project::empty().file(".env", "SPIN_VARIABLE_SECRET_KEY=\"x${OTHER}\""),
+            "OTHER",
+            [".env: SPIN_VARIABLE_SECRET_KEY: ", "not UTF-8"],
+        ),
+    ] {
+        let mut command = project.serve(Host::Lanterne, "127.0.0.1:0");
+        command.env(variable, bad());
+        let finished = Finished::of(command);
+        finished.failed(2, &words);
+        assert!(!finished.stderr.contains("a-secret"), "{finished:#?}");
+    }
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
+fn misspelt_names_are_reported() {
+    let dotenv = "BCRYPT_COSTS=11\nSERCET_KEY=a-secret\nGREETING=x\nEMAIL=x\nDOCS=off\n";
+    let app = TestApp::of(
+        Project::migrated().file(".env", dotenv).environment("SPIN_VARIABLE_DEBUGS", "1").environment("DEBUGS", "1"),
+    );
+    let log = app.into_log();
+    for (name, meant) in
+        [("BCRYPT_COSTS", "BCRYPT_COST"), ("SERCET_KEY", "SECRET_KEY"), ("SPIN_VARIABLE_DEBUGS", "SPIN_VARIABLE_DEBUG")]
+    {
+        let warning = format!("sets {name}, which is not read: did you mean {meant}?");
+        assert_eq!(log.matches(&warning).count(), 1, "{log}");
+    }
+    assert_eq!(log.matches("did you mean").count(), 3, "{log}");
+    assert!(!log.contains("a-secret"), "{log}");
+    // Commands as well.
+    let finished = Finished::of(Project::migrated().file(".env", "SEED_ADMIN_PASWORD=x").component("users", &["list"]));
+    assert!(finished.stderr.contains("did you mean SEED_ADMIN_PASSWORD?"), "{finished:#?}");
+    finished.succeeded();
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "how a server is configured differs between the hosts")]
+fn files_that_others_can_read_are_reported() {
+    let others = "other users of this machine have access to ";
+    let set = |project: &Project, name: &str, mode| {
+        fs::set_permissions(project.path(name), Permissions::from_mode(mode)).expect("it is ours");
+    };
+    let log = TestApp::of(Project::empty()).into_log();
+    assert!(!log.contains(others), "what is new is private: {log}");
+
+    let project = Project::migrated();
+    set(&project, "state", 0o755);
+    let command = format!("run chmod 700 {}", project.path("state").display());
+    let log = TestApp::of(project).into_log();
+    assert!(log.contains(&command) && log.matches(others).count() == 1, "{log}");
+
+    let project = Project::empty().file(".env", &format!("SECRET_KEY={SECRET}\nDATABASE_URL=sqlite:///it's.db"));
+    let project = project.file("it's.db", "");
+    set(&project, ".env", 0o640);
+    set(&project, "it's.db", 0o604);
+    let log = TestApp::of(project).into_log();
+    assert!(log.contains(r"it'\''s.db'") && log.contains("run chmod 600 "), "{log}");
+    assert!(log.contains("/.env, which holds secrets"), "{log}");
+    assert_eq!(log.matches(others).count(), 2, "{log}");
+
+    let project = Project::migrated().file(".env", "DOCS=off");
+    set(&project, "state", 0o700);
+    let log = TestApp::of(project).into_log();
+    assert!(!log.contains(others), "{log}");
 }
 
 #[test]

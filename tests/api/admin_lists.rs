@@ -85,6 +85,24 @@ fn a_search_finds_addresses_as_they_were_typed() {
 }
 
 #[test]
+fn a_search_finds_every_letter_that_differs_only_in_case() {
+    let scene = Scene::new();
+    let emails = ["οδος@example.org", "ΟΔΟΣ@example.com", "οδοσ@example.net", "straße@example.com", "x@οδος.example"];
+    for email in emails {
+        scene.app.register(email);
+    }
+    let greek = || emails[..3].iter().map(ToString::to_string).collect::<Vec<_>>();
+    for query in ["ΟΔΟΣ@", "οδος@", "οδοσ@", "Οδος@"] {
+        let query = format!("q={}", percent_encode(query.as_bytes(), NON_ALPHANUMERIC));
+        assert_eq!(found(&scene, &query), (greek(), 3), "{query}");
+    }
+    for (query, email) in [("STRAẞE", emails[3]), ("@ΟΔΟΣ", emails[4]), ("@οδος.EXAMPLE", emails[4])] {
+        let encoded = format!("q={}", percent_encode(query.as_bytes(), NON_ALPHANUMERIC));
+        assert_eq!(found(&scene, &encoded), (vec![email.to_owned()], 1), "{query}");
+    }
+}
+
+#[test]
 fn pages_have_no_gaps_or_repeats_while_accounts_are_created() {
     let scene = Scene::new();
     scene.app.db().execute_all(

@@ -1,6 +1,7 @@
 //! A copy of the app in a temporary folder: manifests, state and no `.env`.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -49,7 +50,8 @@ impl Project {
         });
         let project = Self { is_migrated: true, ..Self::new() };
         let file = project.path(DATABASE);
-        fs::create_dir_all(file.parent().expect("a file is in a folder")).expect("the folder can be written");
+        let folder = file.parent().expect("a file is in a folder");
+        DirBuilder::new().mode(0o700).create(folder).expect("the folder can be written");
         fs::write(file, template).expect("the folder can be written");
         project
     }

@@ -1,4 +1,12 @@
 //! Patterns of SQLite for texts that contain a part literally, in any case.
+//!
+//! Characters are compared one by one, so `ß` is `ẞ` but not `SS`, and `İ` is only itself.
+
+/// Groups of letters that differ only in case, where the simple mappings of the standard library do not lead from each to
+/// all others: several small letters have one capital, or the capital is more than one character.
+const GROUPS: &str = "Iiı Kk\u{212A} Ssſ µΜμ Åå\u{212B} ßẞ Ǆǅǆ Ǉǈǉ Ǌǋǌ Ǳǲǳ \u{345}Ιι\u{1FBE} Ββϐ Εεϵ Θθϑϴ Κκϰ Ππϖ Ρρϱ Σςσ Φφϕ Ωω\u{2126} \
+    Ввᲀ Ддᲁ Ооᲂ Ссᲃ Ттᲄᲅ Ъъᲆ Ѣѣᲇ ᲈꙊꙋ Ṡṡẛ ᾀᾈ ᾁᾉ ᾂᾊ ᾃᾋ ᾄᾌ ᾅᾍ ᾆᾎ ᾇᾏ ᾐᾘ ᾑᾙ ᾒᾚ ᾓᾛ ᾔᾜ ᾕᾝ ᾖᾞ ᾗᾟ ᾠᾨ ᾡᾩ ᾢᾪ ᾣᾫ ᾤᾬ ᾥᾭ ᾦᾮ ᾧᾯ ᾳᾼ \
+    ῃῌ ῳῼ";
 
 /// Returns a pattern for `LIKE ... ESCAPE '\'`, which ignores the case of ASCII letters only.
 pub(crate) fn like(part: &str) -> String {
@@ -37,25 +45,27 @@ fn without_nul(character: char) -> char {
 
 /// Returns a character, and the single characters that differ from it only in case.
 fn cases(character: char) -> Vec<char> {
+    if let Some(group) = GROUPS.split(' ').find(|group| group.contains(character)) {
+        return group.chars().collect();
+    }
     let mut cases = vec![character];
-    let add = |cases: &mut Vec<char>, mapped: &mut dyn Iterator<Item = char>| {
-        if let (Some(one), None) = (mapped.next(), mapped.next())
-            && !cases.contains(&one)
-        {
-            cases.push(one);
+    for case in [single(character.to_uppercase()), single(character.to_lowercase())].into_iter().flatten() {
+        if !cases.contains(&case) {
+            cases.push(case);
         }
-    };
-    add(&mut cases, &mut character.to_uppercase());
-    // The capital of a final sigma has another small letter.
-    for index in 0..cases.len() {
-        let case = cases[index];
-        add(&mut cases, &mut case.to_lowercase());
     }
     cases
 }
 
+/// Returns the only character, if there is one.
+fn single(mut characters: impl Iterator<Item = char>) -> Option<char> {
+    characters.next().filter(|_| characters.next().is_none())
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use rusqlite::Connection;
 
     use super::*;
@@ -70,16 +80,39 @@ mod tests {
     }
 
     #[test]
+    fn letters_that_differ_only_in_case_find_each_other() {
+        let has_case = |c: &char| !c.to_lowercase().eq([*c]) || !c.to_uppercase().eq([*c]);
+        for character in ('\0'..=char::MAX).filter(has_case) {
+            let all = cases(character);
+            assert!(all.contains(&character), "{character}");
+            for case in &all {
+                assert_eq!(BTreeSet::from_iter(cases(*case)), BTreeSet::from_iter(all.clone()), "{character} {case}");
+            }
+        }
+    }
+
+    #[test]
     fn a_glob_matches_in_any_case() {
         let db = Connection::open_in_memory().unwrap();
         for (text, part, is_match) in [
             ("xJoséy", "jOSÉ", true),
             ("JOSÉ", "josé", true),
             ("jose", "josé", false),
-            ("σας", "ΣΑΣ", false),
+            ("σας", "ΣΑΣ", true),
+            ("σασ", "ΣΑΣ", true),
+            ("σας", "ΣΑσ", true),
             ("ΣΑΣ", "σας", true),
             ("ςασ", "ςας", true),
             ("straße", "STRAẞE", true),
+            ("STRAẞE", "straße", true),
+            ("strasse", "straße", false),
+            ("ﬁſté", "ﬁSTÉ", true),
+            ("ﬁSTÉ", "ﬁſté", true),
+            ("ǆé", "ǅÉ", true),
+            ("ǅé", "Ǆé", true),
+            ("kadır", "KADıR", true),
+            ("KADIR", "kadır", true),
+            ("İé", "ié", false),
             ("ét*?[^]-%_", "É*?[^]-%_", false),
             ("é*?[^]-%_", "É*?[^]-%_", true),
             ("éx", "É?", false),

@@ -94,8 +94,9 @@ impl Host {
         if self.config.inherit_output {
             wasi.inherit_stdout().inherit_stderr();
         }
-        if let Ok(value) = std::env::var("NO_COLOR") {
-            wasi.env("NO_COLOR", value);
+        // Any value but an empty one counts, also one that is not UTF-8.
+        if let Some(value) = std::env::var_os("NO_COLOR") {
+            wasi.env("NO_COLOR", value.to_string_lossy());
         }
         self.threads.block_on(command::run(&self.engine, &component, &arguments, &mut wasi))
     }

@@ -52,7 +52,8 @@ fn is_help(word: &OsStr) -> bool {
 
 /// Finds an option of `command`; returns whether its value is the next word.
 fn find(command: &Command, word: &OsStr) -> Result<Option<bool>, UsageError> {
-    let Some(text) = word.to_str() else { return Ok(None) };
+    // Names of options are ASCII; a value, such as a path, may be anything.
+    let text = word.to_string_lossy();
     if is_help(word) {
         return Ok(Some(false));
     }
@@ -88,6 +89,8 @@ fn refuse_misspelt(command: &Command, name: &str) -> Result<(), UsageError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt as _;
+
     use clap::CommandFactory as _;
 
     use super::*;
@@ -97,6 +100,14 @@ mod tests {
         let words = format!("lanterne {line}").split(' ').map(OsString::from).collect();
         let sorted = sort(words, &Cli::command()).map_err(|error| error.to_string())?;
         Ok(sorted[1..].join(OsStr::new(" ")).into_string().expect("UTF-8"))
+    }
+
+    #[test]
+    fn the_value_of_an_own_option_need_not_be_utf8() {
+        let path = OsString::from_vec(b"--state-dir=/tmp/\xFF".to_vec());
+        let words = ["lanterne", "migrate", "current"].map(OsString::from).into_iter().chain([path.clone()]).collect();
+        let sorted = sort(words, &Cli::command()).expect("a valid line");
+        assert_eq!(sorted[2..], [path, "current".into()]);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Builds the components whose sources are newer than their `.wasm` files.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Instant, SystemTime};
@@ -58,7 +60,10 @@ fn is_stale(app: &App, component: &Component, build: &Build) -> Result<bool> {
     let Some(built) = modified(app.source(component)) else {
         return Ok(true);
     };
-    let dir = glob::Pattern::escape(&app.dir.to_string_lossy());
+    // `glob` takes texts only: in another folder its sources could not be found, and would always count as older.
+    let Some(dir) = app.dir.to_str().map(glob::Pattern::escape) else {
+        return Ok(true);
+    };
     for pattern in &build.watch {
         let files = glob::glob(&format!("{dir}/{pattern}"));
         let mut files = files.with_context(|| format!("invalid watch pattern {pattern:?}"))?.flatten();
@@ -109,7 +114,7 @@ fn install_target(dir: &Path, console: Console) -> Result<()> {
     let Ok(printed) = Command::new("rustc").args(["--print", "sysroot"]).current_dir(dir).output() else {
         bail!("Rust is not installed: see https://rustup.rs");
     };
-    let sysroot = PathBuf::from(String::from_utf8_lossy(&printed.stdout).trim());
+    let sysroot = Path::new(OsStr::from_bytes(printed.stdout.trim_ascii()));
     if sysroot.join("lib/rustlib").join(TARGET).is_dir() {
         return Ok(());
     }

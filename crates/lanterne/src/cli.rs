@@ -167,7 +167,8 @@ pub(crate) struct Common {
     #[command(flatten)]
     pub(crate) place: Place,
 
-    /// Set a variable of the manifest, with KEY=@FILE to what a file contains; can be repeated
+    /// Set a variable of the manifest, with KEY=@FILE to what a file contains, without a line break at its end; can be
+    /// repeated
     #[arg(long = "variable", value_name = "KEY=VALUE", value_parser = key_and_value)]
     pub(crate) variables: Vec<(String, String)>,
 
@@ -349,10 +350,19 @@ pub(crate) struct Restore {
 fn key_and_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or("must be KEY=VALUE")?;
     let value = match value.strip_prefix('@') {
-        Some(path) => std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?,
+        Some(path) => {
+            let mut text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?;
+            text.truncate(without_line_break(&text).len());
+            text
+        }
         None => value.to_owned(),
     };
     Ok((key.to_lowercase(), value))
+}
+
+/// Cuts off one line break at the end, which editors and `echo` write and nobody means as part of a secret.
+fn without_line_break(text: &str) -> &str {
+    text.strip_suffix("\r\n").or_else(|| text.strip_suffix('\n')).unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -362,9 +372,22 @@ mod tests {
     #[test]
     fn the_value_of_a_variable_may_be_in_a_file() {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
-        std::fs::write(file.path(), "a=b\n").expect("it can be written");
         let pair = |key: &str, value: &str| Ok((key.to_owned(), value.to_owned()));
-        assert_eq!(key_and_value(&format!("KEY=@{}", file.path().display())), pair("key", "a=b\n"));
+        for (content, value) in [
+            ("a=b", "a=b"),
+            ("a=b\n", "a=b"),
+            ("a=b\r\n", "a=b"),
+            ("a=b\n\n", "a=b\n"),
+            ("\na\nb \n", "\na\nb "),
+            ("a\r", "a\r"),
+            ("\n", ""),
+            ("", ""),
+        ] {
+            std::fs::write(file.path(), content).expect("it can be written");
+            assert_eq!(key_and_value(&format!("KEY=@{}", file.path().display())), pair("key", value), "{content:?}");
+        }
+        std::fs::write(file.path(), b"\xFF").expect("it can be written");
+        assert!(key_and_value(&format!("key=@{}", file.path().display())).is_err_and(|error| error.contains("UTF-8")));
         assert_eq!(key_and_value("key=a@b=c"), pair("key", "a@b=c"));
         assert!(key_and_value("key=@/nowhere").is_err_and(|error| error.starts_with("cannot read /nowhere: ")));
         for wrong in ["key", "=value", ""] {

@@ -1,9 +1,9 @@
 //! `lanterne`: builds, migrates, serves and backs up a Spin app, without Spin.
 //!
 //! [`cli`] is the command line, [`arguments`] sorts it, [`console`] the output, [`logger`] the log of a server. A [`project`] is an
-//! app, perhaps an [`embedded`] one, with its [`variables`]; [`building`] builds it, and the crate `lanterne_host` runs it. Larger
-//! commands have a file of their own: [`up`] with [`signals`], [`revision`], [`health`], [`backup`], and [`restore`] with
-//! [`replacement`].
+//! app, perhaps an [`embedded`] one, with its [`variables`]; [`exposure`] warns of files that others can read, [`building`] builds
+//! it, and the crate `lanterne_host` runs it. Larger commands have a file of their own: [`up`] with [`signals`], [`revision`],
+//! [`health`], [`backup`], and [`restore`] with [`replacement`].
 
 mod arguments;
 mod cli;
@@ -12,6 +12,7 @@ mod logger;
 
 mod dotenv;
 mod embedded;
+mod exposure;
 mod project;
 mod variables;
 
@@ -82,6 +83,9 @@ fn run_component(common: &Common, name: &str, words: &[String]) -> Result<i32> {
     let mut project = Project::open(&common.place, &common.variables)?;
     project.console = Console::beside_output(project.console.is_quiet());
     project.app.command(name)?;
+    if !project.console.is_quiet() {
+        project.variables.misspelt(&project.app).iter().for_each(console::error);
+    }
     project.build(common)?;
     project.console.print_log();
     project.into_host(None)?.run_command(name, words)

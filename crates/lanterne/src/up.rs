@@ -16,6 +16,7 @@ use crate::cli::Up;
 use crate::console::{self, Console, UsageError};
 use crate::database_file;
 use crate::dotenv;
+use crate::exposure;
 use crate::logger;
 use crate::project::Project;
 use crate::signals::Signals;
@@ -47,6 +48,9 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
     let console = project.console;
     let level = if console.is_quiet() { LevelFilter::Error } else { LevelFilter::Info };
     logger::install(up.log_format, up.log_level.unwrap_or(level))?;
+    for warning in project.variables.misspelt(&project.app).into_iter().chain(exposure::warnings(&project)) {
+        log::warn!("{warning}");
+    }
     let database = project.state_dir.default_database().to_owned();
     if !database.exists() {
         report_new_database(&project, &database);

@@ -13,11 +13,21 @@ use crate::dotenv::{self, Dotenv};
 /// The variable with the location of the database `default`, as in the Python server. Manifests do not declare it.
 pub(crate) const DATABASE_URL: &str = "DATABASE_URL";
 
+/// The prefix of the names that Spin reads.
+const PREFIX: &str = "SPIN_VARIABLE_";
+
+/// The most letters that are inserted, left out, replaced or swapped in a misspelt name, and how many letters of the right
+/// one each of them takes.
+const TYPOS_MAX: usize = 2;
+const LETTERS_PER_TYPO: usize = 5;
+
 /// The sources of values, besides the defaults in the manifest.
 pub(crate) struct Variables {
     flags: BTreeMap<String, String>,
     environment: Vec<(String, String)>,
     dotenv: Dotenv,
+    /// The names in the environment that only Spin's variables have.
+    prefixed: Vec<String>,
 }
 
 impl Variables {
@@ -45,7 +55,9 @@ impl Variables {
             let all = environment.iter().chain(&dotenv.entries);
             check_prefix(all.map(|(name, _)| name.as_str()), name)?;
         }
-        Ok(Self { flags: flags.iter().cloned().collect(), environment, dotenv })
+        let prefixed = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        let prefixed = prefixed.filter(|name| name.starts_with(PREFIX)).collect();
+        Ok(Self { flags: flags.iter().cloned().collect(), environment, dotenv, prefixed })
     }
 
     /// Returns the values of the declared variables that are set.
@@ -55,13 +67,32 @@ impl Variables {
 
     /// Whether a variable is set. An empty value counts, except in `.env`, which may be a template that was not filled in.
     pub(crate) fn is_set(&self, name: &str) -> bool {
-        self.outside_dotenv(name).is_some() || self.in_dotenv(name).is_some_and(|value| !value.is_empty())
+        self.outside_dotenv(name).is_some() || self.is_in_dotenv(name)
     }
 
     /// Returns the URL of the database.
     pub(crate) fn database_url(&self) -> Option<&str> {
         let value = self.outside_dotenv(DATABASE_URL);
         value.or_else(|| self.in_dotenv(DATABASE_URL).filter(|value| !value.is_empty()))
+    }
+
+    /// Whether `.env` sets a variable to a value that is not empty.
+    pub(crate) fn is_in_dotenv(&self, name: &str) -> bool {
+        self.in_dotenv(name).is_some_and(|value| !value.is_empty())
+    }
+
+    /// Returns a warning for each name in `.env` that nothing reads and that resembles the name of a variable, and for such
+    /// names with Spin's prefix in the environment. Other names may be for other programs.
+    pub(crate) fn misspelt(&self, app: &App) -> Vec<String> {
+        let known: Vec<String> = declared(app).chain([DATABASE_URL]).map(str::to_ascii_uppercase).collect();
+        let in_dotenv = self.dotenv.entries.iter().map(|(name, _)| name);
+        let in_dotenv = in_dotenv.chain(self.dotenv.unreadable.iter().map(|(name, _)| name)).map(|name| (".env", name));
+        let names: BTreeSet<_> = in_dotenv.chain(self.prefixed.iter().map(|name| ("the environment", name))).collect();
+        let warning = |(place, name): (&str, &String)| {
+            let meant = resembling(name, &known)?;
+            Some(format!("{place} sets {name}, which is not read: did you mean {meant}?"))
+        };
+        names.into_iter().filter_map(warning).collect()
     }
 
     /// Adds a line to what was read from `.env`, without writing the file.
@@ -121,6 +152,19 @@ fn check_unambiguous<'a>(place: &str, entries: impl Iterator<Item = &'a (String,
     Ok(())
 }
 
+/// Returns the one of the `known` names, in upper case, that `name` resembles most without being it. With Spin's prefix if
+/// `name` has it. Short names are too often those of other programs.
+fn resembling(name: &str, known: &[String]) -> Option<String> {
+    let upper = name.to_ascii_uppercase();
+    let (prefix, plain) = upper.strip_prefix(PREFIX).map_or(("", &*upper), |plain| (PREFIX, plain));
+    if known.iter().any(|known| known == plain) {
+        return None;
+    }
+    let distances = known.iter().map(|known| (strsim::osa_distance(known, plain), known));
+    let close = distances.filter(|(distance, known)| *distance <= TYPOS_MAX.min(known.len() / LETTERS_PER_TYPO));
+    close.min().map(|(_, known)| format!("{prefix}{known}"))
+}
+
 /// Refuses a name with Spin's prefix in another case, which Spin does not read.
 fn check_prefix<'a>(mut names: impl Iterator<Item = &'a str>, variable: &str) -> Result<()> {
     let prefixed = prefixed(variable);
@@ -136,7 +180,7 @@ fn declared(app: &App) -> impl Iterator<Item = &str> {
 
 /// Returns the name under which Spin reads a variable.
 pub(crate) fn prefixed(variable: &str) -> String {
-    format!("SPIN_VARIABLE_{}", variable.to_ascii_uppercase())
+    format!("{PREFIX}{}", variable.to_ascii_uppercase())
 }
 
 /// Whether `name` is the name of a variable in the Python server, which accepted any case.
@@ -181,7 +225,8 @@ mod tests {
     fn names_have_any_case_but_the_prefix_has_not() {
         let get = |lines: &[(&str, &str)]| {
             let dotenv = Dotenv { entries: entries(lines), ..Dotenv::default() };
-            let variables = Variables { flags: BTreeMap::new(), environment: Vec::new(), dotenv };
+            let (flags, environment, prefixed) = Default::default();
+            let variables = Variables { flags, environment, dotenv, prefixed };
             variables.get("lanterne_x").map(str::to_owned)
         };
         let (prefixed, plain, small) = ("SPIN_VARIABLE_LANTERNE_X", "LANTERNE_X", "lanterne_x");
@@ -194,6 +239,32 @@ mod tests {
         assert_eq!(get(&[]), None);
         assert!(check_prefix(["spin_variable_lanterne_x"].into_iter(), "lanterne_x").is_err());
         assert!(check_prefix([prefixed, small, "spin_variable_other"].into_iter(), "lanterne_x").is_ok());
+    }
+
+    #[test]
+    fn only_close_misspellings_are_suspicious() {
+        let known =
+            ["SECRET_KEY", "SECRET_KEY_PREVIOUS", "BCRYPT_COST", "MAIL", "DEBUG", "DATABASE_URL"].map(str::to_owned);
+        for (name, meant) in [
+            ("BCRYPT_COSTS", Some("BCRYPT_COST")),
+            ("bcrypt-cost", Some("BCRYPT_COST")),
+            ("SERCET_KEYS", Some("SECRET_KEY")),
+            ("SECRETKEY", Some("SECRET_KEY")),
+            ("SECRET_KEY_PREVIOS", Some("SECRET_KEY_PREVIOUS")),
+            ("DATABASE_URI", Some("DATABASE_URL")),
+            ("DEBUGS", Some("DEBUG")),
+            ("SPIN_VARIABLE_BCRYPT_COTS", Some("SPIN_VARIABLE_BCRYPT_COST")),
+            ("bcrypt_cost", None),
+            ("SPIN_VARIABLE_SECRET_KEY", None),
+            ("spin_variable_secret_key", None),
+            ("EMAIL", None),
+            ("MAILS", None),
+            ("DJANGO_SECRET_KEY", None),
+            ("HOME", None),
+            ("", None),
+        ] {
+            assert_eq!(resembling(name, &known).as_deref(), meant, "{name}");
+        }
     }
 
     #[test]

@@ -14,6 +14,21 @@ use crate::versions::{self, State, record_sql};
 /// The time at which the script runs, in the format of [`lanterne_database::Timestamp::to_sql`].
 const NOW: &str = "strftime('%Y-%m-%d %H:%M:%f000', 'now')";
 
+/// Counts the rows that refer to missing rows: a database of the Python server may have some already.
+const COUNT_DANGLING: &str = "\
+CREATE TEMP TABLE dangling_references (
+    before INTEGER,
+    after INTEGER,
+    CONSTRAINT \"rows would refer to missing rows\" CHECK (after <= before)
+);
+INSERT INTO temp.dangling_references (before) SELECT count(*) FROM pragma_foreign_key_check;
+";
+/// Rolls back if there are more of them now.
+const CHECK_DANGLING: &str = "\
+UPDATE OR ROLLBACK temp.dangling_references SET after = (SELECT count(*) FROM pragma_foreign_key_check);
+DROP TABLE temp.dangling_references;
+";
+
 /// Returns the SQL that leads to `target`.
 ///
 /// # Errors
@@ -30,7 +45,8 @@ pub(crate) async fn script(
         return Ok(format!("-- Nothing to do: the database is at {}", place(position, migrations)));
     }
     let mut script = format!(
-        "-- From {}\n-- to {}.\n-- Run it with: sqlite3 -bail DATABASE < THIS_FILE\n\n\
+        "-- From {}\n-- to {}.\n-- Run it with: sqlite3 -bail DATABASE < THIS_FILE\n\
+         -- It stops, and the migration is rolled back, if that leaves more rows than before that refer to missing rows.\n\n\
          PRAGMA foreign_keys = OFF;\nPRAGMA journal_mode = WAL;\n",
         place(position, migrations),
         place(goal, migrations)
@@ -60,13 +76,14 @@ fn record(migration: &Migration) -> String {
 }
 
 fn transaction(title: &str, parts: &[String]) -> String {
-    let mut script = format!("\n-- {title}\nBEGIN IMMEDIATE;\n");
+    let mut script = format!("\n-- {title}\nBEGIN IMMEDIATE;\n{COUNT_DANGLING}");
     for part in parts {
         let part = part.trim_end();
         script.push_str(part);
         // The last statement of a file may lack its semicolon, or have a comment behind it.
         script.push_str(if part.ends_with(';') || part.is_empty() { "\n" } else { "\n;\n" });
     }
+    script.push_str(CHECK_DANGLING);
     script.push_str("COMMIT;\n");
     script
 }

@@ -178,6 +178,30 @@ mod tests {
     }
 
     #[test]
+    fn a_stall_that_is_noted_again_does_not_renew_the_patience() {
+        run(async {
+            let queue = Arc::<WriteQueue>::default();
+            let _turn = writer(&queue).await.unwrap();
+            queue.note_stall();
+            queue.state().stalled_since = Some(Instant::now() - PATIENCE);
+            queue.note_stall();
+            assert!(is_refused(&mut writer(&queue)));
+        });
+    }
+
+    #[test]
+    fn a_writer_is_refused_as_by_sqlite_at_its_deadline() {
+        run(async {
+            let queue = Arc::<WriteQueue>::default();
+            let _turn = writer(&queue).await.unwrap();
+            let Err(error) = queue.lock(Instant::now()).await else { panic!("the lock is taken") };
+            assert_eq!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy));
+            assert!(error.to_string().contains(LOCKED), "{error}");
+            assert!(queue.state().waiting.is_empty(), "it has left the queue");
+        });
+    }
+
+    #[test]
     fn a_stall_ends_with_progress_or_with_the_turn() {
         run(async {
             let queue = Arc::<WriteQueue>::default();

@@ -6,6 +6,7 @@ mod statement;
 
 use std::collections::HashMap;
 use std::env;
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
@@ -16,6 +17,10 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use crate::console::UsageError;
 use interpolation::interpolate;
 use statement::{Value, statements};
+
+/// Stands for an environment variable that is not UTF-8 while a file is parsed: a noncharacter, which is in no text
+/// (Unicode, section 23.7).
+const NOT_UTF8: &str = "\u{FDD0}";
 
 /// The prefix of the names that Spin reads.
 const SPIN_PREFIX: &str = "SPIN_VARIABLE_";
@@ -40,6 +45,8 @@ pub(crate) enum Unreadable {
     Spin(usize),
     #[error("the value is not UTF-8")]
     NotUtf8,
+    #[error("the value refers to an environment variable that is not UTF-8")]
+    Environment,
 }
 
 /// The secret that `.env` holds.
@@ -71,8 +78,7 @@ fn decode(bytes: &[u8]) -> Result<Dotenv> {
         bail!(UsageError("is in UTF-16: save it as UTF-8".to_owned()));
     }
     let text = String::from_utf8_lossy(bytes);
-    let lookup = |name: &str| env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-    let mut dotenv = parse(&text, lookup);
+    let mut dotenv = parse(&text, &environment(env::vars_os()));
     if matches!(text, std::borrow::Cow::Owned(_)) {
         let is_damaged = |(_, value): &mut (String, String)| value.contains(char::REPLACEMENT_CHARACTER);
         let damaged = dotenv.entries.extract_if(.., is_damaged).map(|(name, _)| (name, Unreadable::NotUtf8));
@@ -81,12 +87,21 @@ fn decode(bytes: &[u8]) -> Result<Dotenv> {
     Ok(dotenv)
 }
 
+/// Returns the variables to which values can refer, with [`NOT_UTF8`] as the value of those that are not UTF-8.
+fn environment(all: impl Iterator<Item = (OsString, OsString)>) -> HashMap<String, String> {
+    let text = |value: OsString| value.into_string().unwrap_or_else(|_| NOT_UTF8.to_owned());
+    all.filter_map(|(name, value)| Some((name.into_string().ok()?, text(value)))).collect()
+}
+
 /// Parses the text of a file, whose values can refer to earlier ones and to the `environment`.
-fn parse(text: &str, environment: impl Fn(&str) -> Option<String>) -> Dotenv {
+fn parse(text: &str, environment: &HashMap<String, String>) -> Dotenv {
     let mut dotenv = Dotenv::default();
     // What references see: a name without a value hides the environment's.
     let mut earlier: HashMap<&str, String> = HashMap::new();
-    let mut for_spin = String::new();
+    // To dotenvy, an environment variable that is not UTF-8 is not set, so that an earlier line counts.
+    let not_utf8 = environment.iter().filter(|(_, value)| *value == NOT_UTF8);
+    let mut for_spin: String =
+        not_utf8.map(|(name, _)| format!("{name}='{NOT_UTF8}'\n")).filter(|line| is_readable_by_spin(line)).collect();
     for statement in statements(text.strip_prefix('\u{FEFF}').unwrap_or(text)) {
         let (name, line) = (statement.name, statement.line);
         let is_for_spin = name.starts_with(SPIN_PREFIX);
@@ -97,7 +112,9 @@ fn parse(text: &str, environment: impl Fn(&str) -> Option<String>) -> Dotenv {
             dotenv.unreadable.push((name.to_owned(), Unreadable::Spin(line)));
         }
         let value = match statement.value {
-            Value::Text(value) => interpolate(&value, |name| earlier.get(name).cloned().or_else(|| environment(name))),
+            Value::Text(value) => {
+                interpolate(&value, |name| earlier.get(name).or_else(|| environment.get(name)).cloned())
+            }
             Value::Absent => {
                 earlier.insert(name, String::new());
                 continue;
@@ -118,6 +135,8 @@ fn parse(text: &str, environment: impl Fn(&str) -> Option<String>) -> Dotenv {
     }
     let spins = dotenvy::from_read_iter(for_spin.as_bytes()).flatten();
     dotenv.entries.extend(spins.filter(|(name, _)| name.starts_with(SPIN_PREFIX)));
+    let damaged = dotenv.entries.extract_if(.., |(_, value)| value.contains(NOT_UTF8));
+    dotenv.unreadable.extend(damaged.map(|(name, _)| (name, Unreadable::Environment)));
     dotenv
 }
 

@@ -1,4 +1,4 @@
-//! The grammar of python-dotenv 1.2, by which the Python server read `.env`.
+//! The grammar of python-dotenv 1.2.4. The Python server read `.env` with that library.
 
 /// Characters that a backslash escapes in double quotes, and what they stand for.
 const ESCAPES: [(char, char); 10] = [
@@ -125,13 +125,17 @@ impl<'a> Reader<'a> {
     /// Reads a quoted value. `None` if the quote is not closed.
     fn quoted(&mut self, quote: char) -> Option<String> {
         let rest = &self.rest[1..];
-        let mut quotes = rest.match_indices(quote).map(|(at, _)| at);
-        let is_escaped = |at: usize| rest[..at].ends_with('\\');
-        // A quote behind a backslash closes the value only if no other does.
-        let end = quotes.clone().find(|at| !is_escaped(*at)).or_else(|| quotes.next_back())?;
+        let mut is_escaped = false;
+        let end = rest.find(|c| {
+            let is_end = c == quote && !is_escaped;
+            is_escaped = c == '\\' && !is_escaped;
+            is_end
+        })?;
         self.rest = &rest[end + 1..];
+        // Python reads a file with any line breaks as one with `\n`.
+        let text = rest[..end].replace("\r\n", "\n").replace('\r', "\n");
         let mut value = String::new();
-        let mut characters = rest[..end].chars();
+        let mut characters = text.chars();
         while let Some(character) = characters.next() {
             let escape = |letter: char| {
                 let is_escape = quote == '"' || matches!(letter, '\\' | '\'');

@@ -1,8 +1,14 @@
+use std::os::unix::ffi::OsStringExt as _;
+
 use super::*;
 
-/// Parses a file, in an environment with `HOME=/root`.
+/// Parses a file, in an environment with `HOME=/root`, and with `LATIN1` that is not UTF-8.
 fn read(text: &str) -> Dotenv {
-    parse(text, |name| (name == "HOME").then(|| "/root".to_owned()))
+    let variables = [("HOME", b"/root" as &[u8]), ("LATIN1", b"M\xFCnchen" as &[u8])];
+    parse(
+        text,
+        &environment(variables.map(|(name, value)| (name.into(), OsString::from_vec(value.into()))).into_iter()),
+    )
 }
 
 #[track_caller]
@@ -71,10 +77,22 @@ fn names_are_read_as_by_python_dotenv() {
 }
 
 #[test]
-fn a_quote_behind_a_backslash_closes_a_value_only_if_no_other_does() {
-    expect(r#"X="a\""#, &[("X", r"a\")]);
-    expect(r"X='a\'", &[("X", r"a\")]);
-    expect("X=\"a\\\"b\"\nY=c", &[("X", "a\"b"), ("Y", "c")]);
+fn a_backslash_escapes_the_quote_behind_it() {
+    for (text, value) in
+        [(r#""a\\""#, r"a\"), (r"'a\\'", r"a\"), (r#""a\"b""#, "a\"b"), (r#""a\\" # ""#, r"a\"), (r"'\x\'y'", r"\x'y")]
+    {
+        expect(&format!("X={text}\nY=c"), &[("X", value), ("Y", "c")]);
+    }
+    for text in [r#"X="a\""#, r"X='a\'", r#"X="a\\\""#] {
+        assert_eq!(read(text).unreadable, [("X".to_owned(), Unreadable::Python(1))], "{text}");
+    }
+}
+
+#[test]
+fn line_breaks_in_quotes_become_newlines() {
+    for quote in ['"', '\''] {
+        expect(&format!("X={quote}a\r\nb\rc\n\r{quote}\r\nY=d\r"), &[("X", "a\nb\nc\n\n"), ("Y", "d")]);
+    }
 }
 
 #[test]
@@ -139,6 +157,25 @@ fn other_encodings_are_refused_only_where_they_matter() {
     assert_eq!(dotenv.unreadable, [("CITY".to_owned(), Unreadable::NotUtf8)]);
     let utf16: Vec<u8> = "\u{FEFF}A=1".encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert!(decode(&utf16).is_err_and(|error| error.to_string().contains("UTF-16")));
+}
+
+#[test]
+fn a_reference_to_an_environment_variable_that_is_not_utf8_is_refused_where_it_matters() {
+    for (text, name) in [
+        ("X=a${LATIN1}", "X"),
+        ("X=\"${LATIN1:-y}\"", "X"),
+        ("SPIN_VARIABLE_X=a${LATIN1}", "SPIN_VARIABLE_X"),
+        ("SPIN_VARIABLE_X=\"$LATIN1-\"", "SPIN_VARIABLE_X"),
+    ] {
+        let dotenv = read(&format!("A=1\n{text}\nB=2\n"));
+        assert_eq!(dotenv.unreadable, [(name.to_owned(), Unreadable::Environment)], "{text}");
+        assert_eq!(dotenv.entries.len(), 2, "{text}");
+    }
+    let through_another = read("A=${LATIN1}\nX=${A}").unreadable;
+    assert_eq!(through_another, ["A", "X"].map(|name| (name.to_owned(), Unreadable::Environment)));
+    expect("LATIN1=x\nX=${LATIN1}", &[("LATIN1", "x"), ("X", "x")]);
+    expect("LATIN1=x\nSPIN_VARIABLE_X=$LATIN1", &[("LATIN1", "x"), ("SPIN_VARIABLE_X", "x")]);
+    expect("X='$LATIN1'\nSPIN_VARIABLE_X='$LATIN1'", &[("X", "$LATIN1"), ("SPIN_VARIABLE_X", "$LATIN1")]);
 }
 
 #[test]

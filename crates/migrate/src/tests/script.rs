@@ -4,7 +4,7 @@ use futures_lite::future::block_on;
 
 use lanterne_database::SqliteFile;
 
-use super::{BASE, HEAD, database, definitions, execute, state, texts, up};
+use super::{BASE, HEAD, database, definitions, execute, rows, state, texts, up};
 use crate::arguments::{Direction, Target};
 use crate::migrations::{MIGRATIONS, Migration};
 use crate::script::script;
@@ -66,6 +66,36 @@ fn the_printed_downgrade_equals_the_downgrade() {
     assert_eq!(state(&db, TWO).position, 1);
     execute(&db, &downgrade(&db, TWO, BASE));
     assert_eq!(everything(&db), ["wal"]);
+}
+
+/// A migration whose down.sql removes the rows that others refer to.
+const ORPHANS: &[Migration] = &[
+    Migration {
+        revision: 1,
+        name: "tables",
+        up: "CREATE TABLE parent (id INTEGER PRIMARY KEY); CREATE TABLE child (parent_id REFERENCES parent);
+             INSERT INTO parent VALUES (1), (2); INSERT INTO child VALUES (1)",
+        down: "",
+    },
+    Migration { revision: 2, name: "parents", up: "DELETE FROM parent WHERE id = 2", down: "DELETE FROM parent" },
+];
+
+#[test]
+fn the_script_rolls_back_what_leaves_rows_that_refer_to_missing_ones() {
+    let (_folder, db) = database();
+    up(&db, ORPHANS, Target::Position(1)).expect("it runs");
+    // As in a database of the Python server, which does not enforce references.
+    execute(&db, "PRAGMA foreign_keys = OFF; INSERT INTO child VALUES (99)");
+    execute(&db, &upgrade(&db, ORPHANS, Target::Position(2)));
+    assert_eq!(state(&db, ORPHANS).position, 2);
+    let script = downgrade(&db, ORPHANS, Target::Steps(1));
+    for _ in 0..2 {
+        let error =
+            db.with(|connection| connection.execute_batch(&script)).expect_err("the child would have no parent");
+        assert!(error.to_string().contains("rows would refer to missing rows"), "{error}");
+        assert!(db.with(|connection| connection.is_autocommit()));
+        assert_eq!((rows(&db, "SELECT 1 FROM parent").len(), state(&db, ORPHANS).position), (1, 2));
+    }
 }
 
 #[test]
