@@ -49,7 +49,6 @@ pub(crate) enum Context {
     MaxLength(usize),
     Reason(String),
     Error(String),
-    Expected(String),
     Ge(i64),
     Le(i64),
 }
@@ -81,9 +80,6 @@ pub(crate) enum Fault {
     NotAFlag,
     #[error("Input should be a valid datetime, such as 2026-01-31T12:00:00Z")]
     NotATime,
-    /// With the allowed values, of which there are at least two.
-    #[error("Input should be {}", alternatives(.0))]
-    NotOneOf(Vec<&'static str>),
     #[error("Input should be greater than or equal to {0}")]
     TooSmall(i64),
     #[error("Input should be less than or equal to {0}")]
@@ -96,12 +92,6 @@ pub(crate) enum Fault {
 /// Returns the fault of a new password in the field `name` of the body.
 pub(crate) fn refused_password(name: &'static str, reason: GuessablePassword) -> FieldError {
     Fault::GuessablePassword(reason).at(vec![Part::Body.location(), Location::Name(name)], MASK.into())
-}
-
-/// Lists values as pydantic does: `'a', 'b' or 'c'`.
-fn alternatives(values: &[&str]) -> String {
-    let list = format!("'{}'", values.join("', '"));
-    list.rsplit_once(", ").map_or(list.clone(), |(others, last)| format!("{others} or {last}"))
 }
 
 impl Fault {
@@ -120,7 +110,6 @@ impl Fault {
             Self::NotAnInteger => ("int_parsing", None),
             Self::NotAFlag => ("bool_parsing", None),
             Self::NotATime => ("datetime_parsing", Some(Context::Error("not a time of RFC 3339".to_owned()))),
-            Self::NotOneOf(allowed) => ("enum", Some(Context::Expected(alternatives(&allowed)))),
             Self::TooSmall(min) => ("greater_than_equal", Some(Context::Ge(min))),
             Self::GuessablePassword(reason) => ("value_error", Some(Context::Error(reason.to_string()))),
             Self::TooLarge(max) => ("less_than_equal", Some(Context::Le(max))),

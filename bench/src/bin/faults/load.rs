@@ -92,9 +92,9 @@ fn read_no_large_replies(release: &Release) -> Result<Option<Outcome>> {
     let token = Client::new(fixture.address()?).post("/auth/login", &admin)?.text("access_token")?;
     let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
                 INSERT INTO audit_logs (action, resource, details, created_at)
-                SELECT 'refresh', 'session', printf('%.*c', ?2, 'x'), '2026-01-01 00:00:00.000000' FROM n";
+                SELECT 'measured', 'session', printf('%.*c', ?2, 'x'), '2026-01-01 00:00:00.000000' FROM n";
     Connection::open(fixture.database())?.execute(rows, [ROWS, ROW_SIZE].map(|number| number as i64))?;
-    let path = format!("/admin/audit-logs?action=refresh&limit={ROWS}");
+    let path = format!("/admin/audit-logs?action=measured&limit={ROWS}");
     let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n");
     let (outcome, ()) = fixture.play(WORKLOAD, |fixture| {
         let _clients = connect_unread(fixture.address()?, &request)?;
