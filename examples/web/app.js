@@ -28,6 +28,8 @@ async function show() {
     title.focus();
   }
   element("log-out").hidden = !user();
+  // The page does not keep what it has shown of another account.
+  if (shown !== user()) for (const id of ["email", "since", "sessions"]) element(id).replaceChildren();
   shown = user();
   if (id === "account") await showAccount();
 }
