@@ -1,5 +1,6 @@
 //! Detects which tests this machine can run. The others are reported as ignored, with the reason.
 //!
+//! `has_node`, `has_python`: Node, or python3.
 //! `has_browser`: Node, Chromium, and the packages that `e2e/` needs are installed.
 //! `one_file`: `LANTERNE_ONE_FILE` names a program that contains the app.
 //! `spin_host`: the tests run against Spin (`LANTERNE_TEST_HOST=spin`), not against `lanterne`.
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn main() {
-    println!("cargo::rustc-check-cfg=cfg(has_browser, one_file, spin_host)");
+    println!("cargo::rustc-check-cfg=cfg(has_browser, has_node, has_python, one_file, spin_host)");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=CHROMIUM");
     println!("cargo::rerun-if-env-changed=LANTERNE_ONE_FILE");
@@ -19,7 +20,14 @@ fn main() {
     let packages = ["playwright-core", "axe-core"].map(|name| Path::new("../e2e/node_modules").join(name));
     watch(&chromium);
     packages.iter().for_each(|package| watch(package));
-    let has_node = Command::new("node").arg("--version").output().is_ok_and(|output| output.status.success());
+    let runs = |program| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+    let has_node = runs("node");
+    if has_node {
+        println!("cargo::rustc-cfg=has_node");
+    }
+    if runs("python3") {
+        println!("cargo::rustc-cfg=has_python");
+    }
     if has_node && chromium.exists() && packages.iter().all(|package| package.exists()) {
         println!("cargo::rustc-cfg=has_browser");
     }

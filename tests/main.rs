@@ -19,6 +19,7 @@ mod load;
 mod log;
 mod mail;
 mod races;
+mod receivers;
 mod refusals;
 mod restart;
 mod stop;

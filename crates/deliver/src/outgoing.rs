@@ -33,8 +33,7 @@ pub(crate) fn post(post: &Post) -> Result<u16, String> {
 fn request(post: &Post) -> Result<OutgoingRequest, String> {
     let uri: Uri = post.url.parse().map_err(|error| format!("{error}"))?;
     let headers = Fields::new();
-    let length = ("content-length", post.body.len().to_string());
-    for (name, value) in post.headers.iter().chain([&length]) {
+    for (name, value) in &post.headers {
         headers.append(name, value.as_bytes()).map_err(|error| error.to_string())?;
     }
     let request = OutgoingRequest::new(headers);

@@ -20,7 +20,7 @@ pub struct Post {
     /// Where to.
     pub url: String,
     /// All headers but those of the connection.
-    pub headers: [(&'static str, String); 5],
+    pub headers: [(&'static str, String); 6],
     /// JSON.
     pub body: String,
 }
@@ -51,6 +51,8 @@ impl Post {
         let timestamp = now.unix();
         let headers = [
             ("content-type", "application/json".to_owned()),
+            // Otherwise the host would send the body in chunks, which simple receivers do not read.
+            ("content-length", body.len().to_string()),
             ("user-agent", concat!("lanterne-rouge/", env!("CARGO_PKG_VERSION")).to_owned()),
             ("webhook-id", message_id.to_owned()),
             ("webhook-timestamp", timestamp.to_string()),
