@@ -11,8 +11,9 @@ mod receiver;
 mod reply;
 mod server;
 mod token;
+mod webhook;
 
-pub(crate) use account::{Account, PASSWORD};
+pub(crate) use account::{Account, PASSWORD, Tokens};
 pub(crate) use app::TestApp;
 pub(crate) use artifacts::Host;
 pub(crate) use authority::Authority;
@@ -21,3 +22,4 @@ pub(crate) use project::{Finished, Project};
 pub(crate) use receiver::Receiver;
 pub(crate) use reply::Reply;
 pub(crate) use token::{SECRET, claims, header, mint, signature};
+pub(crate) use webhook::Message;
