@@ -87,7 +87,7 @@ fn attempts_again(answer: &str, reason: &str, deliver: impl Fn(&TestApp)) {
 fn each_failure_of_the_receiver_is_attempted_again_with_the_same_id_and_body() {
     thread::scope(|scope| {
         // It does not answer within the time of an attempt. The running server delivers the message later by itself.
-        scope.spawn(|| attempts_again("/silent", "no response within 15 s", |_| ()));
+        scope.spawn(|| attempts_again("/silent", "ErrorCode::HttpResponseTimeout", |_| ()));
         for (answer, reason) in [
             ("/status?500", "status 500"),
             ("/status?404", "status 404"),

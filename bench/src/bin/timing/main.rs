@@ -106,6 +106,7 @@ fn main() -> Result<ExitCode> {
         for group in recovery::measure(&server, arguments.tries)? {
             passed &= table::print("request for a message", &group);
         }
+        recovery::check_deliveries(folder.path(), arguments.tries)?;
     }
     ensure!(server.stop() == Some(0), "the server does not stop");
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })

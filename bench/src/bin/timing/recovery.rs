@@ -1,7 +1,8 @@
 //! Requests for messages, and the requests that follow at once on the same connection, when a message may be on its way.
 
 use std::path::Path;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use bench::client::Client;
@@ -23,6 +24,9 @@ const KINDS: [(&str, &str); 4] = [
 /// The requests.
 const PATHS: [&str; 2] = ["/auth/password/forgot", "/auth/email/verification"];
 
+/// How long a delivery may take.
+const DELIVERY: Duration = Duration::from_millis(15);
+
 /// Creates the accounts for this number of tries, with the database of the server.
 pub(crate) fn create_accounts(folder: &Path, tries: usize) -> Result<()> {
     let db = Connection::open(folder.join(DATABASE))?;
@@ -37,6 +41,16 @@ pub(crate) fn create_accounts(folder: &Path, tries: usize) -> Result<()> {
         }
     }
     Ok(db.execute_batch("COMMIT")?)
+}
+
+/// Checks that the accounts have got their messages, which is what the times must not tell.
+pub(crate) fn check_deliveries(folder: &Path, tries: usize) -> Result<()> {
+    let db = Connection::open(folder.join(DATABASE))?;
+    let sql = "SELECT count(*) FROM outbox WHERE delivered_at IS NOT NULL";
+    let count: usize = db.query_row(sql, [], |row| row.get::<_, i64>(0))?.try_into()?;
+    // A new password for the active and the unverified account, and the verification of the latter.
+    ensure!(count == 3 * (tries + 1), "{count} messages are delivered");
+    Ok(())
 }
 
 fn address(name: &str, path: usize, round: usize) -> String {
@@ -73,7 +87,7 @@ pub(crate) fn measure(server: &Server, tries: usize) -> Result<Vec<Vec<Sample>>>
                 }
             }
             // Lets the deliveries end.
-            std::thread::sleep(std::time::Duration::from_millis(15));
+            thread::sleep(DELIVERY);
         }
     }
     Ok(groups)
