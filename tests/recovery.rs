@@ -1,5 +1,8 @@
 //! Passwords, addresses and messages through the real component, with a receiver that verifies each signature.
 
+use std::thread;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::{Message, PASSWORD, Project, Receiver, Reply, TestApp, Tokens};
@@ -78,13 +81,12 @@ fn a_token_leaves_the_database_and_never_enters_the_log() {
     receiver.hook_answers("/status?500");
     forgot(&app, "somebody@example.com").expect_status(202);
     let token = receiver.wait_for(1)[0].token();
+    app.wait_for_log("was not delivered: status 500");
     receiver.hook_answers("/status?204");
     make_due(app.project());
     app.project().run("deliver", &[]).succeeded();
     receiver.wait_for(2);
-    while app.db().value("SELECT count(*) FROM outbox WHERE token IS NOT NULL", []) != 0 {
-        std::thread::yield_now();
-    }
+    settle(&app);
     reset(&app, "another token", NEW_PASSWORD).expect_status(400);
     let (project, log) = app.into_project_and_log();
     assert!(log.contains("was not delivered: status 500"), "{log}");
@@ -93,6 +95,13 @@ fn a_token_leaves_the_database_and_never_enters_the_log() {
     for name in ["state/sqlite_db.db", "state/sqlite_db.db-wal"] {
         let bytes = std::fs::read(project.path(name)).unwrap_or_default();
         assert!(!bytes.windows(token.len()).any(|window| window == token.as_bytes()), "{name} has the token");
+    }
+}
+
+/// Waits until no message has to be sent any more.
+fn settle(app: &TestApp) {
+    while app.db().value("SELECT count(*) FROM outbox WHERE next_attempt_at IS NOT NULL", []) != 0 {
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -149,7 +158,9 @@ fn a_token_is_refused_when_it_is_used_expired_superseded_or_for_something_else()
     verify(&app, &verification).expect_detail(400, INVALID);
     let ask = |count: usize| {
         forgot(&app, "user@example.com").expect_status(202);
-        newest(&receiver, count, "password.reset", "user@example.com").token()
+        let token = newest(&receiver, count, "password.reset", "user@example.com").token();
+        settle(&app);
+        token
     };
     let (superseded, expired) = (ask(2), ask(3));
     reset(&app, &superseded, NEW_PASSWORD).expect_detail(400, INVALID);
@@ -169,9 +180,7 @@ fn a_token_is_refused_when_it_is_used_expired_superseded_or_for_something_else()
 
     // The fourth within an hour is not sent.
     forgot(&app, "user@example.com").expect_status(202);
-    while app.db().value("SELECT count(*) FROM outbox WHERE next_attempt_at IS NOT NULL", []) != 0 {
-        std::thread::yield_now();
-    }
+    settle(&app);
     assert_eq!(receiver.messages().len(), 5);
 
     let deleted = app.project().run("users", &["reset-password", "user@example.com"]).succeeded();
