@@ -63,3 +63,26 @@ fn ids_found_in_any_table_are_not_reused() {
     // A session older than account 4 belonged to an earlier account with that id.
     assert_eq!(db.rows("SELECT id, is_valid FROM sessions ORDER BY id", []), json!([[1, 1], [2, 0], [7, 0]]));
 }
+
+#[test]
+fn tokens_and_messages_end_with_a_downgrade_and_accounts_stay() {
+    let (project, db) = in_use_at_0001();
+    migrate(&project, "upgrade head").succeeded();
+    let rows = || [ACCOUNTS, SESSIONS, LINES].map(|sql| db.rows(sql, []));
+    let before = rows();
+    db.execute_all(
+        "UPDATE users SET email_verified = 0;
+         INSERT INTO one_time_tokens (user_id, purpose, token_hash, email, is_mailed, created_at, expires_at) VALUES
+           (1, 'password_reset', 'h', 'one@example.com', 1, '2026-01-01 00:00:00.000000', '2099-01-01 00:00:00.000000');
+         INSERT INTO outbox (message_id, type, user_id, recipient, token, created_at, attempts, next_attempt_at) VALUES
+           ('m', 'password.reset', 4, 'four@example.com', 't', '2026-01-01 00:00:00.000000', 0, '2026-01-01 00:00:00.000000');",
+    );
+    migrate(&project, "downgrade 4").succeeded();
+    assert_eq!(rows(), before);
+    let tables = "SELECT count(*) FROM sqlite_master WHERE name LIKE '%one_time_tokens%' OR name LIKE '%outbox%'";
+    assert_eq!(db.value(tables, []), 0);
+    migrate(&project, "upgrade head").succeeded();
+    assert_eq!(rows(), before);
+    assert_eq!(db.rows("SELECT email_verified FROM users", []), json!([[1], [1]]), "the API would lock them out");
+    assert_eq!(db.value("SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM one_time_tokens)", []), 0);
+}

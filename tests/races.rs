@@ -1,11 +1,12 @@
 //! Simultaneous requests: exactly one wins.
 
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use serde_json::json;
 
-use crate::support::{PASSWORD, Reply, TestApp};
+use crate::support::{PASSWORD, Project, Receiver, Reply, TestApp};
 
 /// Clients of requests that take a moment.
 const CLIENTS: usize = 32;
@@ -38,6 +39,45 @@ fn refresh_race_has_one_winner() {
     assert_eq!(app.db().rows("SELECT is_valid FROM sessions ORDER BY id", []), json!([[0], [1]]));
     assert_eq!(app.db().value("SELECT count(*) FROM audit_logs WHERE action = 'refresh'", []), 1);
     app.refresh(&won[0].field("refresh_token"));
+}
+
+/// Asserts that one of the replies is 204 and the others say that the token is used.
+#[track_caller]
+fn expect_one_use(replies: Vec<Reply>) {
+    let (won, lost): (Vec<Reply>, Vec<Reply>) = replies.into_iter().partition(|reply| reply.status() == 204);
+    assert_eq!(won.len(), 1);
+    for reply in lost {
+        reply.expect_detail(400, "Invalid or expired token");
+    }
+}
+
+#[test]
+fn a_token_to_reset_a_password_has_one_winner() {
+    let app = TestApp::start();
+    app.register("user@example.com");
+    let printed = app.project().run("users", &["reset-password", "user@example.com"]).succeeded();
+    let token = printed.lines().last().expect("a token");
+    let password = |number: usize| format!("another horse, staple {number}");
+    let number = AtomicUsize::new(0);
+    expect_one_use(at_once(CLIENTS, || {
+        let password = password(number.fetch_add(1, Ordering::SeqCst));
+        app.post("/auth/password/reset").json(&json!({"token": token, "new_password": password})).send()
+    }));
+    let sql = "SELECT count(*) FROM audit_logs WHERE action = 'password_reset' AND details LIKE 'Password reset,%'";
+    assert_eq!(app.db().value(sql, []), 1);
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "Spin grants hosts by their own rules")]
+fn a_token_to_verify_an_address_has_one_winner() {
+    let receiver = Receiver::start();
+    let project = Project::migrated().posting_to(&receiver).variable("email_verification", "on");
+    let app = TestApp::of(project);
+    app.register("user@example.com");
+    let token = receiver.wait_for(1)[0].token();
+    expect_one_use(at_once(CLIENTS, || app.post("/auth/email/verify").json(&json!({"token": token})).send()));
+    let sql = "SELECT count(*) FROM audit_logs WHERE action = 'email_verify' AND details LIKE 'Email verified:%'";
+    assert_eq!(app.db().value(sql, []), 1);
 }
 
 #[test]

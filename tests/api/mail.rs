@@ -69,6 +69,21 @@ fn a_message_is_posted_and_signed_as_standard_webhooks_say() {
 }
 
 #[test]
+fn a_delivered_token_is_overwritten_in_the_file() {
+    let receiver = Receiver::start(500);
+    let app = start(&receiver);
+    app.register("user@example.com");
+    forgot(&app, "user@example.com");
+    let token = one(&receiver).json()["data"]["token"].as_str().expect("a token").to_owned();
+    let is_in_file = || app.db_bytes().windows(token.len()).any(|window| window == token.as_bytes());
+    assert!(is_in_file(), "it has to be sent again");
+    receiver.reply(200);
+    app.wait(seconds(30));
+    app.deliver();
+    assert!(!is_in_file());
+}
+
+#[test]
 fn nothing_is_sent_before_the_reply() {
     let receiver = Receiver::start(204);
     let app = start(&receiver);
@@ -89,7 +104,7 @@ fn a_failed_delivery_is_repeated_with_the_same_id_and_body() {
     let first = one(&receiver);
     assert_eq!(outbox(&app), json!([[1, 0, 0, 1]]));
     let log = app.log();
-    assert!(log.contains("(password.reset) was not delivered: status 500; next attempt in 30 s"), "{log}");
+    assert!(log.contains("(password.reset) was not delivered: status 500; next attempt within 30 s"), "{log}");
 
     app.wait(seconds(29));
     app.deliver();
@@ -101,10 +116,7 @@ fn a_failed_delivery_is_repeated_with_the_same_id_and_body() {
     assert_ne!(first.header("webhook-timestamp"), second.header("webhook-timestamp"));
 
     receiver.reply(200);
-    app.wait(seconds(59));
-    app.deliver();
-    assert!(receiver.take().is_empty(), "the pause doubles");
-    app.wait(seconds(1));
+    app.wait(seconds(30));
     app.deliver();
     one(&receiver);
     assert_eq!(outbox(&app), json!([[3, 1, 1, 0]]));
@@ -143,15 +155,109 @@ fn a_notice_is_attempted_for_a_day() {
     let (_, tokens) = app.logged_in("user@example.com");
     let body = json!({"current_password": PASSWORD, "new_password": "another horse, another staple"});
     app.post("/users/me/password").bearer(&tokens.access).json(&body).send().expect_status(204);
-    let begun = app.now();
-    while outbox(&app)[0][2] == 0 {
-        app.wait(seconds(30));
-        app.deliver();
+    app.wait(seconds(86_370));
+    app.deliver();
+    assert_eq!(receiver.take().len(), 2);
+    app.wait(seconds(30));
+    app.deliver();
+    assert!(receiver.take().is_empty());
+    assert!(app.log().contains("(password.changed) is given up: it is a day old"), "{}", app.log());
+    assert_eq!(outbox(&app), json!([[3, 1, 1, 1]]));
+}
+
+#[test]
+fn a_message_is_attempted_until_its_token_expires() {
+    let receiver = Receiver::start(500);
+    let app = start(&receiver);
+    app.register("user@example.com");
+    forgot(&app, "user@example.com");
+    // As after the attempts of 15 minutes.
+    app.db().execute("UPDATE outbox SET attempts = 5", []);
+    app.wait(seconds(960));
+    app.deliver();
+    let end = app.db().value("SELECT next_attempt_at <= expires_at FROM outbox", []);
+    assert_eq!((receiver.take().len(), end), (2, json!(1)));
+    receiver.reply(200);
+    app.wait(seconds(839));
+    app.deliver();
+    one(&receiver);
+}
+
+/// An API with these accounts, which have a message each that is not sent yet.
+fn start_with_messages(receiver: &Receiver, count: usize) -> TestApp {
+    let app = start(receiver).restart_with(&[("email_verification", "on")]);
+    app.hold_messages();
+    for number in 0..count {
+        app.register(&format!("user{number}@example.com"));
     }
-    // After 30, 60, 120, ... 15360 s, and then every 6 h.
-    assert_eq!(receiver.take().len(), 13);
-    assert_eq!(app.now().since(begun), seconds(30 * 1023 + 2 * 21_600));
-    assert!(app.log().contains("(password.changed) is given up: status 500"), "{}", app.log());
+    app
+}
+
+/// Delivers as the command does, which stops after ten failures.
+fn deliver_as_command(app: &TestApp) {
+    (0..10).for_each(|_| app.deliver());
+}
+
+#[test]
+fn a_receiver_that_is_down_is_attempted_seldom_and_gets_all_messages_when_it_is_back() {
+    const MESSAGES: usize = 8;
+    let receiver = Receiver::start(503);
+    let app = start_with_messages(&receiver, MESSAGES);
+    for half_hour in 0..4 {
+        let mut all = Vec::new();
+        for _ in 0..60 {
+            app.wait(seconds(30));
+            deliver_as_command(&app);
+            let received = receiver.take();
+            assert!(!received.is_empty(), "once a minute, whatever the pauses are");
+            all.extend(received);
+        }
+        let count = all.len();
+        assert!(count < 60 + 9 * MESSAGES, "half an hour {half_hour}: {count} attempts");
+        let mut ids: Vec<_> = all.iter().map(|received| received.header("webhook-id").to_owned()).collect();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), MESSAGES, "they take turns");
+    }
+    receiver.reply(200);
+    app.wait(seconds(30));
+    app.deliver();
+    assert_eq!(receiver.take().len(), MESSAGES);
+    assert_eq!(app.db().value("SELECT count(*) FROM outbox WHERE delivered_at IS NULL OR token IS NOT NULL", []), 0);
+}
+
+#[test]
+fn the_pauses_of_one_message_double() {
+    let receiver = Receiver::start(503);
+    let app = start_with_messages(&receiver, 2);
+    // The other one is due every time, so that nothing else has to find out whether the receiver is back.
+    let due = "UPDATE outbox SET attempts = 0, next_attempt_at = '2020-01-01 00:00:00.000000' WHERE id = 1";
+    let mut attempts = Vec::new();
+    for second in (0..960).step_by(30) {
+        app.db().execute(due, []);
+        deliver_as_command(&app);
+        let to_second = |received: &Received| received.json()["data"]["to"] == "user1@example.com";
+        attempts.extend(receiver.take().iter().any(to_second).then_some(second));
+        app.wait(seconds(30));
+    }
+    assert_eq!(attempts, [0, 30, 90, 210, 450, 930]);
+}
+
+#[test]
+fn a_message_that_is_being_sent_stays_claimed_when_the_receiver_is_back() {
+    let receiver = Receiver::start(200);
+    let app = start_with_messages(&receiver, 3);
+    // Being sent; failed before and due; failed before and waiting.
+    let schedule = "UPDATE outbox SET attempts = 4, next_attempt_at = ?2 WHERE id = ?1";
+    for (id, wait) in [(1, 30), (2, 0), (3, 3600)] {
+        app.db().execute(schedule, (id, app.now().after(seconds(wait)).to_sql()));
+    }
+    app.deliver();
+    let received: Vec<_> = receiver.take().iter().map(|received| received.json()["data"]["to"].clone()).collect();
+    assert_eq!(received, ["user1@example.com", "user2@example.com"]);
+    app.wait(seconds(30));
+    app.deliver();
+    assert_eq!(one(&receiver).json()["data"]["to"], "user0@example.com");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! A server for one test, with its folder, database and client.
 
 use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -97,6 +99,18 @@ impl TestApp {
     /// The server's project.
     pub(crate) fn project(&self) -> &Project {
         &self.project
+    }
+
+    /// Waits until the server's standard error contains `text`.
+    #[track_caller]
+    pub(crate) fn wait_for_log(&self, text: &str) {
+        for _ in 0..10_000 {
+            if self.server.log().contains(text) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("{text:?} is not in {}", self.server.log());
     }
 
     /// Stops the server and returns its standard error: a line may arrive after the reply that it is about.

@@ -12,9 +12,10 @@ mod receiver;
 mod reply;
 mod server;
 mod token;
+mod webhook;
 
 pub(crate) use self::http::Client;
-pub(crate) use account::{Account, PASSWORD};
+pub(crate) use account::{Account, PASSWORD, Tokens};
 pub(crate) use app::TestApp;
 pub(crate) use artifacts::Host;
 pub(crate) use authority::Authority;
@@ -25,3 +26,4 @@ pub(crate) use project::{Finished, Project};
 pub(crate) use receiver::Receiver;
 pub(crate) use reply::Reply;
 pub(crate) use token::{SECRET, claims, header, mint, signature};
+pub(crate) use webhook::Message;

@@ -173,8 +173,9 @@ impl Project {
     pub(crate) fn component(&self, name: &str, words: &[&str]) -> Command {
         let host = Host::under_test();
         let mut command = self.command(host);
-        // Spin rejects undeclared variables, and spin.commands.toml declares only these.
-        let is_declared = |name: &str| matches!(name, "bcrypt_cost" | "lanterne_env" | "seed_admin_password");
+        // Spin rejects undeclared variables.
+        let manifest = fs::read_to_string(self.path("spin.commands.toml")).expect("a manifest");
+        let is_declared = |name: &str| manifest.contains(&format!("\n{name} = {{ default"));
         let variables: Vec<_> = self.variables.iter().filter(|(name, _)| is_declared(name)).cloned().collect();
         match host {
             Host::Lanterne => {

@@ -22,6 +22,8 @@ pub(crate) struct Receiver {
 struct State {
     requests: Mutex<Vec<String>>,
     open: Mutex<Open>,
+    /// The path whose answer `/hook` gives.
+    hook: Mutex<String>,
     changed: Condvar,
 }
 
@@ -42,8 +44,16 @@ impl Receiver {
         Self::listen(Some(Arc::new(config)))
     }
 
+    /// Starts a server for plain HTTP on an address that was free a moment ago.
+    pub(crate) fn start_on(address: SocketAddr) -> Self {
+        Self::serve(TcpListener::bind(address).expect("nobody else has taken it"), None)
+    }
+
     fn listen(tls: Option<Arc<ServerConfig>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        Self::serve(TcpListener::bind("127.0.0.1:0").expect("a free port"), tls)
+    }
+
+    fn serve(listener: TcpListener, tls: Option<Arc<ServerConfig>>) -> Self {
         let address = listener.local_addr().expect("an address");
         let scheme = if tls.is_some() { "https" } else { "http" };
         let state = Arc::<State>::default();
@@ -70,6 +80,11 @@ impl Receiver {
     /// The URL of `path`.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.origin())
+    }
+
+    /// Lets `/hook` answer as this path does. At first it echoes.
+    pub(crate) fn hook_answers(&self, path: &str) {
+        path.clone_into(&mut self.state.hook.lock().expect("no panic"));
     }
 
     /// The requests that it has received.
@@ -116,6 +131,7 @@ impl State {
         let (name, argument) = path[1..].split_once('?').unwrap_or((&path[1..], ""));
         let reply = |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         let answer = match name {
+            "hook" if !self.hook().is_empty() => return self.answer_path(&self.hook(), request, stream),
             // Answers once as many requests wait as the argument says.
             "gather" => {
                 self.gather(argument.parse().expect("a number"));
@@ -144,6 +160,10 @@ impl State {
         };
         // A client that refuses the response may have closed the connection.
         let _ = stream.write_all(answer.as_bytes()).and_then(|()| stream.flush());
+    }
+
+    fn hook(&self) -> String {
+        self.hook.lock().expect("no panic").clone()
     }
 
     fn change(&self, by: isize) {

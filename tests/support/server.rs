@@ -76,6 +76,11 @@ impl Server {
         kill_process(Pid::from_child(&self.child), signal).expect("our own child");
     }
 
+    /// Returns what it has written to standard error so far.
+    pub(crate) fn log(&self) -> String {
+        self.stderr.so_far()
+    }
+
     /// Stops the server and returns its status and its whole output.
     pub(crate) fn finish(mut self) -> Finished {
         let status = self.stop();

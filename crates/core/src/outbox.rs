@@ -1,7 +1,9 @@
 //! The table `outbox`: messages to people, written in the transaction of what they report and delivered after it.
 //!
 //! A claim schedules the next attempt before the present one begins: two deliverers never send a message at the same moment,
-//! and a deliverer that is killed loses none. The token leaves the row as soon as it is of no more use.
+//! and a deliverer that is killed loses none. A failed attempt schedules the next one later, but one of the waiting messages
+//! is always attempted soon, and the first that succeeds makes all of them due. The token leaves the row as soon as it is of
+//! no more use.
 
 use std::time::Duration;
 
@@ -57,7 +59,7 @@ pub struct NewMessage<'a> {
     pub token: Option<(&'a Secret, Timestamp)>,
 }
 
-/// A message that this deliverer may send until its next attempt is due.
+/// A message that this deliverer alone may send for [`CLAIM`].
 pub struct Claimed {
     /// The row.
     pub id: i64,
@@ -129,8 +131,13 @@ pub async fn oldest_since(
     Ok(oldest.flatten())
 }
 
-/// Claims the message that has been due longest, and schedules its next attempt; `None` if none is due. The UPDATE decides
-/// which of several deliverers gets it.
+/// Makes this connection overwrite what it deletes, so that the file does not keep the tokens.
+pub async fn overwrite_deleted(db: &dyn Connection) -> Result<(), Error> {
+    db.query("PRAGMA secure_delete = ON", vec![]).await.map(drop)
+}
+
+/// Claims the message that has been due longest; `None` if none is due. The UPDATE decides which of several deliverers gets it.
+/// The next attempt is due after [`CLAIM`], unless this one succeeds or [`postpone`] follows.
 pub async fn claim(db: &dyn Connection, now: Timestamp) -> Result<Option<Claimed>, Error> {
     let due = "SELECT id, attempts FROM outbox WHERE next_attempt_at <= ?1 ORDER BY next_attempt_at LIMIT 1";
     let find = async || db.query_first(due, params![now], |row| Ok((row.get::<i64>(0)?, row.get::<i64>(1)?))).await;
@@ -139,7 +146,7 @@ pub async fn claim(db: &dyn Connection, now: Timestamp) -> Result<Option<Claimed
         let sql = "UPDATE outbox SET attempts = ?3, next_attempt_at = ?4
                    WHERE id = ?1 AND attempts = ?2 AND next_attempt_at <= ?5
                    RETURNING id, message_id, type, user_id, recipient, token, expires_at, created_at, attempts";
-        let params = params![id, attempts, attempts_now, now.after(pause_after(attempts_now)), now];
+        let params = params![id, attempts, attempts_now, now.after(CLAIM), now];
         // Another deliverer may have been faster.
         if let Some(claimed) = db.query_first(sql, params, Claimed::from_row).await? {
             return Ok(Some(claimed));
@@ -176,9 +183,35 @@ pub async fn give_up(db: &dyn Connection, id: i64) -> Result<(), Error> {
     db.execute("UPDATE outbox SET next_attempt_at = NULL, token = NULL WHERE id = ?1", params![id]).await
 }
 
+/// Schedules the attempt after a failed one, unless another deliverer has claimed the message since.
+pub async fn postpone(db: &dyn Connection, message: &Claimed, next_attempt_at: Timestamp) -> Result<(), Error> {
+    let sql = "UPDATE outbox SET next_attempt_at = ?3 WHERE id = ?1 AND attempts = ?2 AND next_attempt_at IS NOT NULL";
+    db.execute(sql, params![message.id, message.attempts, next_attempt_at]).await
+}
+
+/// Makes all messages due that failed before, because the receiver is back. Those that are due within [`CLAIM`] stay as they
+/// are: another deliverer may be sending them.
+pub async fn release(db: &dyn Connection, now: Timestamp) -> Result<(), Error> {
+    let sql = "UPDATE outbox SET next_attempt_at = ?1 WHERE next_attempt_at > ?2";
+    db.execute(sql, params![now, now.after(CLAIM)]).await
+}
+
+/// Makes sure that one of the messages that wait is due within [`PROBE_PAUSE`], to find out whether the receiver is back. It is
+/// the one with the fewest attempts, so that a message that the receiver always refuses does not take every turn.
+pub async fn schedule_probe(db: &dyn Connection, now: Timestamp) -> Result<(), Error> {
+    let sql = "UPDATE outbox SET next_attempt_at = ?1
+               WHERE id = (SELECT id FROM outbox WHERE next_attempt_at IS NOT NULL ORDER BY attempts, id LIMIT 1)
+                 AND NOT EXISTS (SELECT 1 FROM outbox WHERE next_attempt_at <= ?1)";
+    db.execute(sql, params![now.after(PROBE_PAUSE)]).await
+}
+
+/// How long a claim excludes other deliverers: longer than a request may take.
+const CLAIM: Duration = Duration::from_secs(30);
+/// The longest pause between two attempts as long as any message waits.
+const PROBE_PAUSE: Duration = Duration::from_secs(30);
 /// The pause after the first failed attempt; each further one is twice as long.
 const PAUSE_MIN: Duration = Duration::from_secs(30);
-/// The longest pause between two attempts.
+/// The longest pause between two attempts of one message.
 const PAUSE_MAX: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// Returns the pause after this many attempts.

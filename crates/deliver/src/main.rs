@@ -18,8 +18,10 @@ use lanterne_database::{BoxFuture, Timestamp};
 const USAGE: &str = "\
 Delivers the messages that are due, as the server does after each reply: this
 attempts again what failed, 30 seconds after the first attempt, then after twice
-as long each time, up to 6 hours. After a day, or when its token has expired, a
-message is given up. Two deliverers never send a message at the same moment.
+as long each time, up to 6 hours. As long as messages wait, one of them is due
+within 30 seconds; the first that succeeds makes the others due. After a day, or
+when its token has expired, a message is given up. Two deliverers never send a
+message at the same moment.
 
 Usage: deliver
 

@@ -89,6 +89,11 @@ impl TestApp {
         Database::open(&self.host.path())
     }
 
+    /// The file of the database.
+    pub(crate) fn db_bytes(&self) -> Vec<u8> {
+        std::fs::read(self.host.path()).expect("the file can be read")
+    }
+
     /// The log.
     pub(crate) fn log(&self) -> String {
         self.host.log.borrow().clone()

@@ -1,9 +1,9 @@
-//! Compares how long the release build of `lanterne` takes to refuse logins:
-//! `cargo run --release -p lanterne-bench --bin timing -- [--tries COUNT] [--cost COST]`.
+//! Compares how long the release build of `lanterne` takes to refuse logins, and to accept requests for messages:
+//! `cargo run --release -p lanterne-bench --bin timing -- [--tries COUNT] [--cost COST] [--only logins|messages]`.
 //!
-//! A reply must not tell by its time whether an address has an account. So each kind of refused login is compared with that
-//! of an unknown address by a rank test. The kinds take turns, each request waits for the one before, and each comes from
-//! an address of its own, so that the throttle counts it and pauses none. A p value below 0.01 for one of the kinds with the
+//! A reply must not tell by its time whether an address has an account. So each kind of refused login, of request for a
+//! message, and of request that follows that one at once, is compared with that of an unknown address by a rank test. The
+//! kinds take turns, each request waits for the one before, and each comes from an address of its own, so that the throttle counts it and pauses none. A p value below 0.01 for one of the kinds with the
 //! same reply ends the program with status 1. If the times are equal, one run in twenty has such a value by chance: run it
 //! again.
 //!
@@ -11,6 +11,9 @@
 #![allow(clippy::print_stdout, reason = "the program prints its results")]
 
 mod rank;
+mod receiver;
+mod recovery;
+mod table;
 
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
@@ -20,13 +23,12 @@ use anyhow::{Context as _, Result, ensure};
 use bench::client::{Client, PASSWORD};
 use bench::release::{ANY_PORT, DATABASE, Release};
 use bench::server::Server;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use rusqlite::Connection;
 use serde_json::json;
 use tempfile::TempDir;
 
-/// The least p value that passes.
-const P_MIN: f64 = 0.01;
+use self::table::Sample;
 
 #[derive(Parser)]
 struct Arguments {
@@ -36,6 +38,16 @@ struct Arguments {
     /// The cost of bcrypt: the lower, the larger is the share of all else in the time.
     #[arg(long, default_value_t = 12)]
     cost: u32,
+    /// What to measure, if not both.
+    #[arg(long)]
+    only: Option<Part>,
+}
+
+/// A part of the measurement.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Logins,
+    Messages,
 }
 
 /// A kind of login.
@@ -76,23 +88,27 @@ fn main() -> Result<ExitCode> {
     let mut command = Release::find()?.up(folder.path(), ANY_PORT, "")?;
     command.args(["--variable", "client_ip_header=x-forwarded-for", "--log-level", "error"]).stderr(Stdio::inherit());
     command.args(["--variable", &format!("bcrypt_cost={}", arguments.cost)]);
-    let mut server = Server::start(&mut command)?;
-    create_accounts(&server, folder.path())?;
-    let times = measure(&server, arguments.tries)?;
-    ensure!(server.stop() == Some(0), "the server does not stop");
-    println!("{:<36}{:>12}{:>12}{:>12}{:>10}", "refused login", "10 % ms", "50 % ms", "90 % ms", "p");
-    let (mut passed, reference) = (true, &times[0]);
-    for (index, (kind, times)) in KINDS.iter().zip(&times).enumerate() {
-        let [low, median, high] = [0.1, 0.5, 0.9].map(|share| quantile(times, share));
-        print!("{:<36}{low:>12.3}{median:>12.3}{high:>12.3}", kind.name);
-        if index == 0 {
-            println!();
-            continue;
-        }
-        let p = rank::p_value(times, reference);
-        println!("{p:>10.4}");
-        passed &= p >= P_MIN || kind.status != KINDS[0].status;
+    for (name, value) in [
+        ("mail", "webhook"),
+        ("mail_webhook_url", receiver::start()?.as_str()),
+        ("mail_webhook_secret", "whsec_dHdlbnR5LWZvdXIgYnl0ZXMgb2Yga2V5"),
+    ] {
+        command.args(["--variable", &format!("{name}={value}")]);
     }
+    let mut server = Server::start(&mut command)?;
+    let mut passed = true;
+    if arguments.only != Some(Part::Messages) {
+        create_accounts(&server, folder.path())?;
+        passed &= table::print("refused login", &measure(&server, arguments.tries)?);
+    }
+    if arguments.only != Some(Part::Logins) {
+        recovery::create_accounts(folder.path(), arguments.tries)?;
+        for group in recovery::measure(&server, arguments.tries)? {
+            passed &= table::print("request for a message", &group);
+        }
+        recovery::check_deliveries(folder.path(), arguments.tries)?;
+    }
+    ensure!(server.stop() == Some(0), "the server does not stop");
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -107,9 +123,13 @@ fn create_accounts(server: &Server, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Sends `tries` logins of each kind, in turns, and returns their times in ms. Each round begins with another kind.
-fn measure(server: &Server, tries: usize) -> Result<[Vec<f64>; KINDS.len()]> {
-    let mut times = KINDS.map(|_| Vec::with_capacity(tries));
+/// Sends `tries` logins of each kind, in turns, and returns their times. Each round begins with another kind.
+fn measure(server: &Server, tries: usize) -> Result<Vec<Sample>> {
+    let sample = |kind: &Kind| match kind.status == KINDS[0].status {
+        true => Sample::new(kind.name),
+        false => Sample::that_may_differ(kind.name),
+    };
+    let mut samples: Vec<Sample> = KINDS.iter().map(sample).collect();
     let mut clients = 0_u32;
     // The first round warms up.
     for round in 0..=tries {
@@ -124,16 +144,9 @@ fn measure(server: &Server, tries: usize) -> Result<[Vec<f64>; KINDS.len()]> {
             let elapsed = start.elapsed();
             ensure!(reply.status == *status, "{name}: {} {}", reply.status, reply.json());
             if round > 0 {
-                times[index].push(elapsed.as_secs_f64() * 1e3);
+                samples[index].times.push(elapsed.as_secs_f64() * 1e3);
             }
         }
     }
-    Ok(times)
-}
-
-/// Returns the value below which this share of the times lies.
-fn quantile(times: &[f64], share: f64) -> f64 {
-    let mut sorted = times.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[((sorted.len() - 1) as f64 * share).round() as usize]
+    Ok(samples)
 }

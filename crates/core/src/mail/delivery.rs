@@ -44,7 +44,7 @@ pub trait Courier {
 }
 
 impl Post {
-    /// How long a request may take: less than the pause before the next attempt, so that attempts do not overlap.
+    /// How long a request may take: less than a claim lasts, so that attempts do not overlap.
     pub const TIMEOUT: Duration = Duration::from_secs(15);
 
     fn new(webhook: &Webhook, message_id: &str, body: String, now: Timestamp) -> Self {
@@ -72,7 +72,8 @@ pub struct Run {
 }
 
 /// Delivers all messages that are due. Stops after `failures_max` failed attempts: the receiver is probably down, and the
-/// other messages stay due.
+/// other messages stay due. The first message that failed before and succeeds now makes the waiting ones due: once in a run,
+/// since the receiver may refuse some of them for good.
 ///
 /// # Errors
 /// Only [`Error::Internal`].
@@ -82,7 +83,8 @@ pub async fn deliver(
     courier: &dyn Courier,
     failures_max: usize,
 ) -> Result<Run, Error> {
-    let mut run = Run::default();
+    let (mut run, mut has_released) = (Run::default(), false);
+    outbox::overwrite_deleted(db).await?;
     while config.is_on() && run.failed < failures_max {
         let now = courier.now();
         let Some(claimed) = outbox::claim(db, now).await? else { break };
@@ -95,6 +97,10 @@ pub async fn deliver(
             Ok(()) => {
                 outbox::mark_delivered(db, message.id, courier.now()).await?;
                 run.delivered += 1;
+                if message.attempts > 1 && !has_released {
+                    outbox::release(db, courier.now()).await?;
+                    has_released = true;
+                }
             }
             Err(reason) => {
                 run.failed += 1;
@@ -102,7 +108,16 @@ pub async fn deliver(
             }
         }
     }
+    if config.is_on() {
+        outbox::schedule_probe(db, courier.now()).await?;
+    }
     Ok(run)
+}
+
+/// Returns when a message is given up.
+fn deadline(message: &Claimed) -> Timestamp {
+    let last = message.created_at.after(AGE_MAX);
+    message.expires_at.map_or(last, |expires_at| expires_at.min(last))
 }
 
 /// Returns why a message is not worth another attempt.
@@ -110,7 +125,7 @@ fn over(message: &Claimed, now: Timestamp) -> Option<&'static str> {
     if message.expires_at.is_some_and(|expires_at| expires_at <= now) {
         return Some("its token has expired");
     }
-    (now.since(message.created_at) > AGE_MAX).then_some("it is a day old")
+    (deadline(message) <= now).then_some("it is a day old")
 }
 
 /// Looks up the account of a message that somebody asked for, and creates its token. Returns `None`, and deletes the message,
@@ -164,14 +179,13 @@ async fn send(config: &MailConfig, courier: &dyn Courier, message: &Claimed) -> 
     }
 }
 
-/// Logs a failed attempt, and gives up if the next one would be too late.
+/// Logs a failed attempt, and schedules the next one: at the latest when the message is to be given up, so that its token
+/// leaves the table.
 async fn fail(db: &dyn Connection, courier: &dyn Courier, message: &Claimed, reason: &str) -> Result<(), Error> {
-    let pause = outbox::pause_after(message.attempts);
-    if over(message, courier.now().after(pause)).is_some() {
-        return give_up(db, courier, message, reason).await;
-    }
+    let (now, pause) = (courier.now(), outbox::pause_after(message.attempts));
+    outbox::postpone(db, message, now.after(pause).min(deadline(message))).await?;
     let (id, kind, seconds) = (&message.message_id, message.kind.name(), pause.as_secs());
-    courier.log(&format!("message {id} ({kind}) was not delivered: {reason}; next attempt in {seconds} s"));
+    courier.log(&format!("message {id} ({kind}) was not delivered: {reason}; next attempt within {seconds} s"));
     Ok(())
 }
 
