@@ -70,10 +70,12 @@ fn check_page(operation: &Operation, given: &HashMap<String, String>, page: &Val
     }
 }
 
-/// Checks that each fault names a parameter, with the value that counts.
+/// Checks that each fault names a parameter, with the value that counts. The body of these requests is empty, which is a fault
+/// of operations that need one.
 fn check_faults(operation: &Operation, given: &HashMap<String, String>, reply: &Checked) {
     let faults = reply.json["detail"].as_array().expect("faults");
-    for fault in faults {
+    let has_body = !operation.description["requestBody"].is_null();
+    for fault in faults.iter().filter(|fault| !has_body || fault["loc"][0] != "body") {
         let name = fault["loc"][1].as_str().expect("a name");
         let parameters = operation.description["parameters"].as_array().expect("parameters");
         assert!(fault["loc"][0] == "query" && parameters.iter().any(|one| one["name"] == name), "{fault}");

@@ -14,7 +14,6 @@ mod server;
 mod token;
 mod webhook;
 
-pub(crate) use self::http::Client;
 pub(crate) use account::{Account, PASSWORD, Tokens};
 pub(crate) use app::TestApp;
 pub(crate) use artifacts::Host;
