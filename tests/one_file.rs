@@ -1,9 +1,9 @@
 //! The program that contains the app (`--features embed`), in a folder with nothing else.
 
-use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::{env, fs};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ fn post(url: &str, path: &str, body: &Value) -> Reply {
 #[test]
 #[cfg_attr(not(one_file), ignore = "needs LANTERNE_ONE_FILE, the path of a program built with --features embed")]
 fn a_folder_with_only_the_program_is_a_server() {
-    let program = option_env!("LANTERNE_ONE_FILE").expect("build.rs has checked it");
+    let program = env::var_os("LANTERNE_ONE_FILE").expect("build.rs has seen it");
     let temporary = TempDir::new().expect("a temporary folder");
     let folder = temporary.path();
     fs::copy(program, folder.join("lanterne")).expect("the program can be copied");
