@@ -82,6 +82,13 @@ let last = Promise.resolve();
 const exclusive = (work) =>
   navigator.locks ? navigator.locks.request("refresh", work) : (last = last.then(work, work));
 
+// Waits until another tab has stored something, for a second at most.
+const stored = () =>
+  new Promise((resolve) => {
+    addEventListener("storage", resolve, { once: true });
+    setTimeout(resolve, 1000);
+  });
+
 // Replaces tokens that have been refused or are about to expire.
 const refresh = (old) =>
   exclusive(async () => {
@@ -97,8 +104,10 @@ const refresh = (old) =>
       if (!isReplaced()) save(tokens);
     } else if (reply.status !== 401) {
       throw await ApiError.of(reply);
-    } else if (!isReplaced()) {
-      save(null);
+    } else {
+      // Another tab may have been faster. What it stores can arrive in this one after the lock.
+      if (!isReplaced()) await stored();
+      if (!isReplaced()) save(null);
     }
     return current();
   });
