@@ -143,7 +143,7 @@ fn client(host: &dyn Host, app: &App, headers: &HeaderMap) -> Client {
     let proxied = app.client_header.as_ref().and_then(|header| header.read(headers, |fault| host.log(fault)));
     let address = proxied.or_else(|| connection_address(headers)).map(|address| address.to_string());
     if address.is_none() && !app.is_unknown_client_reported.swap(true, Ordering::Relaxed) {
-        host.log("the host passes no address of the connection in spin-client-addr: all clients count as one");
+        host.log("the host passes no address of the connection in spin-client-addr: all clients count as one (reported once)");
     }
     let agent = headers.get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
     Client::new(address.as_deref(), agent.as_deref())
