@@ -109,11 +109,7 @@ fn receives_messages_of_the_api(program: &str, file: &str) {
     let other_secret = format!("whsec_{}", STANDARD.encode([7; 32]));
     let app = app.restart_with(&[("mail_webhook_secret", &other_secret)]);
     app.post("/auth/password/forgot").json(&forgot).send().expect_status(202);
-    while app.db().rows("SELECT count(*) FROM outbox WHERE attempts > 0 AND delivered_at IS NULL", []) != json!([[1]]) {
-        std::thread::yield_now();
-    }
-    let log = app.into_log();
-    assert!(log.contains("was not delivered: status 401"), "{log}");
+    app.wait_for_log("was not delivered: status 401");
     assert_eq!(receiver.messages(2).len(), 2);
     expect_no_trace(&receiver.finish());
 }
