@@ -5,7 +5,6 @@ use lanterne_core::error::{AccessTokenError, Error as DomainError, RefreshTokenE
 use lanterne_database as db;
 
 use crate::input::{self, FieldError};
-use crate::pipeline::BODY_BYTES_MAX;
 use crate::reply::{Reply, invalid, problem};
 
 /// The `Retry-After` of an unavailable database.
@@ -18,7 +17,7 @@ pub(crate) enum Error {
     NotFound,
     /// The path has only these methods.
     MethodNotAllowed(String),
-    /// The body is larger than [`BODY_BYTES_MAX`].
+    /// The body is larger than [`BODY_BYTES_MAX`](crate::pipeline::BODY_BYTES_MAX).
     BodyTooLarge,
     /// The body ended early, is not UTF-8, or is nested too deeply.
     UnreadableBody,
@@ -54,10 +53,8 @@ impl Error {
                 reply.headers_mut().extend(HeaderValue::from_str(&methods).map(|methods| (header::ALLOW, methods)));
                 reply
             }
-            Self::BodyTooLarge => problem(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!("Request body too large, at most {BODY_BYTES_MAX} bytes are read"),
-            ),
+            // As `lanterne` says of bodies that do not reach the component.
+            Self::BodyTooLarge => problem(StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large"),
             Self::UnreadableBody => problem(StatusCode::BAD_REQUEST, "There was an error parsing the body"),
             Self::Invalid(faults) => invalid(faults),
             // The body is that of the Python server. RFC 9110, section 12.5.1: the type that the next request should have.

@@ -60,6 +60,7 @@ files! {
     database
     docs
     emails
+    #[cfg_attr(spin_host, ignore = "Spin refuses requests without Host")]
     framing
     health
     login

@@ -124,6 +124,8 @@ fn prune_without_tables_refers_to_migrate() {
 #[test]
 fn prune_deletes_only_expired_throttle_counters() {
     let app = TestApp::start();
+    // Spin creates the file when it is first used.
+    app.try_login("old@example.com", "a wrong password").expect_status(401);
     let store = Database::open(&app.project().path("state/sqlite_key_value.db"));
     let expire = |key: &str, time: &str| {
         let sql = "UPDATE spin_key_value
@@ -131,7 +133,6 @@ fn prune_deletes_only_expired_throttle_counters() {
                    WHERE key LIKE ?1";
         assert_eq!(store.execute(sql, (key, format!(r#"{time},"former":"#))), 1);
     };
-    app.try_login("old@example.com", "a wrong password").expect_status(401);
     expire("%/pair/%", "0");
     // Counted while the clock was years ahead.
     expire("%/account/%", "9999999999999");

@@ -110,7 +110,6 @@ fn receives_messages_of_the_api(program: &str, file: &str) {
     let app = app.restart_with(&[("mail_webhook_secret", &other_secret)]);
     app.post("/auth/password/forgot").json(&forgot).send().expect_status(202);
     app.wait_for_log("was not delivered: status 401");
-    drop(app);
     assert_eq!(receiver.messages(2).len(), 2);
     expect_no_trace(&receiver.finish());
 }

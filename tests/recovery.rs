@@ -42,7 +42,6 @@ fn newest(receiver: &Receiver, count: usize, kind: &str, to: &str) -> Message {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "Spin grants hosts by their own rules")]
 fn every_type_of_message_arrives_with_a_valid_signature() {
     let receiver = Receiver::start();
     let app = start(&receiver, &[("email_verification", "on")]);
@@ -73,7 +72,6 @@ fn every_type_of_message_arrives_with_a_valid_signature() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "Spin grants hosts by their own rules")]
 fn a_token_leaves_the_database_and_never_enters_the_log() {
     let receiver = Receiver::start();
     let app = start(&receiver, &[("debug", "true")]);
@@ -145,7 +143,6 @@ fn closed_registration_and_the_blocklist_refuse() {
 }
 
 #[test]
-#[cfg_attr(spin_host, ignore = "Spin grants hosts by their own rules")]
 fn a_token_is_refused_when_it_is_used_expired_superseded_or_for_something_else() {
     let receiver = Receiver::start();
     let app = start(&receiver, &[("email_verification", "required")]);

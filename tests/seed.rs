@@ -69,7 +69,7 @@ fn seed_admin(project: &Project, email: &str, input: &str) -> Finished {
         Host::Lanterne => command.stdin(File::open(path).expect("it was written")),
         Host::Spin => command.env("SPIN_VARIABLE_SEED_ADMIN_PASSWORD", input),
     };
-    Finished::of(command)
+    project.finish("seed", command)
 }
 
 #[test]

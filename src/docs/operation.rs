@@ -72,7 +72,7 @@ impl Operation {
             .fails_if("The body is not JSON", parse(JSON, "{"))
             .fails_if("The Content-Type is not application/json", parse("application/x-www-form-urlencoded", "a=b"))
             .fails("The body is not UTF-8, or nested too deeply", Error::UnreadableBody)
-            .fails("The body is too large", Error::BodyTooLarge)
+            .fails("The body is larger than 64 KiB", Error::BodyTooLarge)
     }
 
     /// Documents the 422 of a password in the field `name` that many would guess.

@@ -166,7 +166,20 @@ impl Project {
 
     /// Runs the command component `name` with arguments to its end.
     pub(crate) fn run(&self, name: &str, words: &[&str]) -> Finished {
-        Finished::of(self.component(name, words))
+        self.finish(name, self.component(name, words))
+    }
+
+    /// Runs a command that was prepared with [`Self::component`] to its end.
+    pub(crate) fn finish(&self, name: &str, mut command: Command) -> Finished {
+        if let Host::Lanterne = Host::under_test() {
+            return Finished::of(command);
+        }
+        // Spin writes what a component prints to a file, and repeats it on its own standard error.
+        let logs = TempDir::new_in(self.folder.path()).expect("the folder can be written");
+        command.env("SPIN_LOG_DIR", logs.path());
+        let finished = Finished::of(command);
+        let stdout = fs::read_to_string(logs.path().join(format!("{name}_stdout.txt"))).unwrap_or_default();
+        Finished { stdout, ..finished }
     }
 
     /// Prepares the command component `name`.

@@ -18,13 +18,16 @@ pub(crate) fn post(post: &Post) -> Result<u16, String> {
     let request = request(post)?;
     let body = request.body().map_err(|()| "the body cannot be written")?;
     let future = outgoing_handler::handle(request, Some(options()?)).map_err(|error| error.to_string())?;
-    {
-        let stream = body.write().map_err(|()| "the body cannot be written")?;
-        for chunk in post.body.as_bytes().chunks(CHUNK_BYTES_MAX) {
-            stream.blocking_write_and_flush(chunk).map_err(|error| error.to_string())?;
-        }
+    let is_written = body.write().is_ok_and(|stream| {
+        let mut chunks = post.body.as_bytes().chunks(CHUNK_BYTES_MAX);
+        chunks.all(|chunk| stream.blocking_write_and_flush(chunk).is_ok())
+    });
+    // Otherwise the host could not send the request, or the receiver answers before it has read all: the response tells.
+    if is_written {
+        OutgoingBody::finish(body, None).map_err(|error| error.to_string())?;
+    } else {
+        drop(body);
     }
-    OutgoingBody::finish(body, None).map_err(|error| error.to_string())?;
     future.subscribe().block();
     let response = future.get().and_then(Result::ok).ok_or("there is no response")?;
     Ok(response.map_err(|error| error.to_string())?.status())
