@@ -80,8 +80,8 @@ CREATE TABLE outbox (
     created_at DATETIME NOT NULL,
     attempts INTEGER NOT NULL,
     next_attempt_at DATETIME,
-    delivered_at DATETIME,
-    FOREIGN KEY(user_id) REFERENCES users (id) ON DELETE CASCADE
+    delivered_at DATETIME
 );
 CREATE INDEX ix_outbox_next_attempt_at ON outbox (next_attempt_at);
-CREATE INDEX ix_outbox_user_id ON outbox (user_id, type, created_at);
+CREATE INDEX ix_outbox_user_id ON outbox (user_id);
+CREATE INDEX ix_outbox_recipient ON outbox (recipient, type, created_at);

@@ -8,6 +8,9 @@ use crate::app::Host;
 /// The number of failed attempts after which the rest is left to the command `deliver`.
 const FAILURES_MAX: usize = 1;
 
+/// The number of attempts after one reply: the instance is busy with them.
+const ATTEMPTS_MAX: usize = 10;
+
 /// An extension of a reply after which messages have to be delivered.
 #[derive(Clone, Copy, Debug)]
 pub struct Undelivered;
@@ -22,7 +25,7 @@ pub async fn deliver(host: &dyn Host) {
 async fn try_deliver(host: &dyn Host) -> anyhow::Result<()> {
     let app = host.app().await.map_err(anyhow::Error::msg)?;
     let db = host.connect().await?;
-    mail::deliver(db.as_ref(), &app.config.mail, &HostCourier(host), FAILURES_MAX).await?;
+    mail::deliver(db.as_ref(), &app.config.mail, &HostCourier(host), ATTEMPTS_MAX, FAILURES_MAX).await?;
     Ok(())
 }
 

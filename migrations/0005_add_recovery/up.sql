@@ -26,6 +26,7 @@ CREATE TABLE outbox (
     -- Sent with every attempt, so that the receiver recognizes a repetition.
     message_id VARCHAR(40) NOT NULL,
     type VARCHAR(32) NOT NULL,
+    -- No foreign key: the row outlives the account, since it counts against the limit of its recipient.
     -- NULL: somebody has asked for the message, and whether there is such an account is not known yet.
     user_id INTEGER,
     recipient VARCHAR(255) NOT NULL,
@@ -35,8 +36,8 @@ CREATE TABLE outbox (
     attempts INTEGER NOT NULL,
     -- NULL: delivered, or given up.
     next_attempt_at DATETIME,
-    delivered_at DATETIME,
-    FOREIGN KEY(user_id) REFERENCES users (id) ON DELETE CASCADE
+    delivered_at DATETIME
 );
 CREATE INDEX ix_outbox_next_attempt_at ON outbox (next_attempt_at);
-CREATE INDEX ix_outbox_user_id ON outbox (user_id, type, created_at);
+CREATE INDEX ix_outbox_user_id ON outbox (user_id);
+CREATE INDEX ix_outbox_recipient ON outbox (recipient, type, created_at);

@@ -233,12 +233,56 @@ fn without_mail_only_administrators_make_tokens() {
 }
 
 #[test]
-fn deleting_an_account_deletes_its_tokens_and_messages() {
+fn deleting_an_account_ends_its_tokens_and_messages() {
     let app = start();
     let (_, tokens) = app.logged_in("user@example.com");
-    token(&app, "user@example.com");
+    app.hold_messages();
+    forgot(&app, "user@example.com").expect_status(202);
+    app.db().execute("UPDATE outbox SET user_id = 1, token = 'a token'", []);
     let body = json!({"current_password": PASSWORD});
     app.request("DELETE", "/users/me").bearer(&tokens.access).json(&body).send().expect_status(204);
-    let left = "SELECT (SELECT count(*) FROM one_time_tokens) + (SELECT count(*) FROM outbox)";
+    let left = "SELECT (SELECT count(*) FROM one_time_tokens) +
+                       (SELECT count(*) FROM outbox WHERE token IS NOT NULL OR next_attempt_at IS NOT NULL)";
     assert_eq!(app.db().value(left, []), 0);
+}
+
+#[test]
+fn a_new_password_ends_a_change_of_address_that_is_not_verified() {
+    let app = start().restart_with(&[("email_verification", "on")]);
+    let (account, _) = app.logged_in("user@example.com");
+    for reset_by_mail in [true, false] {
+        let password = if reset_by_mail { PASSWORD } else { NEW_PASSWORD };
+        let login = json!({"email": account.email, "password": password});
+        let thief = app.post("/auth/login").json(&login).send().expect_status(200).field("access_token");
+        let change = json!({"email": "thief@example.com", "current_password": password});
+        app.request("PATCH", "/users/me").bearer(&thief).json(&change).send().expect_status(202);
+        let to_thief = app.token_of("email.verify", "thief@example.com");
+        if reset_by_mail {
+            let token = token(&app, "user@example.com");
+            reset(&app, &token, NEW_PASSWORD).expect_status(204);
+        } else {
+            let body = json!({"current_password": NEW_PASSWORD, "new_password": PASSWORD});
+            app.post("/users/me/password").bearer(&thief).json(&body).send().expect_status(204);
+        }
+        let verify = json!({"token": to_thief});
+        app.post("/auth/email/verify").json(&verify).send().expect_detail(400, "Invalid or expired token");
+    }
+}
+
+#[test]
+fn an_address_gets_three_messages_an_hour_whatever_happens_to_its_accounts() {
+    let app = TestApp::with(&[("mail", "log"), ("email_verification", "on")]);
+    let sent = |kind: &str| app.messages().iter().filter(|message| message["type"] == kind).count();
+    for _ in 0..5 {
+        let (_, tokens) = app.logged_in("victim@example.com");
+        let body = json!({"current_password": PASSWORD});
+        app.request("DELETE", "/users/me").bearer(&tokens.access).json(&body).send().expect_status(204);
+    }
+    assert_eq!(sent("email.verify"), 3);
+    let (_, tokens) = app.logged_in("victim@example.com");
+    for _ in 0..5 {
+        let body = json!({"current_password": PASSWORD, "new_password": PASSWORD});
+        app.post("/users/me/password").bearer(&tokens.access).json(&body).send().expect_status(204);
+    }
+    assert_eq!(sent("password.changed"), 3);
 }

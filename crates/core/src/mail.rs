@@ -19,7 +19,7 @@ use crate::outbox::{self, Kind, NewMessage};
 use crate::secret::Secret;
 use crate::users::User;
 
-/// The most messages with a token of one kind that an account gets within [`LIMIT_WINDOW`].
+/// The most messages of one kind that an account and an address get within [`LIMIT_WINDOW`].
 const LIMIT: i64 = 3;
 /// The window of this limit.
 const LIMIT_WINDOW: Duration = Duration::from_secs(60 * 60);
@@ -58,10 +58,19 @@ pub async fn issue(
     let expires_at = now.after(ttl);
     let new = NewToken { user_id, purpose, email, is_mailed, expires_at };
     one_time_tokens::replace(db, &token, &new, now).await?;
-    // Their token has ended.
+    // Messages that wait carry the token that was just replaced.
     outbox::cancel(db, user_id, kind).await?;
     let url = page.as_deref().map(|page| link(page, &token));
     Ok(Issued { token, url, expires_at })
+}
+
+/// Ends all tokens of an account, and the messages that carry them.
+///
+/// # Errors
+/// Only [`Error::Internal`].
+pub async fn end_tokens(db: &dyn Connection, user_id: i64) -> Result<(), Error> {
+    one_time_tokens::end_all(db, user_id).await?;
+    Ok(outbox::cancel_tokens(db, user_id).await?)
 }
 
 /// Writes a message with a new token to verify an address of the account.
@@ -80,11 +89,14 @@ pub async fn post_verification(
     post(db, Kind::EmailVerify, Some(user.id), email, token, now).await
 }
 
-/// Writes a message without a token to the present address of an account.
+/// Writes a message without a token to the present address of an account, unless it has got as many as it can get.
 ///
 /// # Errors
 /// Only [`Error::Internal`].
 pub async fn post_notice(db: &dyn Connection, kind: Kind, user: &User, now: Timestamp) -> Result<(), Error> {
+    if pause(db, user.id, &user.email, kind, now).await?.is_some() {
+        return Ok(());
+    }
     post(db, kind, Some(user.id), &user.email, None, now).await
 }
 
@@ -111,16 +123,22 @@ async fn post(
     Ok(outbox::insert(db, &message, now).await?)
 }
 
-/// Returns how long an account has to wait for its next message of this kind; `None` if it can get one now.
+/// Returns how long an account and an address have to wait for the next message of this kind; `None` if it can be sent now.
 ///
 /// # Errors
 /// Only [`Error::Internal`].
-pub async fn pause(db: &dyn Connection, user_id: i64, kind: Kind, now: Timestamp) -> Result<Option<Duration>, Error> {
+pub async fn pause(
+    db: &dyn Connection,
+    user_id: i64,
+    recipient: &str,
+    kind: Kind,
+    now: Timestamp,
+) -> Result<Option<Duration>, Error> {
     let since = now.before(LIMIT_WINDOW);
-    if outbox::count_since(db, user_id, kind, since).await? < LIMIT {
+    if outbox::count_since(db, user_id, recipient, kind, since).await? < LIMIT {
         return Ok(None);
     }
-    let oldest = outbox::oldest_since(db, user_id, kind, since).await?;
+    let oldest = outbox::oldest_since(db, user_id, recipient, kind, since).await?;
     Ok(oldest.map(|oldest| oldest.since(since)))
 }
 

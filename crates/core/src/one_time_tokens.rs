@@ -117,12 +117,6 @@ pub async fn pending_email(db: &dyn Connection, user_id: i64, now: Timestamp) ->
     db.query_first(sql, params![user_id, Purpose::EmailVerification.name(), now], |row| row.get(0)).await
 }
 
-/// Ends the account's token of one purpose, if there is one.
-pub async fn end(db: &dyn Connection, user_id: i64, purpose: Purpose) -> Result<(), Error> {
-    let sql = "DELETE FROM one_time_tokens WHERE user_id = ?1 AND purpose = ?2";
-    db.execute(sql, params![user_id, purpose.name()]).await
-}
-
 /// Ends all tokens of the account.
 pub async fn end_all(db: &dyn Connection, user_id: i64) -> Result<(), Error> {
     db.execute("DELETE FROM one_time_tokens WHERE user_id = ?1", params![user_id]).await

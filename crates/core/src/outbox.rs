@@ -107,27 +107,51 @@ pub async fn insert(db: &dyn Connection, message: &NewMessage<'_>, now: Timestam
     db.execute(sql, params![message_id, kind.name(), user_id, recipient, token, expires_at, now]).await
 }
 
-/// Deletes the account's messages of one kind that are not delivered: their token has been replaced.
+/// Ends the attempts to deliver the account's messages of one kind: their token has been replaced. The rows stay, since a
+/// receiver may have got such a message without saying so.
 pub async fn cancel(db: &dyn Connection, user_id: i64, kind: Kind) -> Result<(), Error> {
-    let sql = "DELETE FROM outbox WHERE user_id = ?1 AND type = ?2 AND next_attempt_at IS NOT NULL";
+    let sql = "UPDATE outbox SET next_attempt_at = NULL, token = NULL
+               WHERE user_id = ?1 AND type = ?2 AND next_attempt_at IS NOT NULL";
     db.execute(sql, params![user_id, kind.name()]).await
 }
 
-/// Counts the account's messages of one kind that were written after `since`.
-pub async fn count_since(db: &dyn Connection, user_id: i64, kind: Kind, since: Timestamp) -> Result<i64, Error> {
-    let sql = "SELECT count(*) FROM outbox WHERE user_id = ?1 AND type = ?2 AND created_at > ?3";
-    db.query_value(sql, params![user_id, kind.name(), since]).await
+/// Ends the attempts to deliver the account's messages with tokens.
+pub async fn cancel_tokens(db: &dyn Connection, user_id: i64) -> Result<(), Error> {
+    let sql = "UPDATE outbox SET next_attempt_at = NULL, token = NULL WHERE user_id = ?1 AND token IS NOT NULL";
+    db.execute(sql, params![user_id]).await
+}
+
+/// Ends the attempts to deliver any message of the account.
+pub async fn cancel_all(db: &dyn Connection, user_id: i64) -> Result<(), Error> {
+    let sql = "UPDATE outbox SET next_attempt_at = NULL, token = NULL
+               WHERE user_id = ?1 AND next_attempt_at IS NOT NULL";
+    db.execute(sql, params![user_id]).await
+}
+
+/// Counts the messages of one kind that the account or the address got after `since`, without those that were only asked for.
+pub async fn count_since(
+    db: &dyn Connection,
+    user_id: i64,
+    recipient: &str,
+    kind: Kind,
+    since: Timestamp,
+) -> Result<i64, Error> {
+    let sql = "SELECT count(*) FROM outbox
+               WHERE (user_id = ?1 OR recipient = ?2 AND user_id IS NOT NULL) AND type = ?3 AND created_at > ?4";
+    db.query_value(sql, params![user_id, recipient, kind.name(), since]).await
 }
 
 /// Returns when the oldest of these messages was written.
 pub async fn oldest_since(
     db: &dyn Connection,
     user_id: i64,
+    recipient: &str,
     kind: Kind,
     since: Timestamp,
 ) -> Result<Option<Timestamp>, Error> {
-    let sql = "SELECT min(created_at) FROM outbox WHERE user_id = ?1 AND type = ?2 AND created_at > ?3";
-    let oldest = db.query_first(sql, params![user_id, kind.name(), since], |row| row.get(0)).await?;
+    let sql = "SELECT min(created_at) FROM outbox
+               WHERE (user_id = ?1 OR recipient = ?2 AND user_id IS NOT NULL) AND type = ?3 AND created_at > ?4";
+    let oldest = db.query_first(sql, params![user_id, recipient, kind.name(), since], |row| row.get(0)).await?;
     Ok(oldest.flatten())
 }
 
@@ -155,32 +179,36 @@ pub async fn claim(db: &dyn Connection, now: Timestamp) -> Result<Option<Claimed
     Ok(None)
 }
 
-/// Completes a claimed message that was asked for, now that its account is known.
+/// Completes a claimed message that was asked for, now that its account is known. Returns whether it is still claimed.
 pub async fn complete(
     db: &dyn Connection,
-    id: i64,
+    message: &Claimed,
     user_id: i64,
     token: &Secret,
     expires_at: Timestamp,
-) -> Result<(), Error> {
-    let sql = "UPDATE outbox SET user_id = ?2, token = ?3, expires_at = ?4 WHERE id = ?1";
-    db.execute(sql, params![id, user_id, token.expose(), expires_at]).await
+) -> Result<bool, Error> {
+    let sql = "UPDATE outbox SET user_id = ?3, token = ?4, expires_at = ?5
+               WHERE id = ?1 AND attempts = ?2 AND user_id IS NULL
+               RETURNING id";
+    let params = params![message.id, message.attempts, user_id, token.expose(), expires_at];
+    Ok(db.query_first(sql, params, |row| row.get::<i64>(0)).await?.is_some())
 }
 
-/// Deletes a message that nobody is to get.
-pub async fn delete(db: &dyn Connection, id: i64) -> Result<(), Error> {
-    db.execute("DELETE FROM outbox WHERE id = ?1", params![id]).await
+/// Deletes a claimed message that nobody is to get.
+pub async fn delete(db: &dyn Connection, message: &Claimed) -> Result<(), Error> {
+    db.execute("DELETE FROM outbox WHERE id = ?1 AND attempts = ?2", params![message.id, message.attempts]).await
 }
 
-/// Marks a message as delivered, and removes its token.
+/// Marks a message as delivered, and removes its token. It is even if another deliverer has claimed it meanwhile.
 pub async fn mark_delivered(db: &dyn Connection, id: i64, now: Timestamp) -> Result<(), Error> {
     let sql = "UPDATE outbox SET delivered_at = ?2, next_attempt_at = NULL, token = NULL WHERE id = ?1";
     db.execute(sql, params![id, now]).await
 }
 
-/// Ends the attempts to deliver a message, and removes its token.
-pub async fn give_up(db: &dyn Connection, id: i64) -> Result<(), Error> {
-    db.execute("UPDATE outbox SET next_attempt_at = NULL, token = NULL WHERE id = ?1", params![id]).await
+/// Ends the attempts to deliver a claimed message, and removes its token.
+pub async fn give_up(db: &dyn Connection, message: &Claimed) -> Result<(), Error> {
+    let sql = "UPDATE outbox SET next_attempt_at = NULL, token = NULL WHERE id = ?1 AND attempts = ?2";
+    db.execute(sql, params![message.id, message.attempts]).await
 }
 
 /// Schedules the attempt after a failed one, unless another deliverer has claimed the message since.
@@ -196,12 +224,12 @@ pub async fn release(db: &dyn Connection, now: Timestamp) -> Result<(), Error> {
     db.execute(sql, params![now, now.after(CLAIM)]).await
 }
 
-/// Makes sure that one of the messages that wait is due within [`PROBE_PAUSE`], to find out whether the receiver is back. It is
-/// the one with the fewest attempts, so that a message that the receiver always refuses does not take every turn.
+/// Makes sure that one of the messages that have failed repeatedly is due within [`PROBE_PAUSE`], to find out whether the receiver
+/// is back. It is the one that would be due first: the pause of one that is refused again doubles, so that they take turns.
 pub async fn schedule_probe(db: &dyn Connection, now: Timestamp) -> Result<(), Error> {
     let sql = "UPDATE outbox SET next_attempt_at = ?1
-               WHERE id = (SELECT id FROM outbox WHERE next_attempt_at IS NOT NULL ORDER BY attempts, id LIMIT 1)
-                 AND NOT EXISTS (SELECT 1 FROM outbox WHERE next_attempt_at <= ?1)";
+               WHERE id = (SELECT id FROM outbox WHERE next_attempt_at > ?1 ORDER BY next_attempt_at LIMIT 1)
+                 AND NOT EXISTS (SELECT 1 FROM outbox WHERE next_attempt_at <= ?1 AND attempts > 1)";
     db.execute(sql, params![now.after(PROBE_PAUSE)]).await
 }
 

@@ -77,13 +77,16 @@ fn messages_and_their_tokens_are_found_by_index() {
     let purpose = Purpose::PasswordReset;
     expect_indexed("token", db.plan(one_time_tokens::find(&db, &token, purpose, now())));
     expect_indexed("use of a token", db.plan(one_time_tokens::take(&db, &token, purpose, now())));
-    expect_indexed("end of a token", db.plan(one_time_tokens::end(&db, 1, purpose)));
     expect_indexed("end of all tokens", db.plan(one_time_tokens::end_all(&db, 1)));
     expect_indexed("address to verify", db.plan(one_time_tokens::pending_email(&db, 1, now())));
-    expect_indexed("limit", db.plan(outbox::count_since(&db, 1, Kind::PasswordReset, now())));
-    expect_indexed("pause", db.plan(outbox::oldest_since(&db, 1, Kind::PasswordReset, now())));
+    expect_indexed("limit", db.plan(outbox::count_since(&db, 1, "a@b.com", Kind::PasswordReset, now())));
+    expect_indexed("pause", db.plan(outbox::oldest_since(&db, 1, "a@b.com", Kind::PasswordReset, now())));
     expect_indexed("claim", db.plan(outbox::claim(&db, now())));
     expect_indexed("cancel", db.plan(outbox::cancel(&db, 1, Kind::PasswordReset)));
+    expect_indexed("end of tokens in messages", db.plan(outbox::cancel_tokens(&db, 1)));
+    expect_indexed("end of messages", db.plan(outbox::cancel_all(&db, 1)));
+    expect_indexed("release", db.plan(outbox::release(&db, now())));
+    expect_indexed("probe", db.plan(outbox::schedule_probe(&db, now())));
 }
 
 #[test]

@@ -60,7 +60,7 @@ async fn deliver() -> Result<(), Failure> {
         return Ok(());
     }
     let db = open_migrated().await?;
-    let run = mail::deliver(&db, &config, &Host, FAILURES_MAX).await;
+    let run = mail::deliver(&db, &config, &Host, usize::MAX, FAILURES_MAX).await;
     let run = run.map_err(|error| Failure::Failed(mail::cause(&error)))?;
     if run.delivered > 0 || run.failed > 0 {
         say(format!("Delivered {} messages; {} attempts failed", run.delivered, run.failed));

@@ -186,8 +186,10 @@ impl App {
     /// # Errors
     /// Its file is missing or cannot be read.
     pub(crate) fn binary(&self, component: &Component) -> Result<Cow<'static, [u8]>> {
-        let mut embedded = self.embedded.iter().flat_map(|embedded| embedded.components);
-        if let Some((_, binary)) = embedded.find(|(source, _)| Path::new(source) == component.source) {
+        if let Some(embedded) = self.embedded {
+            let mut components = embedded.components.iter();
+            let found = components.find(|(source, _)| Path::new(source) == component.source);
+            let (_, binary) = found.with_context(|| format!("this program has no {}", component.source.display()))?;
             return Ok(Cow::Borrowed(binary));
         }
         let path = self.source(component);

@@ -6,7 +6,7 @@ use lanterne_core::config::MailConfig;
 use lanterne_core::email::Email;
 use lanterne_core::error::Error;
 use lanterne_core::mail::{self, Issued};
-use lanterne_core::one_time_tokens::{self, Purpose};
+use lanterne_core::one_time_tokens::Purpose;
 use lanterne_core::users::{self, Changes, User};
 use lanterne_core::{removal, sessions};
 use lanterne_database::{Connection, Timestamp, transaction};
@@ -40,7 +40,7 @@ pub(crate) async fn update(
         }
         if !changed.is_active {
             sessions::end_all(db, user.id, None).await?;
-            one_time_tokens::end_all(db, user.id).await?;
+            mail::end_tokens(db, user.id).await?;
         }
         let User { is_active, is_admin, .. } = changed;
         let what = format!("User updated by the command users: {email}, active: {is_active}, admin: {is_admin}");

@@ -8,7 +8,7 @@ use crate::audit::{self, Action, Record};
 use crate::email::Email;
 use crate::error::Error;
 use crate::mail::{self, Issued};
-use crate::one_time_tokens::{self, Purpose};
+use crate::one_time_tokens::Purpose;
 use crate::outbox::Kind;
 use crate::removal;
 use crate::secret::NewPassword;
@@ -116,7 +116,7 @@ pub async fn update_user(context: &AppContext<'_>, caller: &Caller, id: i64, cha
             sessions::end_all(context.db, id, None).await?;
         }
         if !changed.is_active || changed.email != user.email {
-            one_time_tokens::end_all(context.db, id).await?;
+            mail::end_tokens(context.db, id).await?;
         }
         action.record(context, format!("User updated: {}", difference(&user, &changed))).await?;
         Ok(changed)

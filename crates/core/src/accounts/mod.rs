@@ -151,9 +151,9 @@ impl<'a> AppContext<'a> {
         mail::post_verification(self.db, &self.config.mail, user, email, self.now).await
     }
 
-    /// Fails if the account has got as many messages of this kind as it can get for now.
-    async fn check_message_limit(&self, user: &User, kind: Kind) -> Result<(), Error> {
-        let pause = mail::pause(self.db, user.id, kind, self.now).await?;
+    /// Fails if the account or the address has reached the limit of messages of this kind.
+    async fn check_message_limit(&self, user: &User, email: &str, kind: Kind) -> Result<(), Error> {
+        let pause = mail::pause(self.db, user.id, email, kind, self.now).await?;
         pause.map_or(Ok(()), |pause| Err(Error::Throttled(pause.as_secs().max(1))))
     }
 

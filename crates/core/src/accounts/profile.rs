@@ -8,14 +8,12 @@ use crate::audit::Action;
 use crate::config::EmailVerification;
 use crate::email::Email;
 use crate::error::Error;
-use crate::one_time_tokens::{self, Purpose};
 use crate::outbox::Kind;
 use crate::password::{self, Verdict};
-use crate::removal;
 use crate::secret::{NewPassword, Secret};
-use crate::sessions;
 use crate::throttle::REGISTRATIONS;
 use crate::users::{self, Changes, NewUser, User};
+use crate::{mail, removal, sessions};
 
 /// Creates an active account without administrator's rights, and posts a message to verify its address if the configuration
 /// asks for it.
@@ -41,7 +39,9 @@ pub async fn register(context: &AppContext<'_>, email: &Email, password: &NewPas
     let new_user = NewUser { email, hashed_password, is_active: true, is_admin: false, email_verified: false };
     let work = async {
         let user = users::insert(context.db, new_user, context.now).await?.ok_or(Error::EmailTaken)?;
-        if context.config.mail.email_verification != EmailVerification::Off {
+        let is_verified = context.config.mail.email_verification == EmailVerification::Off;
+        // Beyond the limit the owner can ask for it later.
+        if !is_verified && mail::pause(context.db, user.id, email, Kind::EmailVerify, context.now).await?.is_none() {
             context.post_verification(&user, email).await?;
         }
         let action = AuditedAction { user_id: Some(user.id), resource_id: Some(user.id), ..action.clone() };
@@ -81,7 +81,7 @@ pub async fn change_email(
             if users::find_by_email(context.db, email.as_str()).await?.is_some() {
                 return Err(Error::EmailTaken);
             }
-            context.check_message_limit(&user, Kind::EmailVerify).await?;
+            context.check_message_limit(&user, email.as_str(), Kind::EmailVerify).await?;
             context.post_verification(&user, email.as_str()).await?;
             action.record(context, format!("Email change requested: {} to {email}", user.email)).await?;
             return Ok(EmailChange::Pending);
@@ -90,7 +90,7 @@ pub async fn change_email(
         let email_verified = Some(user.email_verified && is_same);
         let changes = Changes { email: Some(email.clone()), email_verified, ..Changes::default() };
         let changed = users::update(context.db, user.id, &changes, context.now).await?.ok_or(Error::EmailTaken)?;
-        one_time_tokens::end_all(context.db, user.id).await?;
+        mail::end_tokens(context.db, user.id).await?;
         action.record(context, format!("Email changed: {} to {}", user.email, changed.email)).await?;
         Ok(EmailChange::Done(changed))
     };
@@ -125,7 +125,8 @@ pub async fn change_password(
     let work = async {
         let user = reload_unchanged(context, caller).await?;
         users::set_password(context.db, user.id, &hashed_password, context.now).await?;
-        one_time_tokens::end(context.db, user.id, Purpose::PasswordReset).await?;
+        // Whoever knew the former password may have asked for a change of the address.
+        mail::end_tokens(context.db, user.id).await?;
         context.post_notice(Kind::PasswordChanged, &user).await?;
         match calling_session {
             CallingSession::Keep => {

@@ -65,6 +65,8 @@ pub async fn reset_password(context: &AppContext<'_>, token: &Secret, new_passwo
             let changes = Changes { email_verified: Some(true), ..Changes::default() };
             users::update(context.db, user.id, &changes, context.now).await?;
         }
+        // A thief may have asked for a change of the address, whose token needs no session.
+        mail::end_tokens(context.db, user.id).await?;
         let count = sessions::end_all(context.db, user.id, None).await?;
         context.post_notice(Kind::PasswordChanged, &user).await?;
         action.record(context, format!("Password reset, all sessions ended ({count}): {}", user.email)).await?;
@@ -95,7 +97,7 @@ pub async fn verify_email(context: &AppContext<'_>, token: &Secret) -> Result<()
         if is_own {
             return action.record(context, format!("Email verified: {}", user.email)).await;
         }
-        one_time_tokens::end_all(context.db, user.id).await?;
+        mail::end_tokens(context.db, user.id).await?;
         let action = AuditedAction { action: Action::EmailChange, ..action.clone() };
         action.record(context, format!("Email changed: {} to {}", user.email, changed.email)).await
     };
@@ -113,7 +115,7 @@ pub async fn resend_verification(context: &AppContext<'_>, caller: &Caller) -> R
         let pending = one_time_tokens::pending_email(context.db, user.id, context.now).await?;
         let unverified = Some(user.email.clone()).filter(|_| !user.email_verified);
         let email = pending.filter(|email| *email != user.email).or(unverified).ok_or(Error::EmailVerified)?;
-        context.check_message_limit(&user, Kind::EmailVerify).await?;
+        context.check_message_limit(&user, &email, Kind::EmailVerify).await?;
         context.post_verification(&user, &email).await?;
         action.record(context, format!("Message to verify the address requested: {email}")).await
     };

@@ -132,6 +132,9 @@ impl VariableReader<'_> {
                 self.refuse(variable, "is not set, but mail is webhook", allowed(variable));
             }
         }
+        if path.is_some() && url.as_ref().is_some_and(|url| url.contains('?')) {
+            self.refuse("mail_webhook_path", "cannot follow the query of mail_webhook_url", "empty");
+        }
         url.zip(key).map_or(Mail::Off, |(url, key)| {
             let url = path.map_or_else(|| url.clone(), |path| format!("{}{path}", url.trim_end_matches('/')));
             Mail::Webhook(Box::new(Webhook { url, key }))

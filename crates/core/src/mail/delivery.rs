@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{issue, link, pause};
 use crate::config::{Mail, MailConfig, Webhook};
 use crate::error::Error;
-use crate::one_time_tokens::Purpose;
+use crate::one_time_tokens::{self, Purpose};
 use crate::outbox::{self, Claimed, Kind};
 use crate::users;
 
@@ -71,8 +71,8 @@ pub struct Run {
     pub failed: usize,
 }
 
-/// Delivers all messages that are due. Stops after `failures_max` failed attempts: the receiver is probably down, and the
-/// other messages stay due. The first message that failed before and succeeds now makes the waiting ones due: once in a run,
+/// Delivers the messages that are due, at most `attempts_max`. Stops after `failures_max` failed attempts: the receiver is
+/// probably down, and the other messages stay due. The first message that failed before and succeeds now makes the waiting ones due: once in a run,
 /// since the receiver may refuse some of them for good.
 ///
 /// # Errors
@@ -81,18 +81,19 @@ pub async fn deliver(
     db: &dyn Connection,
     config: &MailConfig,
     courier: &dyn Courier,
+    attempts_max: usize,
     failures_max: usize,
 ) -> Result<Run, Error> {
     let (mut run, mut has_released) = (Run::default(), false);
     outbox::overwrite_deleted(db).await?;
-    while config.is_on() && run.failed < failures_max {
+    while config.is_on() && run.failed < failures_max && run.delivered + run.failed < attempts_max {
         let now = courier.now();
         let Some(claimed) = outbox::claim(db, now).await? else { break };
         if let Some(reason) = over(&claimed, now) {
             give_up(db, courier, &claimed, reason).await?;
             continue;
         }
-        let Some(message) = complete(db, config, claimed, now).await? else { continue };
+        let Some(message) = complete(db, config, courier, claimed, now).await? else { continue };
         match send(config, courier, &message).await {
             Ok(()) => {
                 outbox::mark_delivered(db, message.id, courier.now()).await?;
@@ -133,6 +134,7 @@ fn over(message: &Claimed, now: Timestamp) -> Option<&'static str> {
 async fn complete(
     db: &dyn Connection,
     config: &MailConfig,
+    courier: &dyn Courier,
     claimed: Claimed,
     now: Timestamp,
 ) -> Result<Option<Claimed>, Error> {
@@ -142,10 +144,23 @@ async fn complete(
     transaction(db, async {
         let user = users::find_by_email(db, &claimed.recipient).await?;
         let user = user.filter(|user| user.is_active && !(claimed.kind == Kind::EmailVerify && user.email_verified));
-        let user = match user {
-            Some(user) if pause(db, user.id, claimed.kind, now).await?.is_none() => user,
-            _ => {
-                outbox::delete(db, claimed.id).await?;
+        // A token for the present address would end the change to another one.
+        let is_changing = match &user {
+            Some(user) if claimed.kind == Kind::EmailVerify => {
+                let pending = one_time_tokens::pending_email(db, user.id, now).await?;
+                pending.is_some_and(|email| email != user.email)
+            }
+            _ => false,
+        };
+        let user = match user.filter(|_| !is_changing) {
+            Some(user) if pause(db, user.id, &user.email, claimed.kind, now).await?.is_none() => user,
+            other => {
+                if let Some(user) = other {
+                    let kind = claimed.kind.name();
+                    courier
+                        .log(&format!("message ({kind}) for user {} is not sent: 3 within an hour already", user.id));
+                }
+                outbox::delete(db, &claimed).await?;
                 return Ok(None);
             }
         };
@@ -154,7 +169,9 @@ async fn complete(
             _ => Purpose::PasswordReset,
         };
         let issued = issue(db, config, user.id, purpose, &user.email, true, now).await?;
-        outbox::complete(db, claimed.id, user.id, &issued.token, issued.expires_at).await?;
+        if !outbox::complete(db, &claimed, user.id, &issued.token, issued.expires_at).await? {
+            return Err(Error::Internal(anyhow::anyhow!("the claim of a message has lapsed")));
+        }
         let (token, expires_at) = (Some(issued.token), Some(issued.expires_at));
         Ok(Some(Claimed { user_id: Some(user.id), token, expires_at, ..claimed }))
     })
@@ -190,7 +207,7 @@ async fn fail(db: &dyn Connection, courier: &dyn Courier, message: &Claimed, rea
 }
 
 async fn give_up(db: &dyn Connection, courier: &dyn Courier, message: &Claimed, reason: &str) -> Result<(), Error> {
-    outbox::give_up(db, message.id).await?;
+    outbox::give_up(db, message).await?;
     let (id, kind) = (&message.message_id, message.kind.name());
     courier.log(&format!("message {id} ({kind}) is given up: {reason}"));
     Ok(())
