@@ -50,7 +50,7 @@ pub async fn serve(host: &dyn Host, request: Request<impl Body<Data = Bytes> + U
                 host.log_info(&about(&format!("{} {path} {}", parts.method, reply.status().as_u16())));
             }
             cors::add_headers(&app.config, &parts.headers, &mut reply);
-            if has_posted.get() {
+            if has_posted.get() && app.config.mail_after_reply {
                 reply.extensions_mut().insert(Undelivered);
             }
             reply

@@ -236,3 +236,15 @@ fn without_mail_nothing_is_sent_that_was_written_before() {
     assert_eq!(project.run("deliver", &[]).succeeded(), DELIVERED);
     receiver.wait_for(before + 1);
 }
+
+#[test]
+#[cfg_attr(spin_host, ignore = "Spin delivers after the reply")]
+fn a_receiver_that_does_not_answer_keeps_no_request_waiting() {
+    let receiver = Receiver::start();
+    receiver.hook_answers("/silent");
+    let app = TestApp::of(project_with_accounts(&receiver, 16));
+    forgot_all(&app, 16);
+    app.wait_for_log("was not delivered");
+    // The runs of `deliver`. A delivery by the instance of each request would occupy as many.
+    assert!((1..=4).contains(&receiver.peak()), "{}", receiver.peak());
+}

@@ -14,7 +14,7 @@ use crate::password::Cost;
 use crate::token::Keys;
 
 /// The names of all variables.
-pub const VARIABLES: [&str; 28] = [
+pub const VARIABLES: [&str; 29] = [
     "secret_key",
     "secret_key_previous",
     "token_algorithm",
@@ -35,6 +35,7 @@ pub const VARIABLES: [&str; 28] = [
     "mail_webhook_url",
     "mail_webhook_path",
     "mail_webhook_secret",
+    "mail_after_reply",
     "password_reset_url",
     "password_reset_expire_minutes",
     "email_verification",
@@ -69,6 +70,8 @@ pub struct Config {
     pub docs: bool,
     /// Messages, and what their tokens are good for.
     pub mail: MailConfig,
+    /// Whether the API delivers messages after the reply to the request that wrote them.
+    pub mail_after_reply: bool,
     /// Whether anybody can register.
     pub registration: bool,
     /// How long after its use a refresh token gets the same successors again; zero: never.
@@ -121,6 +124,7 @@ impl Config {
             client_ip_header: reader.header("client_ip_header"),
             docs: reader.flag("docs", true),
             mail: reader.mail(),
+            mail_after_reply: reader.flag("mail_after_reply", true),
             registration: reader.choice("registration", &[("open", true), ("closed", false)]),
             refresh_retry: Duration::from_secs(reader.number("refresh_retry_seconds", 0, "whole seconds", 0..=60)),
             password_blocklist: reader.flag("password_blocklist", false),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use log::Level;
+use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
 use wasmtime_wasi::WasiCtx;
 
@@ -12,17 +13,38 @@ use crate::engine::Engine;
 use crate::host::LoadedComponent;
 use crate::output::Output;
 
-/// Runs `command` immediately and then every `interval`, until cancelled. Logs its output and its failures.
-pub(crate) async fn repeat(engine: Arc<Engine>, command: LoadedComponent, arguments: Vec<String>, interval: Duration) {
+/// A command with its arguments.
+pub(crate) struct Job {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) command: LoadedComponent,
+    pub(crate) arguments: Vec<String>,
+}
+
+/// Runs `job` immediately and then every `interval`, until cancelled, unless `runs_max` runs are still going on.
+pub(crate) async fn repeat(job: Job, interval: Duration, runs_max: usize) {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let component: Arc<str> = command.name.as_str().into();
-    let output = |level| Output { component: component.clone(), level };
+    let (job, turns) = (Arc::new(job), Arc::new(Semaphore::new(runs_max)));
     loop {
         ticks.tick().await;
+        if let Ok(turn) = turns.clone().try_acquire_owned() {
+            let job = job.clone();
+            tokio::spawn(async move {
+                job.run().await;
+                drop(turn);
+            });
+        }
+    }
+}
+
+impl Job {
+    /// Runs the command. Logs its output and its failures.
+    async fn run(&self) {
+        let component: Arc<str> = self.command.name.as_str().into();
+        let output = |level| Output { component: component.clone(), level };
         let mut wasi = WasiCtx::builder();
         wasi.stdout(output(Level::Info)).stderr(output(Level::Error));
-        match command::run(&engine, &command, &arguments, &mut wasi).await {
+        match command::run(&self.engine, &self.command, &self.arguments, &mut wasi).await {
             Ok(0) => {}
             Ok(status) => log::error!("{component} failed with status {status}"),
             Err(error) => log::error!("{error:#}"),

@@ -27,8 +27,13 @@ const SECRET: &str = "secret_key";
 const PRIVATE_KEY: &str = "token_private_key";
 /// How long an expired session is kept, in days.
 const PRUNED_SESSION_DAYS: u32 = 30;
-/// How often the messages that failed are looked for: as often as the first of them is due again.
-const DELIVERY_INTERVAL: Duration = Duration::from_secs(30);
+/// How often messages are looked for. `deliver` runs beside the requests: a request that waited for the receiver would tell
+/// that there is an account, and occupy an instance.
+const DELIVERY_INTERVAL: Duration = Duration::from_secs(1);
+/// The maximum number of concurrent runs of `deliver`, for a receiver that is slow.
+const DELIVERIES_MAX: usize = 4;
+/// The variable that tells whether the API delivers messages itself.
+const MAIL_AFTER_REPLY: &str = "mail_after_reply";
 /// How long a message is kept, in days.
 const PRUNED_MAIL_DAYS: u32 = 30;
 
@@ -55,6 +60,11 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
     if !database.exists() {
         report_new_database(&project, &database);
     }
+    let has_mail = config.as_ref().is_some_and(|config| config.mail.is_on());
+    let delivers = has_mail && project.app.command("deliver").is_ok();
+    if delivers && !project.variables.is_set(MAIL_AFTER_REPLY) {
+        project.variables.set(MAIL_AFTER_REPLY, "off");
+    }
     let host = project.into_host(config.as_ref())?;
     let migrate = (!up.no_migrate && host.app().command("migrate").is_ok()).then_some(("migrate", "upgrade head"));
     let seed = up.seed.then_some(("seed", ""));
@@ -75,10 +85,10 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
     let _marker = database_file::mark_in_use(&database);
     let server = host.into_server()?;
     if let Some(interval) = up.prune_every {
-        server.schedule("prune", &prune_words(config.as_ref()), interval)?;
+        server.schedule("prune", &prune_words(config.as_ref()), interval, 1)?;
     }
-    if config.as_ref().is_some_and(|config| config.mail.is_on()) {
-        deliver_again(&server);
+    if delivers {
+        server.schedule("deliver", &[] as &[&str], DELIVERY_INTERVAL, DELIVERIES_MAX)?;
     }
     let listener = bind(&up.listen)?;
     let address = listener.local_addr()?;
@@ -213,13 +223,6 @@ fn prune_words(config: Option<&Config>) -> Vec<String> {
         words.push(format!("--spent-days={}", config.refresh_ttl.as_secs().div_ceil(24 * 60 * 60)));
     }
     words
-}
-
-/// Attempts again to deliver the messages that failed. Without this command the server delivers each message once.
-fn deliver_again(server: &Server) {
-    if let Err(error) = server.schedule("deliver", &[] as &[&str], DELIVERY_INTERVAL) {
-        log::warn!("messages that cannot be delivered at once are not attempted again: {error:#}");
-    }
 }
 
 /// Prints where the server can be reached.

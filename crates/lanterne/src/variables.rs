@@ -100,6 +100,11 @@ impl Variables {
         self.dotenv.entries.push((name, value));
     }
 
+    /// Sets a variable, as a flag does.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.flags.insert(name.to_owned(), value.to_owned());
+    }
+
     fn get(&self, name: &str) -> Option<&str> {
         self.outside_dotenv(name).or_else(|| self.in_dotenv(name))
     }

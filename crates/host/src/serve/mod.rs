@@ -38,8 +38,9 @@ use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::Host;
+use crate::schedule::{self, Job};
 use crate::storage::Limits;
-use crate::{Host, schedule};
 use capacity::{CONNECTIONS_MAX, Capacity};
 use connections::{Admitted, Connections};
 use head::HEAD_SIZE_MAX;
@@ -129,14 +130,21 @@ impl Server {
         Ok(Self { router: Arc::new(router), capacity, host })
     }
 
-    /// Runs the command component `name` now, and then every `interval` until the server stops. Its output goes to the
-    /// log.
+    /// Runs the command component `name` now, and then every `interval` until the server stops, unless `runs_max` runs are
+    /// still going on. Its output goes to the log.
     ///
     /// # Errors
     /// There is no such command, or it imports what it is not granted.
-    pub fn schedule<S: AsRef<str>>(&self, name: &str, arguments: &[S], interval: Duration) -> Result<()> {
+    pub fn schedule<S: AsRef<str>>(
+        &self,
+        name: &str,
+        arguments: &[S],
+        interval: Duration,
+        runs_max: usize,
+    ) -> Result<()> {
         let (command, arguments) = self.host.load_command(name, arguments)?;
-        self.host.threads.spawn(schedule::repeat(self.host.engine.clone(), command, arguments, interval));
+        let job = Job { engine: self.host.engine.clone(), command, arguments };
+        self.host.threads.spawn(schedule::repeat(job, interval, runs_max));
         Ok(())
     }
 
