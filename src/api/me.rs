@@ -97,7 +97,7 @@ pub(crate) fn describe_change_email(config: &Config) -> Operation {
         if config.mail.is_on() { " The former address is told." } else { "" },
         if is_verified {
             "\n\nThe new address counts when it is verified: it gets a message with a token for `POST /auth/email/verify`, at \
-             most 3 an hour. The address that you have already is accepted without."
+             most 3 an hour. Your present address is accepted without a message."
         } else {
             ""
         },

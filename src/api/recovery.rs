@@ -51,7 +51,7 @@ pub(crate) fn describe_forgot_password(config: &Config) -> Operation {
 }
 
 request! {
-    /// A new password, and the token that allows to set it.
+    /// A new password, and the token that permits it.
     pub(crate) struct ResetPasswordRequest {
         /// The token of the message, or of an administrator.
         pub(crate) token: OneTimeToken,

@@ -16,20 +16,24 @@ use lanterne_core::mail::{self, Courier, Post};
 use lanterne_database::{BoxFuture, Timestamp};
 
 const USAGE: &str = "\
-Delivers the messages that are due, as the server does after each reply: this
-attempts again what failed, 30 seconds after the first attempt, then after twice
-as long each time, up to 6 hours. As long as messages wait, one of them is due
-within 30 seconds; the first that succeeds makes the others due. After a day, or
-when its token has expired, a message is given up. Two deliverers never send a
-message at the same moment.
+Delivers the messages that are due. `lanterne up` runs this every second. On Spin
+the server delivers after each reply, and this attempts again what failed.
+
+A failed attempt is repeated after 30 seconds, then after twice as long each time,
+up to 6 hours. As long as messages wait, one of them is due within 30 seconds; the
+first that succeeds makes the others due. After a day, or when its token has
+expired, a message is given up. Two deliverers never send a message at the same
+moment.
 
 Usage: deliver
 
 Prints nothing if no message is due. Stops after 10 failed attempts; the other
 messages stay due.
 
-Variables: mail, mail_webhook_url, mail_webhook_path, mail_webhook_secret,
-password_reset_url and email_verification_url, with the values of the server.
+Variables, with the values of the server: mail, mail_webhook_url,
+mail_webhook_path, mail_webhook_secret, password_reset_url,
+password_reset_expire_minutes, email_verification_url,
+email_verification_expire_hours
 
 Exit status: 0 on success, also if an attempt failed; 1 on failure; 2 on a usage
 error (1 on Spin).

@@ -28,7 +28,8 @@ Commands:
   promote         make it an administrator
   demote          make it no administrator
   activate        let it log in
-  deactivate      let it not log in, and end its sessions
+  deactivate      stop it from logging in, and end its sessions
+                  and tokens
   reset-password  print a token to set a new password, which works once: as a
                   link, if password_reset_url is set. The former one ends
   delete          delete it with its sessions; its audit rows stay

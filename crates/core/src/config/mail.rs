@@ -99,11 +99,13 @@ impl Webhook {
 
 impl VariableReader<'_> {
     pub(super) fn mail(&mut self) -> MailConfig {
+        let faults = self.faults.len();
         let mail = self.destination();
+        let is_read = self.faults.len() == faults;
         let choices =
             [("off", EmailVerification::Off), ("on", EmailVerification::On), ("required", EmailVerification::Required)];
         let email_verification = self.choice("email_verification", &choices);
-        if matches!(mail, Mail::Off) && email_verification != EmailVerification::Off {
+        if is_read && matches!(mail, Mail::Off) && email_verification != EmailVerification::Off {
             let fault = "needs messages, but mail is off";
             self.refuse("email_verification", fault, "off, unless mail is log or webhook");
         }
@@ -183,7 +185,7 @@ fn allowed(variable: &str) -> String {
             let (min, max) = (SECRET_BYTES.start(), SECRET_BYTES.end());
             format!("whsec_ and the Base64 of {min} to {max} bytes, as `echo whsec_$(openssl rand -base64 32)` prints")
         }
-        "mail_webhook_url" => "an URL like https://app.example.org/webhooks/mail".to_owned(),
+        "mail_webhook_url" => "a URL like https://app.example.org/webhooks/mail".to_owned(),
         _ => "empty, or the URL of a page like https://app.example.org/page, without #".to_owned(),
     }
 }

@@ -209,8 +209,8 @@ fn combinations_that_cannot_work_are_refused() {
     for (variables, line) in [
         (vec![("mail", "smtp")], "mail is \"smtp\"; allowed: off or log or webhook"),
         (vec![WEBHOOK[0], WEBHOOK[1]], "mail_webhook_secret is not set, but mail is webhook; allowed: whsec_"),
-        (vec![WEBHOOK[0], WEBHOOK[2]], "mail_webhook_url is not set, but mail is webhook; allowed: an URL"),
-        (vec![("mail_webhook_url", "app.example.org")], "mail_webhook_url is \"app.example.org\"; allowed: an URL"),
+        (vec![WEBHOOK[0], WEBHOOK[2]], "mail_webhook_url is not set, but mail is webhook; allowed: a URL"),
+        (vec![("mail_webhook_url", "app.example.org")], "mail_webhook_url is \"app.example.org\"; allowed: a URL"),
         (vec![("mail_webhook_url", "https://me@app.example.org/")], "mail_webhook_url is"),
         (vec![("mail_webhook_path", "hooks")], "mail_webhook_path is \"hooks\"; allowed: empty, or a path like"),
         (vec![("mail_webhook_secret", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")], "mail_webhook_secret is not whsec_"),

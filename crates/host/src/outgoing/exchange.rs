@@ -19,7 +19,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 use crate::outgoing::connection::Stream;
 use crate::outgoing::{Response, failure};
 
-/// The part of a response's head after which hyper reads no further part, in bytes. A head of twice this size is refused.
+/// The size of hyper's read buffer, in bytes. The head of a response must fit in.
 const HEAD_BUFFER_SIZE_MAX: usize = 64 * 1024;
 /// The largest body of a response, in bytes.
 const BODY_SIZE_MAX: usize = 1 << 20;
