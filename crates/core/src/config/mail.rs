@@ -195,7 +195,12 @@ fn is_page(url: &str) -> bool {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     rest.is_some_and(|rest| {
         let authority = rest.split(['/', '?']).next().unwrap_or_default();
-        rest.bytes().all(is_plain) && !authority.is_empty() && !authority.starts_with(':') && !authority.contains('@')
+        // No `*` and no range of ports, which the manifest would grant.
+        let is_host = authority.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte));
+        rest.bytes().all(is_plain)
+            && is_host
+            && !authority.contains("..")
+            && !matches!(authority.as_bytes(), [] | [b':', ..])
     })
 }
 

@@ -212,6 +212,12 @@ fn combinations_that_cannot_work_are_refused() {
         (vec![WEBHOOK[0], WEBHOOK[2]], "mail_webhook_url is not set, but mail is webhook; allowed: a URL"),
         (vec![("mail_webhook_url", "app.example.org")], "mail_webhook_url is \"app.example.org\"; allowed: a URL"),
         (vec![("mail_webhook_url", "https://me@app.example.org/")], "mail_webhook_url is"),
+        (vec![("mail_webhook_url", "http://*:*/")], "mail_webhook_url is"),
+        (vec![("mail_webhook_url", "http://app:8000..9000/")], "mail_webhook_url is"),
+        (
+            vec![WEBHOOK[0], WEBHOOK[1], WEBHOOK[2], ("mail_webhook_path", "/mail")],
+            "mail_webhook_path cannot follow the query of mail_webhook_url",
+        ),
         (vec![("mail_webhook_path", "hooks")], "mail_webhook_path is \"hooks\"; allowed: empty, or a path like"),
         (vec![("mail_webhook_secret", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")], "mail_webhook_secret is not whsec_"),
         (vec![("mail_webhook_secret", "whsec_?")], "mail_webhook_secret is not whsec_ and Base64"),
