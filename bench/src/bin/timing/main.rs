@@ -3,9 +3,9 @@
 //!
 //! A reply must not tell by its time whether an address has an account. So each kind of refused login, of request for a
 //! message, and of request that follows that one at once, is compared with that of an unknown address by a rank test. The
-//! kinds take turns, each request waits for the one before, and each comes from an address of its own, so that the throttle counts it and pauses none. A p value below 0.01 for one of the kinds with the
-//! same reply ends the program with status 1. If the times are equal, one run in twenty has such a value by chance: run it
-//! again.
+//! kinds take turns, each request waits for the one before, and each comes from an address of its own, so that the throttle
+//! counts it and pauses none. A p value below 0.01 for one of the kinds with the same reply ends the program with status 1. If
+//! the times are equal, one run in twenty has such a value by chance: run it again.
 //!
 //! There is no promise about the time of `POST /auth/register`, whose reply tells whether an address is taken.
 #![allow(clippy::print_stdout, reason = "the program prints its results")]

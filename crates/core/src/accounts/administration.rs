@@ -154,8 +154,8 @@ pub async fn end_sessions(context: &AppContext<'_>, caller: &Caller, id: i64) ->
     action.run(context, work).await
 }
 
-/// Creates a token to set a new password, for the administrator to hand over; the account's former one ends. Since nobody knows
-/// the way that it takes, it verifies no address.
+/// Creates a token to set a new password, for the administrator to hand over; the account's former one ends. It may reach its
+/// owner by any channel, so using it does not verify the address.
 ///
 /// # Errors
 /// [`Error::UserNotFound`]
