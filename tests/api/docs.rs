@@ -218,6 +218,8 @@ fn the_steps_lead_to_operations_of_the_configuration() {
         let app = TestApp::with(variables);
         let html = app.get("/docs").send().expect_status(200).text();
         assert!(html.contains(step), "{variables:?}");
+        let is_closed = variables.contains(&("registration", "closed"));
+        assert_eq!(html.contains("Registration is closed"), is_closed, "{variables:?}");
         let document = Document::of(&app);
         let operations: Vec<String> = document
             .operations()
