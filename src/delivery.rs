@@ -1,4 +1,5 @@
-//! Delivering messages after the reply to the request that has written them.
+//! Delivers messages after the reply to the request that wrote them, where the host does not run the command `deliver` itself
+//! (`mail_after_reply`).
 
 use lanterne_core::mail::{self, Courier, Post};
 use lanterne_database::{BoxFuture, Timestamp};

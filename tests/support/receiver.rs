@@ -87,7 +87,7 @@ impl Receiver {
         path.clone_into(&mut self.state.hook.lock().expect("no panic"));
     }
 
-    /// The requests that it has received.
+    /// Returns the requests received so far.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.state.requests.lock().expect("no panic").clone()
     }

@@ -64,7 +64,7 @@ impl StoredToken {
 /// Generates a token of 256 random bits, in Base64url.
 ///
 /// # Errors
-/// The host has no randomness.
+/// The host provides no random bytes.
 pub fn generate() -> Result<Secret, getrandom::Error> {
     let mut bytes = [0; TOKEN_BYTES];
     getrandom::fill(&mut bytes)?;

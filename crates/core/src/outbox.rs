@@ -11,6 +11,15 @@ use lanterne_database::{Connection, Error, Row, Timestamp, params};
 
 use crate::secret::Secret;
 
+/// How long a claim excludes other deliverers: longer than a request may take.
+const CLAIM: Duration = Duration::from_secs(30);
+/// The longest pause between two attempts as long as any message waits.
+const PROBE_PAUSE: Duration = Duration::from_secs(30);
+/// The pause after the first failed attempt; each further one is twice as long.
+const PAUSE_MIN: Duration = Duration::from_secs(30);
+/// The longest pause between two attempts of one message.
+const PAUSE_MAX: Duration = Duration::from_secs(6 * 60 * 60);
+
 /// What a message is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -224,23 +233,15 @@ pub async fn release(db: &dyn Connection, now: Timestamp) -> Result<(), Error> {
     db.execute(sql, params![now, now.after(CLAIM)]).await
 }
 
-/// Makes sure that one of the messages that have failed repeatedly is due within [`PROBE_PAUSE`], to find out whether the receiver
-/// is back. It is the one that would be due first: the pause of one that is refused again doubles, so that they take turns.
+/// Makes sure that one of the messages that have failed repeatedly is due within [`PROBE_PAUSE`], to find out whether the
+/// receiver is back. It is the one that would be due first: the pause of one that is refused again doubles, so that they take
+/// turns.
 pub async fn schedule_probe(db: &dyn Connection, now: Timestamp) -> Result<(), Error> {
     let sql = "UPDATE outbox SET next_attempt_at = ?1
                WHERE id = (SELECT id FROM outbox WHERE next_attempt_at > ?1 ORDER BY next_attempt_at LIMIT 1)
                  AND NOT EXISTS (SELECT 1 FROM outbox WHERE next_attempt_at <= ?1 AND attempts > 1)";
     db.execute(sql, params![now.after(PROBE_PAUSE)]).await
 }
-
-/// How long a claim excludes other deliverers: longer than a request may take.
-const CLAIM: Duration = Duration::from_secs(30);
-/// The longest pause between two attempts as long as any message waits.
-const PROBE_PAUSE: Duration = Duration::from_secs(30);
-/// The pause after the first failed attempt; each further one is twice as long.
-const PAUSE_MIN: Duration = Duration::from_secs(30);
-/// The longest pause between two attempts of one message.
-const PAUSE_MAX: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// Returns the pause after this many attempts.
 #[must_use]

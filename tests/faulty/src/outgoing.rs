@@ -19,7 +19,7 @@ fn target(request: &Request) -> &str {
     header(request, "target").expect("a target")
 }
 
-/// Passes a request on, with the timeouts of its headers, and perhaps another method, and returns the response or the error as text.
+/// Forwards a request with the method and the timeouts that its headers name. Returns the response or the error as text.
 pub(crate) async fn send(request: Request) -> String {
     let options = RequestOptions::new();
     let nanoseconds = |name| header(&request, name).map(|ms| ms.parse::<u64>().expect("a number") * 1_000_000);

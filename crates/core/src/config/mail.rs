@@ -81,7 +81,7 @@ impl MailConfig {
         reader.finish(config)
     }
 
-    /// Returns whether messages are written.
+    /// Returns whether messages are written and delivered.
     #[must_use]
     pub fn is_on(&self) -> bool {
         !matches!(self.mail, Mail::Off)
@@ -204,7 +204,7 @@ fn is_page(url: &str) -> bool {
     })
 }
 
-/// Returns whether a URL can have this byte outside of its fragment.
+/// Returns whether this byte may occur in a URL without a fragment.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(&byte)
 }

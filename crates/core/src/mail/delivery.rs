@@ -5,7 +5,7 @@ use std::time::Duration;
 use lanterne_database::{BoxFuture, Connection, Timestamp, transaction};
 use serde::Serialize;
 
-use super::{issue, link, pause};
+use super::{LIMIT, issue, link, pause};
 use crate::config::{Mail, MailConfig, Webhook};
 use crate::error::Error;
 use crate::one_time_tokens::{self, Purpose};
@@ -71,9 +71,9 @@ pub struct Run {
     pub failed: usize,
 }
 
-/// Delivers the messages that are due, at most `attempts_max`. Stops after `failures_max` failed attempts: the receiver is
-/// probably down, and the other messages stay due. The first message that failed before and succeeds now makes the waiting ones due: once in a run,
-/// since the receiver may refuse some of them for good.
+/// Delivers the messages that are due, with at most `attempts_max` attempts. Stops after `failures_max` failed ones: the
+/// receiver is probably down, and the other messages stay due. The first message that failed before and succeeds now makes the
+/// waiting ones due: once in a run, since the receiver may refuse some of them for good.
 ///
 /// # Errors
 /// Only [`Error::Internal`].
@@ -157,8 +157,10 @@ async fn complete(
             other => {
                 if let Some(user) = other {
                     let kind = claimed.kind.name();
-                    courier
-                        .log(&format!("message ({kind}) for user {} is not sent: 3 within an hour already", user.id));
+                    courier.log(&format!(
+                        "message ({kind}) for user {} is not sent: {LIMIT} within an hour already",
+                        user.id
+                    ));
                 }
                 outbox::delete(db, &claimed).await?;
                 return Ok(None);
