@@ -5,7 +5,6 @@ use std::sync::atomic::AtomicBool;
 use lanterne_client_address::ClientHeader;
 use lanterne_core::config::Config;
 use lanterne_core::mail::Post;
-use lanterne_core::throttle::CounterStore;
 use lanterne_database::{self as db, BoxFuture, Connection, Timestamp};
 
 use crate::docs::Pages;
@@ -50,8 +49,11 @@ pub trait Host {
     /// The database cannot be opened.
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Connection>, db::Error>>;
 
-    /// Returns the store of the throttle.
-    fn counters(&self) -> &dyn CounterStore;
+    /// Checks that the key-value store can be read.
+    ///
+    /// # Errors
+    /// It cannot, for this reason.
+    fn check_key_value(&self) -> BoxFuture<'_, Result<(), String>>;
 
     /// Sends an HTTP request within [`Post::TIMEOUT`]; returns the status of the response.
     ///

@@ -65,7 +65,6 @@ impl Call<'_> {
         };
         Ok(AppContext {
             db: db.as_ref(),
-            counters: self.host.counters(),
             config: &self.app.config,
             client: &self.client,
             now: self.now,

@@ -55,7 +55,7 @@ struct ReadyReply {
     #[schema(examples("ok"))]
     key_value: &'static str,
     /// The newest migration of the database; null if it cannot be read.
-    #[schema(examples("0005"))]
+    #[schema(examples("0006"))]
     revision: Option<String>,
 }
 
@@ -102,9 +102,13 @@ pub(crate) async fn ready(call: &Call<'_>) -> Result<Reply, Error> {
             (error.unavailable().unwrap_or("not available"), None)
         }
     };
-    // Reads a value without changing it. The store logs its own failures.
-    let is_readable = call.host.counters().update("readyz", &mut |_| None).is_ok();
-    let key_value = if is_readable { OK } else { "not available" };
+    let key_value = match call.host.check_key_value().await {
+        Ok(()) => OK,
+        Err(reason) => {
+            call.host.log(&format!("GET {}: key-value store: {reason}", routes::READY));
+            "not available"
+        }
+    };
     if (database, key_value) == (OK, OK) {
         return Ok(json(StatusCode::OK, &ReadyReply { status: "ready", database, key_value, revision }));
     }

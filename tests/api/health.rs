@@ -36,7 +36,7 @@ fn readiness_says_what_is_wrong() {
     app.db().execute("CREATE TABLE schema_migrations (revision INTEGER)", []);
     app.db().execute("INSERT INTO schema_migrations VALUES (3), (12)", []);
     expect(200, "ok", "ok", Some("0012"));
-    app.break_counters();
+    app.break_key_value();
     expect(503, "ok", "not available", Some("0012"));
     app.db().execute("ALTER TABLE schema_migrations RENAME COLUMN revision TO number", []);
     expect(503, "not available", "not available", None);

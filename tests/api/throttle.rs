@@ -159,9 +159,9 @@ fn a_stolen_token_does_not_bypass_the_throttle() {
 fn counters_reveal_neither_accounts_nor_addresses() {
     let app = start();
     login_from(&app, "192.0.2.1", "user@example.com", WRONG).expect_status(401);
-    let counters = app.counters();
-    assert_eq!(counters.len(), 3, "{counters:?}");
-    let text = counters.concat();
+    let rows = app.db().rows("SELECT * FROM throttle", []);
+    assert_eq!(rows.as_array().map(Vec::len), Some(3), "{rows}");
+    let text = rows.to_string();
     assert!(!text.contains("user") && !text.contains("example") && !text.contains("192"), "{text}");
 }
 
@@ -226,16 +226,5 @@ fn throttle_off_counts_nothing() {
         tokens = app.refresh(&tokens.refresh);
         app.try_register(&account.email).expect_status(400);
     }
-    assert!(app.counters().is_empty());
-}
-
-#[test]
-fn logins_work_while_the_store_fails() {
-    let app = TestApp::start();
-    let account = app.register("user@example.com");
-    app.break_counters();
-    for _ in 0..12 {
-        app.try_login(&account.email, WRONG).expect_status(401);
-    }
-    app.login(&account);
+    assert_eq!(app.db().rows("SELECT * FROM throttle", []), json!([]));
 }

@@ -51,7 +51,8 @@ macro_rules! actions {
             }
 
             /// The kind of thing that `resource_id` identifies.
-            fn resource(self) -> &'static str {
+            #[must_use]
+            pub fn resource(self) -> &'static str {
                 match self { $(Self::$action => $resource,)* }
             }
         }

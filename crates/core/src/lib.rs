@@ -1,7 +1,7 @@
 //! The domain: accounts, sessions, tokens, passwords and their SQL, without HTTP and without a host.
 //!
 //! [`accounts`] holds the actions; below it stand the rules ([`password`], [`token`], [`throttle`], [`email`]) and the tables
-//! ([`users`], [`sessions`], [`audit`], [`one_time_tokens`], [`outbox`], [`revision`]). Nothing here knows HTTP, opens a
+//! ([`users`], [`sessions`], [`token_pairs`], [`audit`], [`one_time_tokens`], [`outbox`], [`revision`]). Nothing here knows HTTP, opens a
 //! database or reads the environment.
 
 #[cfg(feature = "tokens")]
@@ -25,6 +25,8 @@ pub mod one_time_tokens;
 pub mod outbox;
 pub mod revision;
 pub mod sessions;
+#[cfg(feature = "tokens")]
+pub mod token_pairs;
 pub mod users;
 
 pub mod client;

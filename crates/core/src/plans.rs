@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::ready;
+use std::time::Duration;
 
 use futures_lite::future::block_on;
 use lanterne_database::{BoxFuture, Connection, Error, Row, SqliteFile, Timestamp, Value};
@@ -11,7 +12,9 @@ use crate::email::EmailPart;
 use crate::one_time_tokens::{self, Purpose};
 use crate::outbox::{self, Kind};
 use crate::secret::Secret;
-use crate::{audit, sessions, users};
+use crate::throttle::Attempt;
+use crate::token_pairs::{Checked, Exchange, NewTokens, Spent};
+use crate::{audit, sessions, token_pairs, users};
 
 /// A database that explains statements instead of running them.
 struct Planner {
@@ -46,6 +49,10 @@ fn now() -> Timestamp {
     Timestamp::from_unix(1_800_000_000).unwrap()
 }
 
+fn tokens() -> NewTokens {
+    NewTokens { access_jti: String::new(), refresh_jti: String::new(), expires_at: now() }
+}
+
 /// Fails if a step reads a whole table, or sorts.
 #[track_caller]
 fn expect_indexed(what: &str, plan: Vec<String>) {
@@ -59,10 +66,17 @@ fn expect_indexed(what: &str, plan: Vec<String>) {
 fn queries_of_every_request_use_indexes() {
     let db = Planner::new();
     expect_indexed("whose valid session", db.plan(users::find_with_session(&db, 1, "jti", now())));
-    expect_indexed("refresh", db.plan(sessions::rotate(&db, 1, "jti", now(), now())));
-    expect_indexed("refresh again", db.plan(sessions::find_spent(&db, 1, "jti")));
-    let spent = sessions::Spent { id: 1, chain_id: 1, rotated_at: None };
-    expect_indexed("refresh repeated", db.plan(sessions::find_successor(&db, &spent, now())));
+    let session_absolute = Duration::from_secs(60);
+    let exchange = Exchange { user_id: 1, refresh_jti: "jti", session_absolute, counter: Some("key".to_owned()) };
+    let client = Client::default();
+    expect_indexed("refresh", db.plan(token_pairs::refresh(&db, &exchange, tokens(), &client, now())));
+    expect_indexed("refresh again", db.plan(token_pairs::find_unusable(&db, &exchange, now())));
+    let spent = Spent { id: 1, chain_id: 1, rotated_at: None, is_account_active: true };
+    expect_indexed("refresh repeated", db.plan(token_pairs::find_successor(&db, &spent, now())));
+    let attempt = Attempt::default();
+    let checked =
+        Checked { user_id: 1, hashed_password: "", renewed_hash: None, needs_verified_email: false, attempt: &attempt };
+    expect_indexed("opening", db.plan(token_pairs::log_in(&db, checked, tokens(), &client, now())));
     expect_indexed("login", db.plan(users::find_by_email(&db, "user@example.com")));
     expect_indexed("end", db.plan(sessions::end(&db, 1, 1, now())));
     expect_indexed("end all", db.plan(sessions::end_all(&db, 1, None)));

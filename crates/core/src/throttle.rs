@@ -6,194 +6,148 @@
 //! blocks an account: a network that has failed there itself waits longer, the owner's network does not.
 //!
 //! Registrations, refreshes and requests for messages are not guesses, but they write: [`admit`] limits their rate per
-//! network. [`forgive`] forgets the failures at an account whose owner has set a new password.
+//! network; a refresh counts itself ([`crate::sessions::refresh`]). [`forgive`] forgets the failures at an account whose owner
+//! has set a new password.
 //!
-//! Counters are stored under keyed hashes, which reveal neither e-mail nor IP addresses, in shards that forget expired
-//! ones.
+//! Each step is one statement, so that it is atomic on every database. The keys of the counters are keyed hashes, which reveal
+//! neither e-mail nor IP addresses.
 
-mod counter;
-mod shard;
+mod counters;
+mod limits;
 
 use std::net::IpAddr;
 
-use lanterne_database::Timestamp;
+use lanterne_database::{Connection, Error, Timestamp};
 
-use self::counter::Counter;
-pub use self::counter::{
-    ACCOUNT, ADDRESS, AttemptLimit, PAIR, PAUSE_MAX, PAUSE_MIN, Pause, RECOVERIES, REFRESHES, REGISTRATIONS,
+use self::counters::{Counters, Released};
+pub use self::limits::{
+    ACCOUNT, ADDRESS, AttemptLimit, PAIR, PAUSE_MAX, PAUSE_MIN, RECOVERIES, REFRESHES, REGISTRATIONS,
 };
-use self::shard::{Place, Shard};
 use crate::token::Keys;
 
-/// A store of counters that all instances of the server share.
-pub trait CounterStore {
-    /// Replaces the value of `key` by the result of `change`, atomically; `None` keeps the value. Calls `change` again if
-    /// another change came first.
-    ///
-    /// # Errors
-    /// The store failed, which the implementation has logged.
-    fn update(&self, key: &str, change: &mut Change<'_>) -> Result<(), Unavailable>;
-}
-
-/// Computes a new value from the current one.
-pub type Change<'a> = dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>> + 'a;
-
-/// The store failed. Logins continue without being counted.
+/// The rest of a pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unavailable;
+pub struct Pause {
+    /// The remaining seconds, rounded up.
+    pub seconds: u64,
+    /// Whether this is the first refusal of the pause: only that one is audited, so that a flood cannot fill the log.
+    pub is_first_refusal: bool,
+}
 
 /// A password check that counts as a failure until it succeeds.
-pub struct Attempt<'a> {
-    counted: Option<Counted<'a>>,
+#[derive(Debug, Default)]
+pub struct Attempt {
+    /// `None` on a server without throttle.
+    pub(crate) counted: Option<Counted>,
 }
 
-/// The counters of an attempt, and the ends of the pauses that it began.
-struct Counted<'a> {
-    counters: Counters<'a>,
-    pair: Place,
-    address: Place,
-    account: Place,
-    address_paused_until: i64,
+/// The counters of an attempt, and the ends of the pauses that it began, in Unix milliseconds; 0 without one.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    pub(crate) pair: String,
+    pub(crate) address: String,
+    pub(crate) account: String,
+    pub(crate) address_paused_until: i64,
     pair_paused_until: i64,
 }
 
-/// Why an attempt was not counted.
-enum NotCounted {
-    Paused(Pause),
-    Unavailable,
-}
-
-impl From<Unavailable> for NotCounted {
-    fn from(Unavailable: Unavailable) -> Self {
-        Self::Unavailable
-    }
-}
-
-impl<'a> Attempt<'a> {
-    /// Counts an attempt at the account with this normalized address, which need not exist, from an IP `address`.
+impl Attempt {
+    /// Counts an attempt at the account with this normalized address, which need not exist, from an IP `address`. The inner
+    /// result is the pause in which attempts are refused.
     ///
     /// # Errors
-    /// Attempts are paused.
-    pub fn begin(
-        store: &'a dyn CounterStore,
+    /// The database failed.
+    pub async fn begin(
+        db: &dyn Connection,
         keys: &Keys,
         email: &str,
         address: Option<&str>,
         now: Timestamp,
-    ) -> Result<Self, Pause> {
-        let counters = Counters { store, now: now.unix_millis() };
-        match Counted::new(counters, keys, email, &network(address)) {
-            Ok(counted) => Ok(Self { counted: Some(counted) }),
-            Err(NotCounted::Paused(pause)) => Err(pause),
-            Err(NotCounted::Unavailable) => Ok(Self::uncounted()),
-        }
-    }
-
-    /// Returns an attempt that is not counted, for a server without throttle.
-    #[must_use]
-    pub fn uncounted() -> Self {
-        Self { counted: None }
+    ) -> Result<Result<Self, Pause>, Error> {
+        let network = network(address);
+        let pair = key(keys, &PAIR, &[email, &network]);
+        let address = key(keys, &ADDRESS, &[&network]);
+        let account = key(keys, &ACCOUNT, &[email]);
+        let counters = Counters { db, now: now.unix_millis() };
+        Ok(match counters.attempt(&pair, &address, &account).await? {
+            Ok([pair_paused_until, address_paused_until]) => {
+                Ok(Self { counted: Some(Counted { pair, address, account, address_paused_until, pair_paused_until }) })
+            }
+            Err(pause) => Err(pause),
+        })
     }
 
     /// Takes the attempt back and forgets the account's failures: the password was right. The network keeps its
     /// failures at other accounts.
-    // A counter that cannot be changed now expires later; the store has logged it.
-    pub fn succeeded(self) {
-        let Some(Counted { counters, pair, address, account, address_paused_until, .. }) = self.counted else { return };
-        let _ = counters.change(&pair, &PAIR, |counter| *counter = Counter::default());
-        let _ = counters.change(&account, &ACCOUNT, |counter| *counter = Counter::default());
-        let _ = counters.change(&address, &ADDRESS, |counter| counter.take_back(address_paused_until));
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn succeeded(self, db: &dyn Connection) -> Result<(), Error> {
+        let Some(Counted { pair, address, account, address_paused_until, .. }) = self.counted else { return Ok(()) };
+        counters::release(
+            db,
+            [
+                Released::Forgotten(&pair),
+                Released::Forgotten(&account),
+                Released::TakenBack(&address, address_paused_until),
+            ],
+        )
+        .await
     }
 
     /// Takes the attempt back: it was not a wrong guess, or a fault of the server left its outcome unknown.
-    pub fn cancel(self) {
-        let Some(counted) = self.counted else { return };
-        let Counted { counters, pair, address, account, address_paused_until, pair_paused_until } = counted;
-        let _ = counters.change(&pair, &PAIR, |counter| counter.take_back(pair_paused_until));
-        let _ = counters.change(&address, &ADDRESS, |counter| counter.take_back(address_paused_until));
-        let _ = counters.change(&account, &ACCOUNT, |counter| counter.take_back(0));
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn cancel(self, db: &dyn Connection) -> Result<(), Error> {
+        let Some(counted) = self.counted else { return Ok(()) };
+        let Counted { pair, address, account, address_paused_until, pair_paused_until } = counted;
+        counters::release(
+            db,
+            [
+                Released::TakenBack(&pair, pair_paused_until),
+                Released::TakenBack(&account, 0),
+                Released::TakenBack(&address, address_paused_until),
+            ],
+        )
+        .await
     }
 }
 
-impl<'a> Counted<'a> {
-    /// Counts an attempt in all three counters, or in none.
-    fn new(counters: Counters<'a>, keys: &Keys, email: &str, network: &str) -> Result<Self, NotCounted> {
-        let pair = Place::new(keys, &PAIR, &[email, network]);
-        let address = Place::new(keys, &ADDRESS, &[network]);
-        let account = Place::new(keys, &ACCOUNT, &[email]);
-        let address_paused_until = counters.attempt(&address, &ADDRESS, 0)?;
-        let read = |place: &Place, limit: &AttemptLimit| counters.change(place, limit, |counter| counter.count);
-        let is_guessed_at = read(&account, &ACCOUNT)? >= ACCOUNT.attempts;
-        let pause_min = if is_guessed_at { counter::pause_at_guessed_account(read(&pair, &PAIR)?) } else { 0 };
-        let pair_paused_until = match counters.attempt(&pair, &PAIR, pause_min) {
-            Err(NotCounted::Paused(pause)) => {
-                counters.change(&address, &ADDRESS, |counter| counter.take_back(address_paused_until))?;
-                return Err(NotCounted::Paused(pause));
-            }
-            counted => counted?,
-        };
-        // An account has no pause of its own.
-        counters.change(&account, &ACCOUNT, |counter| counter.count = counter.count.saturating_add(1))?;
-        Ok(Self { counters, pair, address, account, address_paused_until, pair_paused_until })
-    }
-}
-
-/// Counts an attempt from an IP `address` against the limit of its network, whatever the outcome. If the store fails, the
-/// attempt goes uncounted.
+/// Counts a request from an IP `address` against the limit of its network, whatever the outcome. The inner result is the pause
+/// until the window ends.
 ///
 /// # Errors
-/// The limit is reached until the window ends.
-pub fn admit(
-    store: &dyn CounterStore,
+/// The database failed.
+pub async fn admit(
+    db: &dyn Connection,
     keys: &Keys,
     limit: &AttemptLimit,
     address: Option<&str>,
     now: Timestamp,
-) -> Result<(), Pause> {
-    let counters = Counters { store, now: now.unix_millis() };
-    let place = Place::new(keys, limit, &[&network(address)]);
-    counters.change(&place, limit, |counter| counter.admit(limit, counters.now)).unwrap_or(Ok(()))
+) -> Result<Result<(), Pause>, Error> {
+    let key = network_key(keys, limit, address);
+    Counters { db, now: now.unix_millis() }.admit(limit, &key).await
 }
 
 /// Forgets the failures at the account with this normalized address: in total, and those from the network of an IP `address`.
-// A counter that cannot be changed now expires later; the store has logged it.
-pub fn forgive(store: &dyn CounterStore, keys: &Keys, email: &str, address: Option<&str>, now: Timestamp) {
-    let counters = Counters { store, now: now.unix_millis() };
-    let pair = Place::new(keys, &PAIR, &[email, &network(address)]);
-    let _ = counters.change(&pair, &PAIR, |counter| *counter = Counter::default());
-    let account = Place::new(keys, &ACCOUNT, &[email]);
-    let _ = counters.change(&account, &ACCOUNT, |counter| *counter = Counter::default());
+///
+/// # Errors
+/// The database failed.
+pub async fn forgive(db: &dyn Connection, keys: &Keys, email: &str, address: Option<&str>) -> Result<(), Error> {
+    let pair = key(keys, &PAIR, &[email, &network(address)]);
+    let account = key(keys, &ACCOUNT, &[email]);
+    counters::release(db, [Released::Forgotten(&pair), Released::Forgotten(&account)]).await
 }
 
-/// The stored counters at one moment, in Unix milliseconds.
-struct Counters<'a> {
-    store: &'a dyn CounterStore,
-    now: i64,
+/// Returns the key of the counter of `limit` for the network of an IP `address`.
+pub(crate) fn network_key(keys: &Keys, limit: &AttemptLimit, address: Option<&str>) -> String {
+    key(keys, limit, &[&network(address)])
 }
 
-impl Counters<'_> {
-    /// Counts an attempt in one counter; returns the end of the pause that it begins, 0 without one.
-    fn attempt(&self, place: &Place, limit: &AttemptLimit, pause_min: i64) -> Result<i64, NotCounted> {
-        let outcome = self.change(place, limit, |counter| counter.attempt(limit, self.now, pause_min))?;
-        outcome.map_err(NotCounted::Paused)
-    }
-
-    /// Changes one counter; returns the outcome of `change`, which may be called several times.
-    fn change<T>(
-        &self,
-        place: &Place,
-        limit: &AttemptLimit,
-        change: impl Fn(&mut Counter) -> T,
-    ) -> Result<T, Unavailable> {
-        let mut outcome = None;
-        self.store.update(&place.shard, &mut |stored| {
-            let mut shard = Shard::parse(stored);
-            let (result, is_changed) = shard.change(place, limit, self.now, &change);
-            outcome = Some(result);
-            is_changed.then(|| shard.write())
-        })?;
-        outcome.ok_or(Unavailable)
-    }
+/// Returns the key of the counter of `limit` for `parts`, which the keyed hash hides.
+fn key(keys: &Keys, limit: &AttemptLimit, parts: &[&str]) -> String {
+    format!("{}/{}", limit.name, keys.fingerprint(parts))
 }
 
 /// The network an address belongs to: an IPv4 address, or an IPv6 /64 (RFC 6177).

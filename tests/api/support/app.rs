@@ -150,20 +150,14 @@ impl TestApp {
         Reply { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 
-    /// The stored counters of the throttle, as text.
-    pub(crate) fn counters(&self) -> Vec<String> {
-        let values = self.host.counters.values.borrow();
-        values.iter().map(|(key, value)| format!("{key} {}", String::from_utf8_lossy(value))).collect()
-    }
-
     /// Forgets the counters of the throttle.
     pub(crate) fn forget_counters(&self) {
-        self.host.counters.values.borrow_mut().clear();
+        self.db().execute("DELETE FROM throttle", []);
     }
 
-    /// Makes the store of the counters fail.
-    pub(crate) fn break_counters(&self) {
-        self.host.counters.are_unavailable.set(true);
+    /// Makes the key-value store fail.
+    pub(crate) fn break_key_value(&self) {
+        self.host.is_key_value_broken.set(true);
     }
 }
 

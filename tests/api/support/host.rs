@@ -1,7 +1,6 @@
 //! A host for the pipeline: an SQLite file, counters and log in memory, and a clock that only the test moves.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -9,7 +8,6 @@ use api::app::{App, Host};
 use lanterne_core::config::Config;
 use lanterne_core::mail::Post;
 use lanterne_core::password::Cost;
-use lanterne_core::throttle::{Change, CounterStore, Unavailable};
 use lanterne_database::{self as db, BoxFuture, Connection, Row, SqliteFile, Timestamp, Value};
 use tempfile::TempDir;
 
@@ -23,7 +21,7 @@ pub(super) struct TestHost {
     pub(super) folder: TempDir,
     pub(super) now: Cell<Timestamp>,
     pub(super) log: RefCell<String>,
-    pub(super) counters: Counters,
+    pub(super) is_key_value_broken: Cell<bool>,
     variables: Vec<(String, String)>,
     app: App,
     db: Rc<SqliteFile>,
@@ -50,7 +48,7 @@ impl TestHost {
             folder,
             now: Cell::new(Timestamp::now()),
             log: RefCell::default(),
-            counters: Counters::default(),
+            is_key_value_broken: Cell::default(),
             app: App::new(config(&variables)),
             variables,
             db: Rc::new(db),
@@ -98,8 +96,9 @@ impl Host for TestHost {
         Box::pin(async { Ok(Box::new(Shared(self.db.clone())) as Box<dyn Connection>) })
     }
 
-    fn counters(&self) -> &dyn CounterStore {
-        &self.counters
+    fn check_key_value(&self) -> BoxFuture<'_, Result<(), String>> {
+        let is_broken = self.is_key_value_broken.get();
+        Box::pin(async move { if is_broken { Err("broken".to_owned()) } else { Ok(()) } })
     }
 
     fn send<'a>(&'a self, post: &'a Post) -> BoxFuture<'a, Result<u16, String>> {
@@ -130,25 +129,5 @@ struct Shared(Rc<SqliteFile>);
 impl Connection for Shared {
     fn query<'a>(&'a self, sql: &'a str, params: Vec<Value>) -> BoxFuture<'a, Result<Vec<Row>, db::Error>> {
         self.0.query(sql, params)
-    }
-}
-
-/// Counters in memory, which can be made to fail.
-#[derive(Default)]
-pub(super) struct Counters {
-    pub(super) values: RefCell<HashMap<String, Vec<u8>>>,
-    pub(super) are_unavailable: Cell<bool>,
-}
-
-impl CounterStore for Counters {
-    fn update(&self, key: &str, change: &mut Change<'_>) -> Result<(), Unavailable> {
-        if self.are_unavailable.get() {
-            return Err(Unavailable);
-        }
-        let mut values = self.values.borrow_mut();
-        if let Some(value) = change(values.get(key).map(Vec::as_slice)) {
-            values.insert(key.to_owned(), value);
-        }
-        Ok(())
     }
 }

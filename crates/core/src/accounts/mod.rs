@@ -21,9 +21,9 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::outbox::Kind;
 use crate::secret::NewPassword;
-use crate::sessions::{self, NewSession, Successor};
-use crate::throttle::{self, Attempt, AttemptLimit, CounterStore};
+use crate::throttle::{self, Attempt, AttemptLimit};
 use crate::token::new_jti;
+use crate::token_pairs::{Issued, NewTokens};
 use crate::users::{self, User};
 use crate::{blocklist, mail, password};
 
@@ -31,8 +31,6 @@ use crate::{blocklist, mail, password};
 pub struct AppContext<'a> {
     /// A connection that no other request uses.
     pub db: &'a dyn Connection,
-    /// The store of the throttle.
-    pub counters: &'a dyn CounterStore,
     /// The server's configuration.
     pub config: &'a Config,
     /// The client behind the request.
@@ -51,18 +49,18 @@ pub struct TokenPair {
     pub refresh_token: String,
 }
 
-impl<'a> AppContext<'a> {
+impl AppContext<'_> {
     /// Counts a password check at the account with this normalized address. The first refusal of a pause is audited as
     /// `action`.
     ///
     /// # Errors
     /// [`Error::Throttled`]
-    async fn begin_attempt(&self, email: &str, action: &AuditedAction) -> Result<Attempt<'a>, Error> {
+    async fn begin_attempt(&self, email: &str, action: &AuditedAction) -> Result<Attempt, Error> {
         if !self.config.throttle {
-            return Ok(Attempt::uncounted());
+            return Ok(Attempt::default());
         }
         let address = self.client.address.as_deref();
-        match Attempt::begin(self.counters, &self.config.keys, email, address, self.now) {
+        match Attempt::begin(self.db, &self.config.keys, email, address, self.now).await? {
             Ok(attempt) => Ok(attempt),
             Err(pause) => {
                 let error = Error::Throttled(pause.seconds);
@@ -83,11 +81,11 @@ impl<'a> AppContext<'a> {
     /// # Errors
     /// [`Error::Throttled`]
     async fn admit(&self, limit: &AttemptLimit, action: &AuditedAction) -> Result<(), Error> {
-        let Self { counters, config, client, now, .. } = *self;
+        let Self { db, config, client, now, .. } = *self;
         if !config.throttle {
             return Ok(());
         }
-        let admitted = throttle::admit(counters, &config.keys, limit, client.address.as_deref(), now);
+        let admitted = throttle::admit(db, &config.keys, limit, client.address.as_deref(), now).await?;
         let Err(pause) = admitted else { return Ok(()) };
         let error = Error::Throttled(pause.seconds);
         if pause.is_first_refusal {
@@ -102,37 +100,19 @@ impl<'a> AppContext<'a> {
         hash.map_err(|error| Error::Internal(anyhow::anyhow!("no randomness for a salt: {error}")))
     }
 
-    /// Issues a pair of tokens, neither of which outlives the session, and inserts their row. `chain_id` is that of the
-    /// session to continue, `None` for a new one.
-    async fn issue_tokens(
-        &self,
-        user: &User,
-        chain_id: Option<i64>,
-        started_at: Timestamp,
-    ) -> Result<TokenPair, Error> {
-        let Self { db, config, client, now, .. } = *self;
-        let expires_at = now.after(config.refresh_ttl).min(started_at.after(config.session_absolute));
-        let (access_jti, refresh_jti) = (new_jti(), new_jti());
-        let pair = Successor { access_jti, refresh_jti, issued_at: now, started_at, expires_at };
-        let session = NewSession {
-            user_id: user.id,
-            chain_id,
-            started_at,
-            access_jti: &pair.access_jti,
-            refresh_jti: &pair.refresh_jti,
-            expires_at,
-        };
-        sessions::insert(db, session, client, now).await?;
-        self.sign(user, &pair)
+    /// Returns the identities of a new pair of tokens.
+    fn new_tokens(&self) -> NewTokens {
+        let expires_at = self.now.after(self.config.refresh_ttl.min(self.config.session_absolute));
+        NewTokens { access_jti: new_jti(), refresh_jti: new_jti(), expires_at }
     }
 
-    /// Signs the tokens of a row.
-    fn sign(&self, user: &User, pair: &Successor) -> Result<TokenPair, Error> {
+    /// Signs a pair of tokens, neither of which outlives the session.
+    fn sign(&self, user_id: i64, issued: &Issued) -> Result<TokenPair, Error> {
         let Self { config, .. } = *self;
-        let Successor { issued_at, started_at, expires_at, .. } = *pair;
+        let Issued { issued_at, started_at, expires_at, .. } = *issued;
         let access_end = issued_at.after(config.access_ttl).min(started_at.after(config.session_absolute));
-        let access = config.keys.access(user.id, &user.email, &pair.access_jti, issued_at, access_end)?;
-        let refresh = config.keys.refresh(user.id, &pair.refresh_jti, issued_at, expires_at)?;
+        let access = config.keys.access(user_id, &issued.email, &issued.access_jti, issued_at, access_end)?;
+        let refresh = config.keys.refresh(user_id, &issued.refresh_jti, issued_at, expires_at)?;
         Ok(TokenPair { access_token: access, refresh_token: refresh })
     }
 

@@ -12,6 +12,7 @@ use crate::outbox::Kind;
 use crate::password::{self, Verdict};
 use crate::secret::{NewPassword, Secret};
 use crate::throttle::REGISTRATIONS;
+use crate::token_pairs::{self, Issued, NewTokens};
 use crate::users::{self, Changes, NewUser, User};
 use crate::{mail, removal, sessions};
 
@@ -137,7 +138,7 @@ pub async fn change_password(
             }
             CallingSession::Replace => {
                 let count = sessions::end_all(context.db, user.id, None).await?;
-                let pair = context.issue_tokens(&user, None, context.now).await?;
+                let pair = begin_session(context, &user).await?;
                 let details = format!("Password changed, sessions ended ({count}), a new one begun: {}", user.email);
                 action.record(context, details).await?;
                 Ok(Some(pair))
@@ -175,8 +176,17 @@ async fn confirm_password(
         action.refuse(context, &Error::WrongPassword).await?;
         return Err(Error::WrongPassword);
     }
-    attempt.succeeded();
+    attempt.succeeded(context.db).await?;
     Ok(())
+}
+
+/// Begins a session of an account and issues its tokens.
+async fn begin_session(context: &AppContext<'_>, user: &User) -> Result<TokenPair, Error> {
+    let NewTokens { access_jti, refresh_jti, expires_at } = context.new_tokens();
+    let (email, now) = (user.email.clone(), context.now);
+    let issued = Issued { email, access_jti, refresh_jti, issued_at: now, started_at: now, expires_at };
+    token_pairs::insert(context.db, user.id, &issued, context.client).await?;
+    context.sign(user.id, &issued)
 }
 
 /// Reads the caller's account again and refuses it if its hash is not the one that was compared. A simultaneous login that

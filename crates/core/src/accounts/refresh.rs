@@ -14,10 +14,10 @@ use super::{AppContext, TokenPair};
 use crate::audit::Action;
 use crate::error::{Error, RefreshTokenError};
 use crate::secret::Secret;
-use crate::sessions::{self, Rotated, Spent};
-use crate::throttle::REFRESHES;
-use crate::token::{Claims, TokenType};
-use crate::users;
+use crate::sessions;
+use crate::throttle::{REFRESHES, network_key};
+use crate::token::TokenType;
+use crate::token_pairs::{self, Exchange, Spent, Unusable};
 
 /// How long after its use the reuse of a refresh token is not treated as theft.
 pub const RACE: Duration = Duration::from_secs(10);
@@ -33,80 +33,77 @@ enum Outcome {
 /// # Errors
 /// [`Error::RefreshToken`]. [`Error::Throttled`] after too many refreshes from one network.
 pub async fn refresh(context: &AppContext<'_>, token: &Secret) -> Result<TokenPair, Error> {
+    let AppContext { db, config, client, now, .. } = *context;
     // A failure is not audited: such a token identifies no session, and anyone could fill the log with them.
-    let claims = context.config.keys.verify(token.expose(), TokenType::Refresh, context.now);
+    let claims = config.keys.verify(token.expose(), TokenType::Refresh, now);
     let claims = claims.map_err(RefreshTokenError::from)?;
+    let counter = config.throttle.then(|| network_key(&config.keys, &REFRESHES, client.address.as_deref()));
+    let exchange = Exchange {
+        user_id: claims.user_id,
+        refresh_jti: &claims.jti,
+        session_absolute: config.session_absolute,
+        counter,
+    };
+    if let Some(issued) = token_pairs::refresh(db, &exchange, context.new_tokens(), client, now).await? {
+        return context.sign(claims.user_id, &issued);
+    }
     let action = AuditedAction::new(Action::Refresh, Some(claims.user_id), "");
     context.admit(&REFRESHES, &action).await?;
-    let oldest_start = context.now.before(context.config.session_absolute);
-    let outcome = action.run(context, async {
-        match sessions::rotate(context.db, claims.user_id, &claims.jti, oldest_start, context.now).await? {
-            Some(row) if row.is_expired => refuse(context, &action, RefreshTokenError::SessionExpired).await,
-            Some(row) => issue(context, &action, &claims, row).await,
-            None => refuse_spent(context, &action, &claims).await,
-        }
-    });
-    match outcome.await? {
+    match action.run(context, refuse(context, &action, &exchange)).await? {
         Outcome::Issued(pair) => Ok(pair),
         Outcome::Refused(error) => Err(error.into()),
     }
 }
 
-async fn issue(
-    context: &AppContext<'_>,
-    action: &AuditedAction,
-    claims: &Claims,
-    row: Rotated,
-) -> Result<Outcome, Error> {
-    let user = users::find_by_id(context.db, claims.user_id).await?;
-    let user = user.filter(|user| user.is_active).ok_or(RefreshTokenError::NoActiveUser)?;
-    let pair = context.issue_tokens(&user, Some(row.chain_id), row.started_at).await?;
-    action.record(context, format!("Token refreshed for user: {}", user.email)).await?;
-    Ok(Outcome::Issued(pair))
+/// Refuses a token that could not be exchanged, for the reason that its row tells.
+async fn refuse(context: &AppContext<'_>, action: &AuditedAction, exchange: &Exchange<'_>) -> Result<Outcome, Error> {
+    match token_pairs::find_unusable(context.db, exchange, context.now).await? {
+        Some(Unusable::Expired) => record(context, action, RefreshTokenError::SessionExpired).await,
+        Some(Unusable::AccountInactive) => Err(RefreshTokenError::NoActiveUser.into()),
+        Some(Unusable::Spent(spent)) => refuse_spent(context, action, exchange, &spent).await,
+        // The account or the pause has changed since: the client may try again.
+        Some(Unusable::Usable) => Ok(Outcome::Refused(RefreshTokenError::Spent)),
+        None => record(context, action, RefreshTokenError::Spent).await,
+    }
 }
 
 /// Refuses a token that was used before, or whose session has ended.
-async fn refuse_spent(context: &AppContext<'_>, action: &AuditedAction, claims: &Claims) -> Result<Outcome, Error> {
-    let spent = sessions::find_spent(context.db, claims.user_id, &claims.jti).await?;
-    let Some((spent, rotated_at)) = spent.and_then(|spent| spent.rotated_at.map(|at| (spent, at))) else {
-        return refuse(context, action, RefreshTokenError::Spent).await;
+async fn refuse_spent(
+    context: &AppContext<'_>,
+    action: &AuditedAction,
+    exchange: &Exchange<'_>,
+    spent: &Spent,
+) -> Result<Outcome, Error> {
+    let Some(rotated_at) = spent.rotated_at else {
+        return record(context, action, RefreshTokenError::Spent).await;
     };
     // In either direction: if the clock was set back, the use seems to be in the future.
     let elapsed = context.now.since(rotated_at).max(rotated_at.since(context.now));
     if elapsed < context.config.refresh_retry
-        && let Some(pair) = repeat(context, action, claims, &spent).await?
+        && let Some(issued) = token_pairs::find_successor(context.db, spent, context.now).await?
     {
-        return Ok(Outcome::Issued(pair));
+        if !spent.is_account_active {
+            return Err(RefreshTokenError::NoActiveUser.into());
+        }
+        // No token is stored: the row has all claims of the pair.
+        action.record(context, format!("Token refreshed again for user: {}", issued.email)).await?;
+        return Ok(Outcome::Issued(context.sign(exchange.user_id, &issued)?));
     }
     if elapsed <= RACE {
         return Ok(Outcome::Refused(RefreshTokenError::Spent));
     }
     let chain_id = spent.chain_id;
     // A session that has already ended needs no protection.
-    if !sessions::end(context.db, claims.user_id, chain_id, context.now).await? {
-        return refuse(context, action, RefreshTokenError::Spent).await;
+    if !sessions::end(context.db, exchange.user_id, chain_id, context.now).await? {
+        return record(context, action, RefreshTokenError::Spent).await;
     }
     let reuse = AuditedAction { action: Action::RefreshReuse, resource_id: Some(chain_id), ..action.clone() };
     reuse.record(context, format!("A used refresh token came back: session {chain_id} is ended")).await?;
     Ok(Outcome::Refused(RefreshTokenError::Spent))
 }
 
-/// Signs the pair again that the token was exchanged for; `None` if its refresh token was used, or the session has ended. No
-/// token is stored: the row has all claims.
-async fn repeat(
-    context: &AppContext<'_>,
-    action: &AuditedAction,
-    claims: &Claims,
-    spent: &Spent,
-) -> Result<Option<TokenPair>, Error> {
-    let Some(successor) = sessions::find_successor(context.db, spent, context.now).await? else { return Ok(None) };
-    let user = users::find_by_id(context.db, claims.user_id).await?;
-    let user = user.filter(|user| user.is_active).ok_or(RefreshTokenError::NoActiveUser)?;
-    action.record(context, format!("Token refreshed again for user: {}", user.email)).await?;
-    context.sign(&user, &successor).map(Some)
-}
-
-async fn refuse(context: &AppContext<'_>, action: &AuditedAction, error: RefreshTokenError) -> Result<Outcome, Error> {
+/// Writes the audit row of a refusal.
+async fn record(context: &AppContext<'_>, action: &AuditedAction, error: RefreshTokenError) -> Result<Outcome, Error> {
     action.refuse(context, &error.into()).await?;
     Ok(Outcome::Refused(error))
 }

@@ -1,0 +1,2 @@
+DROP VIEW token_pairs;
+DROP TABLE throttle;
