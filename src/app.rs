@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use lanterne_client_address::ClientHeader;
 use lanterne_core::config::Config;
 use lanterne_core::mail::Post;
+use lanterne_core::throttle::Cache;
 use lanterne_database::{self as db, BoxFuture, Connection, Timestamp};
 
 use crate::docs::Pages;
@@ -48,6 +49,9 @@ pub trait Host {
     /// # Errors
     /// The database cannot be opened.
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Connection>, db::Error>>;
+
+    /// Returns the key-value store as the cache of the throttle.
+    fn cache(&self) -> &dyn Cache;
 
     /// Checks that the key-value store can be read.
     ///

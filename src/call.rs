@@ -65,6 +65,7 @@ impl Call<'_> {
         };
         Ok(AppContext {
             db: db.as_ref(),
+            cache: self.host.cache(),
             config: &self.app.config,
             client: &self.client,
             now: self.now,

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, Project, SECRET, TestApp};
 
-/// A project whose component logs a line for each login too: it is not counted.
-fn uncounted() -> Project {
+/// A project whose component logs a line for each login, too: it misses the key-value store.
+fn without_store() -> Project {
     let (grant, other) = ("key_value_stores = [\"default\"]", "key_value_stores = [\"other\"]");
     Project::migrated().edit("spin.toml", grant, other)
 }
@@ -53,10 +53,10 @@ fn send_pipelined(app: &TestApp, count: usize) {
 #[cfg_attr(spin_host, ignore = "what becomes of standard error is the host's own")]
 fn a_log_that_cannot_be_written_fails_no_request() {
     let full = File::options().write(true).open("/dev/full").expect("Linux has it");
-    expect_answers(&TestApp::logging_to(uncounted(), full));
+    expect_answers(&TestApp::logging_to(without_store(), full));
     let (reader, writer) = io::pipe().expect("a pipe");
     drop(reader);
-    expect_answers(&TestApp::logging_to(uncounted(), writer));
+    expect_answers(&TestApp::logging_to(without_store(), writer));
 }
 
 #[test]

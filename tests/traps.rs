@@ -115,19 +115,6 @@ fn key_value_data_is_stored_in_spins_table() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "tests the host lanterne")]
-fn concurrent_increments_are_all_counted() {
-    let app = faulty();
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            let app = &app;
-            scope.spawn(move || (0..8).for_each(|_| drop(app.get("/increment").send().expect_status(200))));
-        }
-    });
-    assert_eq!(app.get("/increment").send().text(), "65");
-}
-
-#[test]
-#[cfg_attr(spin_host, ignore = "tests the host lanterne")]
 fn state_files_are_private() {
     let app = faulty_in(Project::new());
     app.get("/key-value").send().expect_status(200);

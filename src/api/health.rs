@@ -51,7 +51,7 @@ struct ReadyReply {
     /// `ok`, or what is wrong with the database.
     #[schema(examples("ok"))]
     database: &'static str,
-    /// `ok`, or `not available`: then attempts are not counted.
+    /// `ok`, or `not available`: then every refused attempt reads the database.
     #[schema(examples("ok"))]
     key_value: &'static str,
     /// The newest migration of the database; null if it cannot be read.

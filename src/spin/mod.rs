@@ -2,8 +2,8 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic if nobody reads")]
 
-mod counters;
 mod database;
+mod key_value;
 mod outgoing;
 mod response;
 
@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 
 use lanterne_core::config::{Config, VARIABLES};
 use lanterne_core::mail::Post;
-use lanterne_core::throttle::CounterStore;
+use lanterne_core::throttle::Cache;
 use lanterne_database::{self as db, BoxFuture, Connection, Timestamp};
 use spin_sdk::http::Request;
 use spin_sdk::variables;
@@ -42,8 +42,12 @@ impl Host for Spin {
         Box::pin(async { Ok(Box::new(database::check_out().await?) as Box<dyn Connection>) })
     }
 
-    fn counters(&self) -> &dyn CounterStore {
-        &counters::KeyValueStore
+    fn cache(&self) -> &dyn Cache {
+        &key_value::KeyValue
+    }
+
+    fn check_key_value(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(key_value::check())
     }
 
     fn send<'a>(&'a self, post: &'a Post) -> BoxFuture<'a, Result<u16, String>> {

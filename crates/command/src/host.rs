@@ -1,17 +1,18 @@
-//! What the host offers to a command: the app's database, key-value store and variables.
+//! What the host offers to a command: the app's database and variables.
 //!
 //! A `wasi:cli/run@0.2` program cannot await and has nothing else to do: all functions are the synchronous ones, and the
 //! futures of [`Connection`] are ready at once.
 
 use std::future::ready;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread;
+use std::time::Duration;
 
-use lanterne_database::{self as db, BoxFuture, Connection, Row, Value};
+use lanterne_database::{self as db, BoxFuture, Connection, Driver, Place, Reconnecting, Row, Value};
 
 use self::bindings::exports::lanterne::backend::exit_status::Guest;
 use self::bindings::spin::sqlite::sqlite;
 use self::bindings::wasi::config::store as config;
-use self::bindings::wasi::keyvalue::store as keyvalue;
 use crate::Failure;
 
 mod bindings {
@@ -29,28 +30,59 @@ mod bindings {
 
 lanterne_database::host_values!(sqlite::Value);
 
-/// An open connection to the app's database, named `default` in the manifest.
-pub struct Database(sqlite::Connection);
+/// How long a writer waits for another one: only the user of the command waits.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A connection to the app's database, named `default` in the manifest.
+pub struct Database(Reconnecting<Host>);
 
 impl Database {
     /// Opens the database; creates its file if there is none.
     ///
     /// # Errors
     /// The manifest does not grant the database, or its file cannot be opened.
-    pub fn open() -> Result<Self, db::Error> {
-        sqlite::Connection::open("default").map(Self).map_err(database_error)
-    }
-
-    fn execute(&self, sql: &str, params: Vec<Value>) -> Result<Vec<Row>, db::Error> {
-        let params: Vec<_> = params.into_iter().map(to_host).collect();
-        let result = self.0.execute(sql, &params).map_err(database_error)?;
-        Ok(result.rows.into_iter().map(|row| Row::new(row.values.into_iter().map(from_host).collect())).collect())
+    pub async fn open() -> Result<Self, db::Error> {
+        let connection = Reconnecting::new(Host, Place::Unknown, BUSY_TIMEOUT);
+        connection.open().await?;
+        Ok(Self(connection))
     }
 }
 
 impl Connection for Database {
     fn query<'a>(&'a self, sql: &'a str, params: Vec<Value>) -> BoxFuture<'a, Result<Vec<Row>, db::Error>> {
-        Box::pin(ready(self.execute(sql, params)))
+        self.0.query(sql, params)
+    }
+
+    fn is_file(&self) -> bool {
+        self.0.is_file()
+    }
+}
+
+/// The host's synchronous functions.
+struct Host;
+
+impl Driver for Host {
+    type Connection = sqlite::Connection;
+
+    fn open(&self) -> BoxFuture<'_, Result<sqlite::Connection, db::Error>> {
+        Box::pin(ready(sqlite::Connection::open("default").map_err(database_error)))
+    }
+
+    fn execute<'a>(
+        &'a self,
+        connection: &'a sqlite::Connection,
+        sql: &'a str,
+        params: Vec<Value>,
+    ) -> BoxFuture<'a, Result<Vec<Row>, db::Error>> {
+        let params: Vec<_> = params.into_iter().map(to_host).collect();
+        let row = |row: sqlite::RowResult| Row::new(row.values.into_iter().map(from_host).collect());
+        let rows = connection.execute(sql, &params).map(|result| result.rows.into_iter().map(row).collect());
+        Box::pin(ready(rows.map_err(database_error)))
+    }
+
+    fn pause(&self, duration: Duration) -> BoxFuture<'_, ()> {
+        thread::sleep(duration);
+        Box::pin(ready(()))
     }
 }
 
@@ -64,52 +96,6 @@ fn database_error(error: sqlite::Error) -> db::Error {
         sqlite::Error::DatabaseFull => "the database is full".to_owned(),
         sqlite::Error::Io(message) => message,
     })
-}
-
-/// The app's key-value store, named `default` in the manifest.
-pub struct Store(keyvalue::Bucket);
-
-impl Store {
-    /// Opens the store.
-    ///
-    /// # Errors
-    /// The manifest does not grant the store, or it cannot be opened.
-    pub fn open() -> Result<Self, Failure> {
-        keyvalue::open("default").map(Self).map_err(store_error)
-    }
-
-    /// Calls `visit` with every key, page by page, so that no more than a page is in memory. `visit` may delete the key.
-    pub fn for_each_key(&self, mut visit: impl FnMut(&str) -> Result<(), Failure>) -> Result<(), Failure> {
-        let mut cursor = None;
-        loop {
-            let page = self.0.list_keys(cursor.as_deref()).map_err(store_error)?;
-            page.keys.iter().try_for_each(|key| visit(key))?;
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Returns the value of `key`.
-    pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
-        self.0.get(key).map_err(store_error)
-    }
-
-    /// Removes `key`, if it is there.
-    pub fn delete(&self, key: &str) -> Result<(), Failure> {
-        self.0.delete(key).map_err(store_error)
-    }
-}
-
-fn store_error(error: keyvalue::Error) -> Failure {
-    use keyvalue::Error;
-    let reason = match error {
-        Error::NoSuchStore => "the host has no store named \"default\"".to_owned(),
-        Error::AccessDenied => "the manifest does not grant it: key_value_stores = [\"default\"] is missing".to_owned(),
-        Error::Other(reason) => reason,
-    };
-    Failure::Failed(format!("key-value store: {reason}"))
 }
 
 /// Returns the value of a variable; `None` if the manifest does not grant it to this component.

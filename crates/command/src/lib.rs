@@ -1,7 +1,7 @@
 //! What the command components share.
 //!
 //! A command component is a plain `wasi:cli` program: arguments in, text on stdout and stderr out, and an exit status.
-//! [`run`] is its frame; [`Database`], [`Store`] and [`variable`] are what the host offers; [`open_migrated`] is how most
+//! [`run`] is its frame; [`Database`] and [`variable`] are what the host offers; [`open_migrated`] is how most
 //! commands start.
 //!
 //! Natively the commands are compiled for their unit tests only, without a host and without the generator of bindings,
@@ -20,10 +20,7 @@ use std::process::ExitCode;
 use futures_lite::future::block_on;
 use lanterne_database::{self as db, Connection as _};
 
-pub use host::{Database, Store, variable};
-
-/// Waits up to 60 s for another writer: only the user of the command waits.
-pub const BUSY_TIMEOUT: &str = "PRAGMA busy_timeout = 60000";
+pub use host::{Database, variable};
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -100,9 +97,7 @@ pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> S
 /// # Errors
 /// It cannot be opened, or no migration was applied; the message then says how to apply them.
 pub async fn open_migrated() -> Result<Database, Failure> {
-    let db = Database::open()?;
-    db::prepare(&db).await?;
-    db.query(BUSY_TIMEOUT, vec![]).await?;
+    let db = Database::open().await?;
     // The first migration creates several tables in one transaction: checking one is enough.
     let tables = db.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'users'", vec![]).await?;
     if tables.is_empty() {

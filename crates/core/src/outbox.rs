@@ -164,8 +164,11 @@ pub async fn oldest_since(
     Ok(oldest.flatten())
 }
 
-/// Makes this connection overwrite what it deletes, so that the file does not keep the tokens.
+/// Makes this connection overwrite what it deletes, so that the file does not keep the tokens. A server has its own setting.
 pub async fn overwrite_deleted(db: &dyn Connection) -> Result<(), Error> {
+    if !db.is_file() {
+        return Ok(());
+    }
     db.query("PRAGMA secure_delete = ON", vec![]).await.map(drop)
 }
 

@@ -10,8 +10,9 @@
 //! has set a new password.
 //!
 //! Each step is one statement, so that it is atomic on every database. The keys of the counters are keyed hashes, which reveal
-//! neither e-mail nor IP addresses.
+//! neither e-mail nor IP addresses. Pauses that were seen lately are in a [`Cache`], too.
 
+mod cache;
 mod counters;
 mod limits;
 
@@ -19,11 +20,14 @@ use std::net::IpAddr;
 
 use lanterne_database::{Connection, Error, Timestamp};
 
+pub use self::cache::Cache;
 use self::counters::{Counters, Released};
 pub use self::limits::{
     ACCOUNT, ADDRESS, AttemptLimit, PAIR, PAUSE_MAX, PAUSE_MIN, RECOVERIES, REFRESHES, REGISTRATIONS,
 };
 use crate::token::Keys;
+
+const MILLIS_PER_SECOND: u64 = 1000;
 
 /// The rest of a pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +36,22 @@ pub struct Pause {
     pub seconds: u64,
     /// Whether this is the first refusal of the pause: only that one is audited, so that a flood cannot fill the log.
     pub is_first_refusal: bool,
+}
+
+impl Pause {
+    /// Returns the rest of a pause at a time, both in Unix milliseconds.
+    fn until(end: i64, now: i64, is_first_refusal: bool) -> Self {
+        let millis = end.saturating_sub(now).unsigned_abs();
+        Self { seconds: millis.div_ceil(MILLIS_PER_SECOND), is_first_refusal }
+    }
+}
+
+/// A paused counter.
+struct Paused<'a> {
+    key: &'a str,
+    /// The end of the pause, in Unix milliseconds.
+    until: i64,
+    is_first_refusal: bool,
 }
 
 /// A password check that counts as a failure until it succeeds.
@@ -59,6 +79,7 @@ impl Attempt {
     /// The database failed.
     pub async fn begin(
         db: &dyn Connection,
+        cache: &dyn Cache,
         keys: &Keys,
         email: &str,
         address: Option<&str>,
@@ -68,13 +89,19 @@ impl Attempt {
         let pair = key(keys, &PAIR, &[email, &network]);
         let address = key(keys, &ADDRESS, &[&network]);
         let account = key(keys, &ACCOUNT, &[email]);
-        let counters = Counters { db, now: now.unix_millis() };
-        Ok(match counters.attempt(&pair, &address, &account).await? {
+        let now = now.unix_millis();
+        if let Some(pause) = cache::find(cache, [&address, &pair], now).await {
+            return Ok(Err(pause));
+        }
+        let paused = match (Counters { db, now }).attempt(&pair, &address, &account).await? {
             Ok([pair_paused_until, address_paused_until]) => {
-                Ok(Self { counted: Some(Counted { pair, address, account, address_paused_until, pair_paused_until }) })
+                let counted = Counted { pair, address, account, address_paused_until, pair_paused_until };
+                return Ok(Ok(Self { counted: Some(counted) }));
             }
-            Err(pause) => Err(pause),
-        })
+            Err(paused) => paused,
+        };
+        cache::store(cache, &paused, now).await;
+        Ok(Err(Pause::until(paused.until, now, paused.is_first_refusal)))
     }
 
     /// Takes the attempt back and forgets the account's failures: the password was right. The network keeps its
@@ -126,18 +153,27 @@ pub async fn admit(
     address: Option<&str>,
     now: Timestamp,
 ) -> Result<Result<(), Pause>, Error> {
-    let key = network_key(keys, limit, address);
-    Counters { db, now: now.unix_millis() }.admit(limit, &key).await
+    let (key, now) = (network_key(keys, limit, address), now.unix_millis());
+    let admitted = Counters { db, now }.admit(limit, &key).await?;
+    Ok(admitted.map_err(|paused| Pause::until(paused.until, now, paused.is_first_refusal)))
 }
 
 /// Forgets the failures at the account with this normalized address: in total, and those from the network of an IP `address`.
 ///
 /// # Errors
 /// The database failed.
-pub async fn forgive(db: &dyn Connection, keys: &Keys, email: &str, address: Option<&str>) -> Result<(), Error> {
+pub async fn forgive(
+    db: &dyn Connection,
+    cache: &dyn Cache,
+    keys: &Keys,
+    email: &str,
+    address: Option<&str>,
+) -> Result<(), Error> {
     let pair = key(keys, &PAIR, &[email, &network(address)]);
     let account = key(keys, &ACCOUNT, &[email]);
-    counters::release(db, [Released::Forgotten(&pair), Released::Forgotten(&account)]).await
+    counters::release(db, [Released::Forgotten(&pair), Released::Forgotten(&account)]).await?;
+    cache::forget(cache, &pair).await;
+    Ok(())
 }
 
 /// Returns the key of the counter of `limit` for the network of an IP `address`.

@@ -3,6 +3,7 @@
 //! The API component calls the asynchronous functions of `spin:sqlite`, the command components the synchronous ones, and
 //! tests use a file without a host. All three implement [`Connection`], so that every statement is written once.
 
+mod reconnecting;
 mod timestamp;
 mod value;
 
@@ -14,6 +15,7 @@ use std::pin::Pin;
 
 #[cfg(feature = "rusqlite")]
 pub use file::SqliteFile;
+pub use reconnecting::{Driver, Place, Reconnecting};
 pub use timestamp::Timestamp;
 pub use value::{FromValue, Row, Value};
 
@@ -42,6 +44,10 @@ impl Error {
         let Self::Host(message) = self else { return None };
         UNAVAILABLE.into_iter().find(|text| message.contains(text))
     }
+
+    fn has_text(&self, texts: &[&str]) -> bool {
+        matches!(self, Self::Host(message) if texts.iter().any(|text| message.contains(text)))
+    }
 }
 
 /// SQLite's messages for `SQLITE_BUSY`, `LOCKED`, `READONLY`, `IOERR`, `CORRUPT`, `FULL`, `CANTOPEN`, `PROTOCOL` and
@@ -68,6 +74,11 @@ pub trait Connection {
     /// # Errors
     /// The host refused the statement, or reading its rows failed.
     fn query<'a>(&'a self, sql: &'a str, params: Vec<Value>) -> BoxFuture<'a, Result<Vec<Row>, Error>>;
+
+    /// Returns whether the database is a file of the host, and not a server, which refuses most pragmas.
+    fn is_file(&self) -> bool {
+        true
+    }
 }
 
 impl dyn Connection + '_ {
@@ -106,16 +117,6 @@ impl dyn Connection + '_ {
 #[macro_export]
 macro_rules! params {
     ($($value:expr),* $(,)?) => { vec![$($crate::Value::from($value)),*] };
-}
-
-/// Sets up a new connection: enforces foreign keys, and lets a writer wait up to 3 s for another one.
-///
-/// # Errors
-/// The host refused a pragma.
-pub async fn prepare(db: &dyn Connection) -> Result<(), Error> {
-    db.query("PRAGMA foreign_keys = ON", vec![]).await?;
-    db.query("PRAGMA busy_timeout = 3000", vec![]).await?;
-    Ok(())
 }
 
 /// Runs `work` in one transaction on `db`: commits if it returns `Ok`, rolls back if it returns `Err`.

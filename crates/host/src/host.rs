@@ -176,7 +176,7 @@ impl Host {
         for (interface, _) in component.component_type().imports(self.engine.wasmtime()) {
             let (key, granted) = match interface.split('/').next().unwrap_or_default() {
                 "spin:sqlite" => ("sqlite_databases", &section.sqlite_databases),
-                "wasi:keyvalue" => ("key_value_stores", &section.key_value_stores),
+                "spin:key-value" => ("key_value_stores", &section.key_value_stores),
                 // Always granted: these expose no files, sockets or environment of the host, and each request that a
                 // component sends is checked.
                 "spin:variables" | "wasi:cli" | "wasi:clocks" | "wasi:config" | "wasi:filesystem" | "wasi:http"

@@ -2,7 +2,7 @@
 //!
 //! Read an [`App`] from its manifests and create a [`Host`] for it. [`Host::run_command`] runs a `wasi:cli` component to
 //! completion; [`Host::into_server`] returns a [`Server`], which answers HTTP requests with `wasi:http` components.
-//! Components can import WASI, `wasi:http`, `spin:sqlite`, `spin:variables`, `wasi:config` and `wasi:keyvalue`, as far as the
+//! Components can import WASI, `wasi:http`, `spin:sqlite`, `spin:variables`, `spin:key-value` and `wasi:config`, as far as the
 //! manifest grants them.
 //!
 //! Logs with the crate `log`: each request of a [`Server`] in one record, with fields; what components print while they

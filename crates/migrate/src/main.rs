@@ -72,7 +72,8 @@ fn main() -> ExitCode {
             say(USAGE);
             return Ok(());
         }
-        execute(&Database::open()?, command).await.map_err(|error| Failure::Failed(error.to_string()))
+        let db = Database::open().await?;
+        execute(&db, command).await.map_err(|error| Failure::Failed(error.to_string()))
     })
 }
 

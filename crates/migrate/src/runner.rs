@@ -3,7 +3,6 @@
 use std::thread;
 use std::time::Duration;
 
-use lanterne_command::BUSY_TIMEOUT;
 use lanterne_database::{self as db, Connection, transaction};
 use lanterne_schema::statements;
 
@@ -64,7 +63,6 @@ pub(crate) async fn migrate(
     target: Target,
     report: impl Fn(String),
 ) -> Result<(), Error> {
-    db.query(BUSY_TIMEOUT, vec![]).await?;
     // Reads only: a database that is refused keeps every byte.
     let state = versions::read_snapshot(db, migrations).await?.verified(migrations)?;
     let goal = direction.goal(state.position, target, migrations)?;
@@ -114,7 +112,6 @@ async fn step<'a>(
 
 /// Records that the database is at `position`, and runs nothing.
 pub(crate) async fn stamp(db: &dyn Connection, migrations: &[Migration], position: usize) -> Result<(), Error> {
-    db.query(BUSY_TIMEOUT, vec![]).await?;
     transaction(db, versions::stamp(db, migrations, position)).await
 }
 
@@ -123,10 +120,9 @@ pub(crate) async fn prepare(db: &dyn Connection) -> Result<(), Error> {
     // With foreign keys enforced, rebuilding a table (SQLite, "ALTER TABLE", section 7) would delete the rows that refer
     // to it. `execute` checks them instead.
     db.query("PRAGMA foreign_keys = OFF", vec![]).await?;
-    // SQLite ignores the setting inside a transaction, and a host may not pass it on.
-    let rows = db.query("PRAGMA foreign_keys", vec![]).await?;
-    if rows.first().map_or(Ok(0), |row| row.get::<i64>(0))? != 0 {
-        return Err(Error::ForeignKeys);
+    check_foreign_keys(db).await?;
+    if !db.is_file() {
+        return Ok(());
     }
     // In WAL mode readers do not block a writer; the file keeps the mode. It is queried first, since the change needs the
     // database exclusively, and the busy timeout does not apply to it.
@@ -143,6 +139,13 @@ pub(crate) async fn prepare(db: &dyn Connection) -> Result<(), Error> {
     Err(Error::Busy)
 }
 
+/// Fails if foreign keys are enforced: SQLite ignores the setting inside a transaction, a host may not pass it on, and a server
+/// forgets it with the connection.
+async fn check_foreign_keys(db: &dyn Connection) -> Result<(), Error> {
+    let rows = db.query("PRAGMA foreign_keys", vec![]).await?;
+    if rows.first().map_or(Ok(0), |row| row.get::<i64>(0))? == 0 { Ok(()) } else { Err(Error::ForeignKeys) }
+}
+
 async fn is_wal(db: &dyn Connection) -> Result<bool, db::Error> {
     let rows = db.query("PRAGMA journal_mode", vec![]).await?;
     rows.first().map_or(Ok(false), |row| Ok(row.get::<String>(0)? == "wal"))
@@ -152,6 +155,7 @@ async fn is_wal(db: &dyn Connection) -> Result<bool, db::Error> {
 async fn execute(db: &dyn Connection, migration: &Migration, file: &str, sql: &str) -> Result<(), Error> {
     let file = format!("migrations/{}/{file}", migration.folder());
     let dangling_before = dangling_references(db).await?;
+    check_foreign_keys(db).await?;
     for statement in statements(sql) {
         db.query(statement.text, vec![]).await.map_err(|cause| Error::Statement {
             file: file.clone(),

@@ -27,13 +27,6 @@ pub(crate) struct Arguments {
     pub dry_run: bool,
 }
 
-impl Arguments {
-    /// Returns whether anything concerns the database.
-    pub(crate) fn needs_database(&self) -> bool {
-        self.compact || self.sessions_days.or(self.spent_days).or(self.audit_days).or(self.mail_days).is_some()
-    }
-}
-
 /// Parses the words after the program's name; `Ok(None)` asks for help.
 pub(crate) fn parse(words: &[String]) -> Result<Option<Arguments>, String> {
     if words.iter().any(|word| matches!(word.as_str(), "help" | "--help" | "-h")) {
@@ -63,7 +56,8 @@ pub(crate) fn parse(words: &[String]) -> Result<Option<Arguments>, String> {
             return Err(format!("{flag} was given twice"));
         }
     }
-    if !arguments.needs_database() && !arguments.throttle {
+    let nothing = Arguments { dry_run: arguments.dry_run, ..Arguments::default() };
+    if arguments == nothing {
         return Err(
             "nothing to delete: give --sessions-days N, --spent-days N, --audit-days N, --mail-days N, --throttle or --compact"
                 .to_owned(),

@@ -6,16 +6,14 @@
 mod arguments;
 mod retention;
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use arguments::Arguments;
-use lanterne_command::{Failure, Store, open_migrated, run, say};
-use lanterne_database::{self as db, Connection, Timestamp};
+use lanterne_command::{Failure, open_migrated, run, say};
+use lanterne_database::{self as db, Connection, Timestamp, params};
 use retention::Table;
-use serde::Deserialize;
 
 /// The rows of one transaction: a few milliseconds of work.
 const BATCH_ROWS_MAX: i64 = 500;
@@ -24,9 +22,6 @@ const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
 
 /// The longest pause between two batches.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
-/// The prefix of the keys of throttle counters.
-const COUNTER_PREFIX: &str = "throttle/";
-
 /// The longest that a counter may have to live, in milliseconds: twice as long as any does. One that expires later was
 /// written before the clock was set back.
 const COUNTER_LIFETIME_MAX: i64 = 2 * SECONDS_PER_DAY * 1000;
@@ -75,16 +70,15 @@ fn main() -> ExitCode {
             say(USAGE);
             return Ok(());
         };
-        if arguments.needs_database() {
-            let db = open_migrated().await?;
-            prune(&db, &arguments, Timestamp::now()).await?;
-            if arguments.compact {
-                compact(&db, arguments.dry_run).await?;
-            }
-        }
+        let (db, now) = (open_migrated().await?, Timestamp::now());
+        let db: &dyn Connection = &db;
+        prune(db, &arguments, now).await?;
         if arguments.throttle {
-            let count = forget_counters(&Store::open()?, arguments.dry_run)?;
+            let count = forget_counters(db, arguments.dry_run, now).await?;
             say(format!("{} {count} expired counters of attempts", verb(&arguments)));
+        }
+        if arguments.compact {
+            compact(db, arguments.dry_run).await?;
         }
         Ok(())
     })
@@ -129,6 +123,9 @@ async fn delete(db: &dyn Connection, table: Table, cutoff: Timestamp) -> Result<
 
 /// Rebuilds the file without its free pages. Meanwhile a server answers writes with 503 after 3 s.
 async fn compact(db: &dyn Connection, dry_run: bool) -> Result<(), Failure> {
+    if !db.is_file() {
+        return Err(Failure::Failed("a database server does not offer VACUUM, and manages its disk itself".to_owned()));
+    }
     let (size, free) = (pages(db, "page_count").await?, pages(db, "freelist_count").await?);
     if dry_run {
         say(format!("Would compact the database of {size} KiB, {free} KiB of which are free"));
@@ -148,40 +145,15 @@ async fn pages(db: &dyn Connection, counted_by: &str) -> Result<i64, db::Error> 
     rows.first().map_or(Ok(0), |row| row.get(0))
 }
 
-/// The part of a stored counter that pruning needs, in Unix time in milliseconds.
-#[derive(Deserialize)]
-struct Counter {
-    window_ends_at: i64,
-    paused_until: i64,
-}
-
-impl Counter {
-    fn is_current(&self, now: i64) -> bool {
-        (1..=COUNTER_LIFETIME_MAX).contains(&(self.window_ends_at.max(self.paused_until) - now))
+/// Deletes the counters of attempts that count no more; returns their number. The API deletes two for each new one.
+async fn forget_counters(db: &dyn Connection, dry_run: bool, now: Timestamp) -> Result<i64, db::Error> {
+    const EXPIRED: &str = "max(window_ends_at, paused_until) NOT BETWEEN ?1 + 1 AND ?2";
+    let now = now.unix_millis();
+    let params = || params![now, now + COUNTER_LIFETIME_MAX];
+    let count = db.query_value(&format!("SELECT count(*) FROM throttle WHERE {EXPIRED}"), params()).await?;
+    if !dry_run {
+        db.execute(&format!("DELETE FROM throttle WHERE {EXPIRED}"), params()).await?;
     }
-}
-
-/// A shard of counters as the API stores it (`throttle::Shard` in `lanterne-core`).
-type Shard = BTreeMap<String, Counter>;
-
-/// Deletes the shards in which no counter counts any more; returns the number of their counters. The API removes those
-/// beside a current one. An attempt that is counted at the same moment may be lost.
-fn forget_counters(store: &Store, dry_run: bool) -> Result<usize, Failure> {
-    let mut count = 0;
-    store.for_each_key(|key| {
-        if !key.starts_with(COUNTER_PREFIX) {
-            return Ok(());
-        }
-        let Some(value) = store.get(key)? else { return Ok(()) };
-        // What cannot be read counts nothing.
-        let shard: Shard = serde_json::from_slice(&value).unwrap_or_default();
-        let now = Timestamp::now().unix_millis();
-        if shard.values().any(|counter| counter.is_current(now)) {
-            return Ok(());
-        }
-        count += shard.len().max(1);
-        if dry_run { Ok(()) } else { store.delete(key) }
-    })?;
     Ok(count)
 }
 

@@ -1,6 +1,8 @@
 //! A host for the pipeline: an SQLite file, counters and log in memory, and a clock that only the test moves.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::ready;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -8,6 +10,7 @@ use api::app::{App, Host};
 use lanterne_core::config::Config;
 use lanterne_core::mail::Post;
 use lanterne_core::password::Cost;
+use lanterne_core::throttle::Cache;
 use lanterne_database::{self as db, BoxFuture, Connection, Row, SqliteFile, Timestamp, Value};
 use tempfile::TempDir;
 
@@ -22,6 +25,7 @@ pub(super) struct TestHost {
     pub(super) now: Cell<Timestamp>,
     pub(super) log: RefCell<String>,
     pub(super) is_key_value_broken: Cell<bool>,
+    cache: MemoryCache,
     variables: Vec<(String, String)>,
     app: App,
     db: Rc<SqliteFile>,
@@ -49,6 +53,7 @@ impl TestHost {
             now: Cell::new(Timestamp::now()),
             log: RefCell::default(),
             is_key_value_broken: Cell::default(),
+            cache: MemoryCache::default(),
             app: App::new(config(&variables)),
             variables,
             db: Rc::new(db),
@@ -96,6 +101,10 @@ impl Host for TestHost {
         Box::pin(async { Ok(Box::new(Shared(self.db.clone())) as Box<dyn Connection>) })
     }
 
+    fn cache(&self) -> &dyn Cache {
+        &self.cache
+    }
+
     fn check_key_value(&self) -> BoxFuture<'_, Result<(), String>> {
         let is_broken = self.is_key_value_broken.get();
         Box::pin(async move { if is_broken { Err("broken".to_owned()) } else { Ok(()) } })
@@ -129,5 +138,21 @@ struct Shared(Rc<SqliteFile>);
 impl Connection for Shared {
     fn query<'a>(&'a self, sql: &'a str, params: Vec<Value>) -> BoxFuture<'a, Result<Vec<Row>, db::Error>> {
         self.0.query(sql, params)
+    }
+}
+
+/// A key-value store in memory.
+#[derive(Default)]
+struct MemoryCache(RefCell<HashMap<String, Vec<u8>>>);
+
+impl Cache for MemoryCache {
+    fn get<'a>(&'a self, keys: [&'a str; 2]) -> BoxFuture<'a, [Option<Vec<u8>>; 2]> {
+        let values = self.0.borrow();
+        Box::pin(ready(keys.map(|key| values.get(key).cloned())))
+    }
+
+    fn set<'a>(&'a self, key: &'a str, value: &'a [u8]) -> BoxFuture<'a, ()> {
+        self.0.borrow_mut().insert(key.to_owned(), value.to_owned());
+        Box::pin(ready(()))
     }
 }

@@ -6,8 +6,8 @@ mod outgoing;
 use std::time::Duration;
 
 use bytes::Bytes;
-use spin_sdk::experimental::wasi::keyvalue::{atomics, store};
 use spin_sdk::http::{FullBody, IntoResponse, Request};
+use spin_sdk::key_value::Store;
 use spin_sdk::sqlite::Connection;
 
 #[spin_sdk::http_service]
@@ -46,8 +46,7 @@ async fn serve(request: Request) -> impl IntoResponse {
         }
         // More than a response may have.
         "/large" => "x".repeat(9 << 20),
-        "/key-value" => use_store(),
-        "/increment" => increment(),
+        "/key-value" => use_store().await,
         "/send" => outgoing::send(request).await,
         "/send-many" => outgoing::send_many(&request).await,
         "/send-unread" => outgoing::send_unread(&request).await,
@@ -68,22 +67,16 @@ async fn execute(statement: &str) -> String {
 }
 
 /// Sets two keys, changes one, deletes the other, and returns the results of reading them.
-fn use_store() -> String {
-    let bucket = store::open("default").expect("a store");
-    bucket.set("kept", b"first").expect("a change");
-    bucket.set("deleted", b"x").expect("a change");
-    let before = bucket.exists("deleted").expect("an answer");
-    bucket.set("kept", b"second").expect("a change");
-    bucket.delete("deleted").expect("a change");
-    let after = bucket.exists("deleted").expect("an answer");
-    let kept = bucket.get("kept").expect("an answer").map(String::from_utf8);
-    let keys = bucket.list_keys(None).expect("an answer").keys;
-    let other = store::open("other").err();
+async fn use_store() -> String {
+    let store = Store::open_default().await.expect("a store");
+    store.set("kept", b"first").await.expect("a change");
+    store.set("deleted", b"x").await.expect("a change");
+    let before = store.exists("deleted").await.expect("an answer");
+    store.set("kept", b"second").await.expect("a change");
+    store.delete("deleted").await.expect("a change");
+    let after = store.exists("deleted").await.expect("an answer");
+    let kept = store.get("kept").await.expect("an answer").map(String::from_utf8);
+    let keys = store.get_keys().await.collect().await.expect("an answer");
+    let other = Store::open("other").await.err();
     format!("{before} {after} {kept:?} {keys:?} {other:?}")
-}
-
-/// Increments the counter `count` and returns its value.
-fn increment() -> String {
-    let bucket = store::open("default").expect("a store");
-    atomics::increment(&bucket, "count", 1).expect("a number").to_string()
 }

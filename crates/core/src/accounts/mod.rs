@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::outbox::Kind;
 use crate::secret::NewPassword;
-use crate::throttle::{self, Attempt, AttemptLimit};
+use crate::throttle::{self, Attempt, AttemptLimit, Cache};
 use crate::token::new_jti;
 use crate::token_pairs::{Issued, NewTokens};
 use crate::users::{self, User};
@@ -31,6 +31,8 @@ use crate::{blocklist, mail, password};
 pub struct AppContext<'a> {
     /// A connection that no other request uses.
     pub db: &'a dyn Connection,
+    /// What the throttle may forget.
+    pub cache: &'a dyn Cache,
     /// The server's configuration.
     pub config: &'a Config,
     /// The client behind the request.
@@ -60,7 +62,7 @@ impl AppContext<'_> {
             return Ok(Attempt::default());
         }
         let address = self.client.address.as_deref();
-        match Attempt::begin(self.db, &self.config.keys, email, address, self.now).await? {
+        match Attempt::begin(self.db, self.cache, &self.config.keys, email, address, self.now).await? {
             Ok(attempt) => Ok(attempt),
             Err(pause) => {
                 let error = Error::Throttled(pause.seconds);

@@ -5,13 +5,11 @@
 
 use lanterne_database::{Connection, Error, Value, params};
 
-use super::Pause;
+use super::Paused;
 use super::limits::{ACCOUNT, ADDRESS, AttemptLimit, PAIR, doubling_pause, pause_at_guessed_account};
 
 /// How often an attempt is repeated whose pause ended before it was read.
 const REPETITIONS_MAX: usize = 3;
-
-const MILLIS_PER_SECOND: u64 = 1000;
 
 /// The counters at one moment.
 pub(super) struct Counters<'a> {
@@ -30,12 +28,12 @@ pub(super) enum Released<'a> {
 impl Counters<'_> {
     /// Counts an attempt in all three counters, or in none. Returns the ends of the pauses that it begins for `pair` and
     /// `address`, 0 without one, or the pause in which it is refused.
-    pub(super) async fn attempt(
+    pub(super) async fn attempt<'k>(
         &self,
-        pair: &str,
-        address: &str,
+        pair: &'k str,
+        address: &'k str,
         account: &str,
-    ) -> Result<Result<[i64; 2], Pause>, Error> {
+    ) -> Result<Result<[i64; 2], Paused<'k>>, Error> {
         // An account has no pause of its own.
         let pauses = format!(
             "CASE key
@@ -66,7 +64,7 @@ impl Counters<'_> {
     }
 
     /// Counts a request that is not a password guess. The one that reaches the limit begins a pause for the rest of the window.
-    pub(super) async fn admit(&self, limit: &AttemptLimit, key: &str) -> Result<Result<(), Pause>, Error> {
+    pub(super) async fn admit<'k>(&self, limit: &AttemptLimit, key: &'k str) -> Result<Result<(), Paused<'k>>, Error> {
         let pause = format!("iif(count >= {}, window_ends_at - ?1, 0)", limit.attempts);
         let sql = count_sql(&[limit], &pause);
         self.repeat([(limit, key)], async || {
@@ -76,43 +74,43 @@ impl Counters<'_> {
         .await
     }
 
-    /// Runs `count` until it counts, or one of `paused` tells for how long it does not.
-    async fn repeat<T, const N: usize>(
+    /// Runs `count` until it counts, or one of `counters` tells for how long it does not.
+    async fn repeat<'k, T, const N: usize>(
         &self,
-        paused: [(&AttemptLimit, &str); N],
+        counters: [(&AttemptLimit, &'k str); N],
         count: impl AsyncFn() -> Result<Option<T>, Error>,
-    ) -> Result<Result<T, Pause>, Error> {
+    ) -> Result<Result<T, Paused<'k>>, Error> {
         for _ in 0..REPETITIONS_MAX {
             if let Some(counted) = count().await? {
                 return Ok(Ok(counted));
             }
-            for (limit, key) in paused {
-                if let Some(pause) = self.refuse(limit, key).await? {
-                    return Ok(Err(pause));
+            for (limit, key) in counters {
+                if let Some(paused) = self.refuse(limit, key).await? {
+                    return Ok(Err(paused));
                 }
             }
         }
-        Ok(Err(Pause { seconds: 1, is_first_refusal: false }))
+        // Others attempt as fast as pauses end.
+        Ok(Err(Paused { key: counters[0].1, until: self.now + 1, is_first_refusal: false }))
     }
 
-    /// Returns the rest of the pause of a counter, and notes that the pause has refused an attempt. Shortens window and pause to
+    /// Returns a counter if it is paused, and notes that the pause has refused an attempt. Shortens window and pause to
     /// the longest that can begin now: they began before the clock was set back.
-    async fn refuse(&self, limit: &AttemptLimit, key: &str) -> Result<Option<Pause>, Error> {
+    async fn refuse<'k>(&self, limit: &AttemptLimit, key: &'k str) -> Result<Option<Paused<'k>>, Error> {
         let sql = "SELECT count, paused_until, has_refused FROM throttle WHERE key = ?1 AND paused_until > ?2";
         let read = self.db.query_first(sql, params![key, self.now], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
         let Some((count, stored_until, has_refused)): Option<(i64, i64, bool)> = read.await? else { return Ok(None) };
-        let paused_until = stored_until.min(self.now + limit.pause_max(count));
+        let until = stored_until.min(self.now + limit.pause_max(count));
         let mut is_first_refusal = !has_refused;
-        if is_first_refusal || paused_until < stored_until {
+        if is_first_refusal || until < stored_until {
             // One of simultaneous refusals is the first.
             let sql = "UPDATE throttle SET has_refused = 1, paused_until = ?4, window_ends_at = min(window_ends_at, ?5)
                        WHERE key = ?1 AND paused_until = ?2 AND has_refused = ?3 RETURNING 1";
             let window_ends_at = self.now + limit.window_millis();
-            let params = params![key, stored_until, has_refused, paused_until, window_ends_at];
+            let params = params![key, stored_until, has_refused, until, window_ends_at];
             is_first_refusal &= !self.db.query(sql, params).await?.is_empty();
         }
-        let millis = (paused_until - self.now).unsigned_abs();
-        Ok(Some(Pause { seconds: millis.div_ceil(MILLIS_PER_SECOND), is_first_refusal }))
+        Ok(Some(Paused { key, until, is_first_refusal }))
     }
 }
 

@@ -1,14 +1,38 @@
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::ready;
 use std::time::Duration;
 
 use futures_lite::future::block_on;
-use lanterne_database::{Row, SqliteFile, Timestamp};
+use lanterne_database::{BoxFuture, Row, SqliteFile, Timestamp};
 
-use super::{Attempt, Pause, network};
+use super::{Attempt, Cache, Pause, network};
 use crate::token::{Key, Keys, Scope};
+
+/// A key-value store.
+#[derive(Default)]
+struct Map {
+    values: RefCell<HashMap<String, Vec<u8>>>,
+    /// Whether it has lost everything.
+    is_gone: Cell<bool>,
+}
+
+impl Cache for Map {
+    fn get<'a>(&'a self, keys: [&'a str; 2]) -> BoxFuture<'a, [Option<Vec<u8>>; 2]> {
+        let values = self.values.borrow();
+        Box::pin(ready(keys.map(|key| values.get(key).filter(|_| !self.is_gone.get()).cloned())))
+    }
+
+    fn set<'a>(&'a self, key: &'a str, value: &'a [u8]) -> BoxFuture<'a, ()> {
+        self.values.borrow_mut().insert(key.to_owned(), value.to_owned());
+        Box::pin(ready(()))
+    }
+}
 
 /// A server with its clock.
 struct Server {
     db: SqliteFile,
+    cache: Map,
     keys: Keys,
     now: Timestamp,
 }
@@ -19,7 +43,7 @@ impl Server {
         let keys = Keys::new(secret, Key::hs256(secret), Vec::new(), Scope::default());
         let db = SqliteFile::in_memory().unwrap();
         db.with(|db| db.execute_batch(include_str!("../../../../migrations/schema.sql"))).unwrap();
-        Self { db, keys, now: Timestamp::from_unix(1_800_000_000).unwrap() }
+        Self { db, cache: Map::default(), keys, now: Timestamp::from_unix(1_800_000_000).unwrap() }
     }
 
     fn wait(&mut self, seconds: u64) {
@@ -48,7 +72,7 @@ impl Server {
     }
 
     fn begin(&self, email: &str, address: &str) -> Result<Attempt, Pause> {
-        block_on(Attempt::begin(&self.db, &self.keys, email, Some(address), self.now)).unwrap()
+        block_on(Attempt::begin(&self.db, &self.cache, &self.keys, email, Some(address), self.now)).unwrap()
     }
 }
 
@@ -266,4 +290,56 @@ fn expired_counters_leave_with_new_ones() {
     // A day of pairs and accounts, and a quarter of an hour of networks.
     let count = server.counters().len();
     assert!(count < 2 * 1000 + 50, "{count}");
+}
+
+#[test]
+fn a_flood_of_refused_attempts_does_not_reach_the_database() {
+    let mut server = Server::new();
+    for _ in 0..10 {
+        assert_eq!(server.fail("a", "192.0.2.1"), Ok(()));
+    }
+    assert_eq!(server.fail("a", "192.0.2.1"), Err(30));
+    server.db.with(|db| db.execute_batch("ALTER TABLE throttle RENAME TO hidden")).unwrap();
+    server.wait(4);
+    assert_eq!(server.fail("a", "192.0.2.1"), Err(26));
+    server.db.with(|db| db.execute_batch("ALTER TABLE hidden RENAME TO throttle")).unwrap();
+    // The pause may have ended meanwhile.
+    server.db.with(|db| db.execute_batch("UPDATE throttle SET paused_until = 0")).unwrap();
+    server.wait(1);
+    assert_eq!(server.succeed("a", "192.0.2.1"), Ok(()));
+}
+
+#[test]
+fn the_cache_may_be_lost_or_hold_anything() {
+    let server = Server::new();
+    for _ in 0..10 {
+        assert_eq!(server.fail("a", "::1"), Ok(()));
+    }
+    assert_eq!(server.fail("a", "::1"), Err(30));
+    assert_eq!(server.cache.values.borrow().len(), 1);
+    server.cache.is_gone.set(true);
+    assert_eq!(server.fail("a", "::1"), Err(30));
+    server.cache.is_gone.set(false);
+    for value in ["", "?", "pair/x 9 9", "pair/x 99999999999999999999 9", "pair/x -1 -9223372036854775808"] {
+        server.cache.values.borrow_mut().values_mut().for_each(|stored| *stored = value.into());
+        assert_eq!(server.fail("a", "::1"), Err(30), "{value}");
+    }
+}
+
+#[test]
+fn pauses_of_other_counters_do_not_count() {
+    let server = Server::new();
+    for _ in 0..10 {
+        assert_eq!(server.fail("a", "192.0.2.1"), Ok(()));
+    }
+    assert_eq!(server.fail("a", "192.0.2.1"), Err(30));
+    let value = server.cache.values.borrow().values().next().cloned().unwrap();
+    // As if all counters had the same place.
+    for number in 0..64_u32.pow(2) {
+        const CHARS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let [high, low] = [number / 64, number % 64].map(|index| char::from(CHARS[index as usize]));
+        server.cache.values.borrow_mut().insert(format!("paused/{high}{low}"), value.clone());
+    }
+    assert_eq!(server.fail("b", "192.0.2.1"), Ok(()));
+    assert_eq!(server.fail("a", "192.0.2.2"), Ok(()));
 }

@@ -1,93 +1,66 @@
-//! `wasi:keyvalue`: the stores that a component is granted.
+//! `spin:key-value`: the stores that a component is granted.
 
-use wasmtime::component::Resource;
+use wasmtime::component::{Accessor, FutureReader, HasSelf, Resource, StreamReader};
 
 use crate::instance::InstanceState;
-use crate::interfaces::bindings::wasi::keyvalue::atomics::{self, CasError, HostCas};
-use crate::interfaces::bindings::wasi::keyvalue::store::{self, Error, HostBucket, KeyResponse};
-use crate::storage::{CompareAndSwap, Store};
+use crate::interfaces::bindings::spin::key_value::key_value::{self, Error, HostStore, HostStoreWithStore};
+use crate::storage::Store;
 
-impl InstanceState {
-    fn bucket(&self, handle: &Resource<Store>) -> Result<Store, Error> {
-        self.table.get(handle).cloned().map_err(|_| Error::NoSuchStore)
-    }
+impl key_value::Host for InstanceState {}
 
-    fn push<T: Send + 'static>(&mut self, resource: T) -> Result<Resource<T>, Error> {
-        self.table.push(resource).map_err(table_error)
+impl HostStore for InstanceState {
+    async fn drop(&mut self, store: Resource<Store>) -> wasmtime::Result<()> {
+        self.table.delete(store)?;
+        Ok(())
     }
 }
 
-fn table_error(error: wasmtime::component::ResourceTableError) -> Error {
-    Error::Other(error.to_string())
+type Caller = Accessor<InstanceState, HasSelf<InstanceState>>;
+/// The keys, and the outcome of reading them.
+type Keys = (StreamReader<String>, FutureReader<Result<(), Error>>);
+
+fn store_of(caller: &Caller, handle: &Resource<Store>) -> Result<Store, Error> {
+    caller.with(|mut access| access.get().table.get(handle).cloned().map_err(|_| Error::NoSuchStore))
 }
 
-impl store::Host for InstanceState {
-    async fn open(&mut self, identifier: String) -> Result<Resource<Store>, Error> {
-        let store = self.grants.stores.get(&identifier).cloned().ok_or(Error::AccessDenied)?;
-        self.push(store)
-    }
-}
-
-impl HostBucket for InstanceState {
-    async fn get(&mut self, bucket: Resource<Store>, key: String) -> Result<Option<Vec<u8>>, Error> {
-        self.bucket(&bucket)?.get(key).await.map_err(Error::Other)
+impl HostStoreWithStore<InstanceState> for HasSelf<InstanceState> {
+    async fn open(caller: &Caller, label: String) -> Result<Resource<Store>, Error> {
+        caller.with(|mut access| {
+            let state = access.get();
+            let store = state.grants.stores.get(&label).cloned().ok_or(Error::AccessDenied)?;
+            state.table.push(store).map_err(|error| Error::Other(error.to_string()))
+        })
     }
 
-    async fn set(&mut self, bucket: Resource<Store>, key: String, value: Vec<u8>) -> Result<(), Error> {
-        self.bucket(&bucket)?.set(key, value).await.map_err(Error::Other)
+    async fn get(caller: &Caller, store: Resource<Store>, key: String) -> Result<Option<Vec<u8>>, Error> {
+        store_of(caller, &store)?.get(key).await.map_err(Error::Other)
     }
 
-    async fn delete(&mut self, bucket: Resource<Store>, key: String) -> Result<(), Error> {
-        self.bucket(&bucket)?.delete(key).await.map_err(Error::Other)
+    async fn set(caller: &Caller, store: Resource<Store>, key: String, value: Vec<u8>) -> Result<(), Error> {
+        store_of(caller, &store)?.set(key, value).await.map_err(Error::Other)
     }
 
-    async fn exists(&mut self, bucket: Resource<Store>, key: String) -> Result<bool, Error> {
-        let value = self.bucket(&bucket)?.get(key).await;
+    async fn delete(caller: &Caller, store: Resource<Store>, key: String) -> Result<(), Error> {
+        store_of(caller, &store)?.delete(key).await.map_err(Error::Other)
+    }
+
+    async fn exists(caller: &Caller, store: Resource<Store>, key: String) -> Result<bool, Error> {
+        let value = store_of(caller, &store)?.get(key).await;
         value.map(|value| value.is_some()).map_err(Error::Other)
     }
 
-    /// Returns all keys at once and never a cursor.
-    async fn list_keys(&mut self, bucket: Resource<Store>, cursor: Option<String>) -> Result<KeyResponse, Error> {
-        if cursor.is_some() {
-            return Err(Error::Other("list_keys: cursor not supported".into()));
-        }
-        let keys = self.bucket(&bucket)?.keys().await.map_err(Error::Other)?;
-        Ok(KeyResponse { keys, cursor: None })
-    }
-
-    async fn drop(&mut self, bucket: Resource<Store>) -> wasmtime::Result<()> {
-        self.table.delete(bucket)?;
-        Ok(())
-    }
-}
-
-impl HostCas for InstanceState {
-    async fn new(&mut self, bucket: Resource<Store>, key: String) -> Result<Resource<CompareAndSwap>, Error> {
-        let cas = CompareAndSwap::new(self.bucket(&bucket)?, key).await.map_err(Error::Other)?;
-        self.push(cas)
-    }
-
-    async fn current(&mut self, cas: Resource<CompareAndSwap>) -> Result<Option<Vec<u8>>, Error> {
-        self.table.get_mut(&cas).map_err(table_error)?.read().await.map_err(Error::Other)
-    }
-
-    async fn drop(&mut self, cas: Resource<CompareAndSwap>) -> wasmtime::Result<()> {
-        self.table.delete(cas)?;
-        Ok(())
-    }
-}
-
-impl atomics::Host for InstanceState {
-    async fn increment(&mut self, bucket: Resource<Store>, key: String, delta: i64) -> Result<i64, Error> {
-        self.bucket(&bucket)?.increment(key, delta).await.map_err(Error::Other)
-    }
-
-    async fn swap(&mut self, cas: Resource<CompareAndSwap>, value: Vec<u8>) -> Result<(), CasError> {
-        let cas = self.table.delete(cas).map_err(|error| CasError::StoreError(table_error(error)))?;
-        let swapped = cas.swap(value).await.map_err(|reason| CasError::StoreError(Error::Other(reason)))?;
-        match swapped {
-            Ok(()) => Ok(()),
-            Err(fresh) => Err(CasError::CasFailed(self.push(fresh).map_err(CasError::StoreError)?)),
-        }
+    async fn get_keys(caller: &Caller, store: Resource<Store>) -> wasmtime::Result<Keys> {
+        let (keys, outcome) = match store_of(caller, &store) {
+            Ok(store) => match store.keys().await {
+                Ok(keys) => (keys, Ok(())),
+                Err(reason) => (Vec::new(), Err(Error::Other(reason))),
+            },
+            Err(error) => (Vec::new(), Err(error)),
+        };
+        caller.with(|mut access| {
+            let keys = StreamReader::new(&mut access, keys)?;
+            let end = FutureReader::new(&mut access, async move { wasmtime::error::Ok(outcome) })?;
+            Ok((keys, end))
+        })
     }
 }

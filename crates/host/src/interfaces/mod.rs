@@ -22,12 +22,12 @@ pub(crate) mod bindings {
             "spin:sqlite/sqlite.[method]connection.last-insert-rowid-async": async | trappable,
             "spin:sqlite/sqlite.[method]connection.changes": async | trappable,
             "spin:sqlite/sqlite.[method]connection.changes-async": async | trappable,
+            "spin:key-value/key-value.[method]store.get-keys": async | trappable,
             default: async,
         },
         with: {
             "spin:sqlite/sqlite.connection": crate::storage::Connection,
-            "wasi:keyvalue/store.bucket": crate::storage::Store,
-            "wasi:keyvalue/atomics.cas": crate::storage::CompareAndSwap,
+            "spin:key-value/key-value.store": crate::storage::Store,
         },
     });
 }

@@ -1,6 +1,6 @@
 //! Key-value stores in one table with Spin's layout.
 //!
-//! Every change is one statement or one immediate transaction, and so atomic across processes.
+//! Every change is one statement, and so atomic across processes.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use rusqlite::ffi::SQLITE_CORRUPT;
 use rusqlite::limits::Limit;
-use rusqlite::{ErrorCode, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{ErrorCode, OptionalExtension as _, params};
 use tokio::sync::Mutex;
 use tokio::time::timeout_at;
 
@@ -46,7 +46,7 @@ struct StoreFile {
 
 impl Store {
     /// Opens the stores `names` in the file `path`, which is created if it is missing. Operations wait up to `wait` for
-    /// others. Moves a damaged file aside: stores hold only counters and caches.
+    /// others. Moves a damaged file aside: stores hold only caches.
     ///
     /// # Errors
     /// The file cannot be opened. One that is locked, or for which the disk has no room, is opened later.
@@ -101,37 +101,6 @@ impl Store {
         .await
     }
 
-    /// Adds `delta` to the number in `key`, 0 if there is none, and returns the sum. Numbers are eight bytes,
-    /// little-endian, as in Spin.
-    pub(crate) async fn increment(&self, key: String, delta: i64) -> Result<i64, String> {
-        self.run(move |db, store| {
-            let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let number = match get(&transaction, store, &key)? {
-                None => 0,
-                Some(bytes) => i64::from_le_bytes(bytes.try_into().map_err(|_| failure("the value is not a number"))?),
-            };
-            let sum = number.checked_add(delta).ok_or_else(|| failure("the number would overflow"))?;
-            set(&transaction, store, &key, &sum.to_le_bytes())?;
-            transaction.commit()?;
-            Ok(sum)
-        })
-        .await
-    }
-
-    /// Sets `key` to `value` if it holds `expected`; returns whether it did.
-    async fn swap(&self, key: String, expected: Option<Vec<u8>>, value: Vec<u8>) -> Result<bool, String> {
-        self.run(move |db, store| {
-            let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            if get(&transaction, store, &key)? != expected {
-                return Ok(false);
-            }
-            set(&transaction, store, &key, &value)?;
-            transaction.commit()?;
-            Ok(true)
-        })
-        .await
-    }
-
     /// Runs `work` on a thread for blocking work, since it may wait for the file.
     async fn run<T: Send + 'static>(
         &self,
@@ -179,7 +148,7 @@ fn open(path: &Path, wait: Duration) -> rusqlite::Result<rusqlite::Connection> {
     let db = rusqlite::Connection::open(path)?;
     db.set_limit(Limit::SQLITE_LIMIT_LENGTH, RESULT_SIZE_MAX as i32)?;
     db.busy_timeout(wait)?;
-    // Stores hold counters and caches: a change does not wait for the disk, and a power failure may lose the last ones.
+    // Stores hold caches: a change does not wait for the disk, and a power failure may lose the last ones.
     // The file stays consistent either way.
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "NORMAL")?;
@@ -224,34 +193,4 @@ fn get(db: &rusqlite::Connection, store: &str, key: &str) -> rusqlite::Result<Op
 
 fn set(db: &rusqlite::Connection, store: &str, key: &str, value: &[u8]) -> rusqlite::Result<()> {
     db.prepare_cached(SET)?.execute(params![store, key, value]).map(drop)
-}
-
-/// The value of a key as it was last read, to be replaced only if it is still the same.
-pub struct CompareAndSwap {
-    store: Store,
-    key: String,
-    seen: Option<Vec<u8>>,
-}
-
-impl CompareAndSwap {
-    /// Reads `key`.
-    pub(crate) async fn new(store: Store, key: String) -> Result<Self, String> {
-        let seen = store.get(key.clone()).await?;
-        Ok(Self { store, key, seen })
-    }
-
-    /// Reads the key again and returns its value.
-    pub(crate) async fn read(&mut self) -> Result<Option<Vec<u8>>, String> {
-        self.seen = self.store.get(self.key.clone()).await?;
-        Ok(self.seen.clone())
-    }
-
-    /// Replaces the value, or returns a fresh handle if another was written meanwhile.
-    pub(crate) async fn swap(self, value: Vec<u8>) -> Result<Result<(), Self>, String> {
-        let Self { store, key, seen } = self;
-        if store.swap(key.clone(), seen, value).await? {
-            return Ok(Ok(()));
-        }
-        Self::new(store, key).await.map(Err)
-    }
 }

@@ -18,7 +18,7 @@ use rusqlite::ErrorCode;
 
 pub use connection::Connection;
 pub(crate) use database::{Database, Limits};
-pub use key_value::{CompareAndSwap, Store};
+pub use key_value::Store;
 use write_queue::WriteQueue;
 
 /// The most bytes of one value, and of one operation's whole result, which is held in memory.
