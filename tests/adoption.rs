@@ -12,7 +12,7 @@ const URL: &str = "sqlite:///./memory/lanterne.db";
 const FILE: &str = "memory/lanterne.db";
 
 /// The schema as Alembic writes it, including tabs and trailing spaces.
-const TABLES: &str = "
+pub(crate) const TABLES: &str = "
 CREATE TABLE alembic_version (
 \tversion_num VARCHAR(32) NOT NULL, 
 \tCONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -65,11 +65,12 @@ pub(crate) const EMAIL: &str = "old@example.com";
 /// Its password.
 pub(crate) const OLD_PASSWORD: &str = "moved in with the furniture";
 /// The password's hash, computed by another bcrypt implementation.
-const HASH: &str = "$2b$12$abcdefghijklmnopqrstuuXJT7l1LWhRLg/GxZKaypHMEUaYq7KXG";
+pub(crate) const HASH: &str = "$2b$12$abcdefghijklmnopqrstuuXJT7l1LWhRLg/GxZKaypHMEUaYq7KXG";
 const REFRESH_JTI: &str = "1d0a9b9e-4f2c-4b57-9a53-5b1f4a0c8f11";
 
 /// Inserts an account as the Python server does.
-const INSERT_USER: &str = "INSERT INTO users (email, hashed_password, is_active, is_admin, created_at, updated_at)
+pub(crate) const INSERT_USER: &str =
+    "INSERT INTO users (email, hashed_password, is_active, is_admin, created_at, updated_at)
                            VALUES (?1, ?2, 1, 0, '2025-11-13 04:26:27.968123', '2025-11-13 04:26:27.968130')";
 /// Inserts a session of a user, with the ids of its tokens.
 const INSERT_SESSION: &str = "INSERT INTO sessions

@@ -3,7 +3,7 @@
 //! Each test starts its own server, `TestApp::start()`, on a free port and in a temporary folder with a copy of a migrated
 //! database. The server is the release build of `lanterne`, which the first test builds along with the components, so
 //! that `cargo test` and `cargo lanterne up` share one build of wasmtime. With `LANTERNE_TEST_HOST=spin` it is `spin` from
-//! the PATH, and the tests of `lanterne` itself are ignored.
+//! the PATH, and the tests of `lanterne` itself are ignored. With `LANTERNE_TEST_LIBSQL_URL` as well, [`scale_out`] runs.
 
 mod support;
 
@@ -22,6 +22,7 @@ mod races;
 mod receivers;
 mod refusals;
 mod restart;
+mod scale_out;
 mod stop;
 mod throttle;
 mod traps;

@@ -69,6 +69,11 @@ impl TestApp {
         Self::of(project)
     }
 
+    /// Kills the server.
+    pub(crate) fn kill(self) {
+        self.server.kill();
+    }
+
     /// Stops the server and returns its project, in which another can be started.
     pub(crate) fn into_project(self) -> Project {
         let Self { mut server, project, .. } = self;

@@ -64,6 +64,14 @@ impl Request<'_> {
     /// Sends the request and reads the reply.
     #[track_caller]
     pub(crate) fn send(self) -> Reply {
+        self.try_send().unwrap_or_else(|error| panic!("no reply: {error}"))
+    }
+
+    /// Sends the request and reads the reply.
+    ///
+    /// # Errors
+    /// There was none, or only a part of it.
+    pub(crate) fn try_send(self) -> Result<Reply, ureq::Error> {
         // ureq sends these methods without a body as chunked; most clients send `content-length: 0`.
         let is_upload =
             self.builder.method_ref().is_some_and(|method| ["POST", "PUT", "PATCH"].contains(&method.as_str()));
@@ -71,8 +79,8 @@ impl Request<'_> {
             Some(body) => self.agent.run(self.builder.body(body).expect("a request")),
             None => self.agent.run(self.builder.body(()).expect("a request")),
         };
-        let mut response = response.unwrap_or_else(|error| panic!("no reply: {error}"));
-        let body = response.body_mut().read_to_vec().unwrap_or_else(|error| panic!("half a reply: {error}"));
-        Reply { status: response.status().as_u16(), headers: response.headers().clone(), body }
+        let mut response = response?;
+        let body = response.body_mut().read_to_vec()?;
+        Ok(Reply { status: response.status().as_u16(), headers: response.headers().clone(), body })
     }
 }

@@ -18,6 +18,8 @@ const KEPT: [&str; 6] = ["PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_DATA_H
 
 /// The path of the database in a project.
 const DATABASE: &str = "state/sqlite_db.db";
+/// The runtime configuration of Spin in a project.
+const RUNTIME_CONFIG: &str = "runtime-config.toml";
 
 /// A folder with both manifests, and the settings of the servers and commands started in it.
 pub(crate) struct Project {
@@ -28,6 +30,7 @@ pub(crate) struct Project {
     flags: Vec<String>,
     /// Options of the shell's `ulimit`.
     limits: Vec<String>,
+    has_runtime_config: bool,
 }
 
 impl Project {
@@ -73,6 +76,7 @@ impl Project {
             environment: Vec::new(),
             flags: Vec::new(),
             limits: Vec::new(),
+            has_runtime_config: false,
         }
     }
 
@@ -99,6 +103,15 @@ impl Project {
     pub(crate) fn limit(mut self, option: &str) -> Self {
         self.limits.push(option.to_owned());
         self
+    }
+
+    /// Gives Spin a runtime configuration.
+    pub(crate) fn runtime_config(self, content: &str) -> Self {
+        Self { has_runtime_config: true, ..self.file(RUNTIME_CONFIG, content) }
+    }
+
+    fn runtime_config_flags(&self) -> impl Iterator<Item = &str> {
+        ["--runtime-config-file", RUNTIME_CONFIG].into_iter().filter(|_| self.has_runtime_config)
     }
 
     /// Writes a file into the folder.
@@ -157,7 +170,7 @@ impl Project {
                 command.args(self.is_migrated.then_some("--no-migrate"));
                 command.arg("--no-build").arg("--from").arg(self.folder.path())
             }
-            Host::Spin => command.arg("-f").arg(self.path("spin.toml")),
+            Host::Spin => command.arg("-f").arg(self.path("spin.toml")).args(self.runtime_config_flags()),
         };
         command.args(["--listen", listen, "--state-dir"]).arg(self.path("state"));
         command.args(variable_flags(&self.variables)).args(&self.flags);
@@ -197,7 +210,7 @@ impl Project {
             }
             Host::Spin => {
                 command.args(["up", "-f"]).arg(self.path("spin.commands.toml"));
-                command.args(["-c", name, "--state-dir"]).arg(self.path("state"));
+                command.args(["-c", name, "--state-dir"]).arg(self.path("state")).args(self.runtime_config_flags());
                 command.args(variable_flags(&variables)).arg("--").args(words);
             }
         }

@@ -1,5 +1,6 @@
 //! A server as a child process.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::TcpListener;
 use std::process::{Child, Stdio};
@@ -74,6 +75,16 @@ impl Server {
     /// Sends a signal to the server.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("our own child");
+    }
+
+    /// Kills the server, and the process that Spin runs components in.
+    pub(crate) fn kill(mut self) {
+        let id = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).expect("Linux has it");
+        let children = children.split_whitespace().filter_map(|id| Pid::from_raw(id.parse().ok()?));
+        children.for_each(|child| kill_process(child, Signal::KILL).expect("its child"));
+        self.child.kill().expect("our own child");
+        self.child.wait().expect("our own child");
     }
 
     /// Returns what it has written to standard error so far.

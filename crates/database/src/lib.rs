@@ -51,8 +51,8 @@ impl Error {
 }
 
 /// SQLite's messages for `SQLITE_BUSY`, `LOCKED`, `READONLY`, `IOERR`, `CORRUPT`, `FULL`, `CANTOPEN`, `PROTOCOL` and
-/// `NOTADB`.
-const UNAVAILABLE: [&str; 9] = [
+/// `NOTADB`; then those of a libSQL server that is overloaded or was restarted, and of Spin about one that it cannot reach.
+const UNAVAILABLE: [&str; 15] = [
     "database is locked",
     "database table is locked",
     "attempt to write a readonly database",
@@ -62,6 +62,12 @@ const UNAVAILABLE: [&str; 9] = [
     "unable to open database file",
     "locking protocol",
     "file is not a database",
+    "Transaction timed out",
+    "stream has expired",
+    "invalid baton",
+    "Timed out while opening database connection",
+    "Too many concurrent requests",
+    "http error",
 ];
 
 /// A boxed future, so that traits with asynchronous methods can be trait objects.

@@ -196,7 +196,11 @@ impl Error {
     /// Returns whether the server has not done the statement and may do it later.
     fn can_repeat(&self, progress: Progress) -> bool {
         match progress {
-            Progress::None => self.is_lost_stream() || self.is_busy() || self.has_text(&["Timed out while opening"]),
+            Progress::None => {
+                self.is_lost_stream()
+                    || self.is_busy()
+                    || self.has_text(&["Timed out while opening database connection", "Too many concurrent requests"])
+            }
             Progress::Begun => self.is_lost_stream(),
             Progress::Working => false,
         }
@@ -214,7 +218,7 @@ impl Error {
     }
 
     fn is_busy(&self) -> bool {
-        self.has_text(&["database is locked", "SQLITE_BUSY"])
+        self.has_text(&["database is locked"])
     }
 
     fn is_unsupported_statement(&self) -> bool {
