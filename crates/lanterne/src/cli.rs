@@ -34,7 +34,7 @@ pub(crate) enum Command {
     Build(From),
     /// Apply, revert, list or create migrations
     #[command(after_help = MIGRATE_HELP, arg_required_else_help = true)]
-    Migrate(Component),
+    Migrate(Migrate),
     /// Create an administrator, or two users for development
     #[command(after_help = SEED_HELP)]
     Seed(Seed),
@@ -183,6 +183,17 @@ pub(crate) struct Health {
     /// Print nothing
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// `lanterne migrate`
+#[derive(Args)]
+pub(crate) struct Migrate {
+    #[command(flatten)]
+    pub(crate) component: Component,
+
+    /// Downgrade even while a server or another program uses the database
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 /// `lanterne migrate`, `lanterne prune` and `lanterne users`

@@ -43,6 +43,9 @@ Examples:
   lanterne migrate history           list the migrations
   lanterne migrate help              show all commands
 
+A downgrade drops what the reverted migrations added. While a server uses the database, it is refused
+without --yes. The other commands run beside a server.
+
 In a source tree, without opening the database:
   lanterne migrate revision -m \"add teams\"                  create an empty migration
   lanterne migrate revision -m \"add teams\" --autogenerate   generate it from schema.sql";
