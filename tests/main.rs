@@ -44,3 +44,4 @@ mod recovery;
 mod restore;
 mod seed;
 mod users;
+mod watch;

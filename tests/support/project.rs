@@ -23,6 +23,7 @@ const DATABASE: &str = "state/sqlite_db.db";
 pub(crate) struct Project {
     folder: TempDir,
     is_migrated: bool,
+    builds: bool,
     variables: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     flags: Vec<String>,
@@ -69,6 +70,7 @@ impl Project {
         Self {
             folder,
             is_migrated: false,
+            builds: false,
             variables: Vec::new(),
             environment: Vec::new(),
             flags: Vec::new(),
@@ -110,6 +112,12 @@ impl Project {
     /// Makes servers migrate, because the database of [`Self::migrated`] has been replaced.
     pub(crate) fn migrate_on_start(mut self) -> Self {
         self.is_migrated = false;
+        self
+    }
+
+    /// Makes servers of `lanterne` build changed components.
+    pub(crate) fn build_on_start(mut self) -> Self {
+        self.builds = true;
         self
     }
 
@@ -155,7 +163,8 @@ impl Project {
         match host {
             Host::Lanterne => {
                 command.args(self.is_migrated.then_some("--no-migrate"));
-                command.arg("--no-build").arg("--from").arg(self.folder.path())
+                command.args((!self.builds).then_some("--no-build"));
+                command.arg("--from").arg(self.folder.path())
             }
             Host::Spin => command.arg("-f").arg(self.path("spin.toml")),
         };

@@ -125,6 +125,10 @@ pub(crate) struct Up {
     #[arg(long)]
     pub(crate) no_migrate: bool,
 
+    /// Rebuild components whose sources change, and let new requests use them; with --no-build, use components that change
+    #[arg(long)]
+    pub(crate) watch: bool,
+
     /// How long requests in flight may take after SIGTERM or Ctrl-C, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = number::<0>)]
     pub(crate) stop_timeout: u32,

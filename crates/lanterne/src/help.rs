@@ -4,6 +4,7 @@ pub(crate) const HELP: &str = "\
 Examples:
   lanterne up                             build, migrate and serve the app in this directory
   lanterne up --seed                      also create two users whose passwords are public
+  lanterne up --watch                     rebuild what changes while it serves
   lanterne up --listen 127.0.0.1:8001     listen on another port
   lanterne migrate upgrade head           apply all pending migrations
   lanterne migrate downgrade -1           revert the last migration

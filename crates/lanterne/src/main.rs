@@ -3,7 +3,7 @@
 //! [`cli`] is the command line with its [`help`], [`arguments`] sorts it, [`console`] the output, [`logger`] the log of a server. A
 //! [`project`] is an app, perhaps an [`embedded`] one, with its [`variables`]; [`exposure`] warns of files that others can read,
 //! [`building`] builds it, and the crate `lanterne_host` runs it. Larger commands have a file of their own: [`up`] with
-//! [`signals`], [`revision`], [`health`], [`backup`], and [`restore`] with [`replacement`]; [`contents`] compares copies. [`downgrade`] refuses
+//! [`signals`] and [`watch`], [`revision`], [`health`], [`backup`], and [`restore`] with [`replacement`]; [`contents`] compares copies. [`downgrade`] refuses
 //! what would break a running server.
 
 mod arguments;
@@ -24,6 +24,7 @@ mod health;
 mod revision;
 mod signals;
 mod up;
+mod watch;
 
 mod backup;
 mod contents;
