@@ -24,9 +24,10 @@ pub(crate) fn check(migrate: &Component, yes: bool) -> Result<()> {
     if changes_nothing || !file::is_in_use(database) {
         return Ok(());
     }
-    let migrations = project.migrations()?;
     // The component refuses what cannot be read here, but the downgrade must not pass unseen.
-    let reverted = migrations.folder.and_then(|folder| Reverted::find(database, &folder, target).ok());
+    let migrations = project.migrations().ok();
+    let folder = migrations.as_ref().and_then(|migrations| migrations.folder.as_ref());
+    let reverted = folder.and_then(|folder| Reverted::find(database, folder, target).ok());
     let losses = match reverted {
         Some(reverted) if reverted.names.is_empty() => return Ok(()),
         Some(reverted) => reverted.to_string(),

@@ -54,9 +54,11 @@ impl Project {
         building::build(&self.app, false, self.console)
     }
 
-    /// Reads the scripts of the migrations; the folder is `None` if the app was installed without them.
+    /// Reads the scripts of the migrations; the folder is `None` if the app was installed without them. Those of an embedded app
+    /// are written beside the database.
     pub(crate) fn migrations(&self) -> Result<Migrations> {
-        let unpacked = self.app.is_embedded().then(embedded::migrations).transpose()?;
+        let directory = database_file::directory(self.state_dir.default_database());
+        let unpacked = self.app.is_embedded().then(|| embedded::migrations(directory)).transpose()?;
         let path = unpacked.as_ref().map_or_else(|| self.app.dir.join("migrations"), |dir| dir.path().to_owned());
         let folder = path.is_dir().then(|| Folder::read(&path)).transpose()?;
         Ok(Migrations { folder, _unpacked: unpacked })
