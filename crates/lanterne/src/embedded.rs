@@ -22,8 +22,8 @@ pub(crate) fn app() -> Option<&'static EmbeddedApp> {
     None
 }
 
-/// Writes the scripts of the migrations, which the component `migrate` contains as well, to a temporary folder in `directory`. The
-/// system's directory for temporary files may be read-only, as in a container.
+/// Writes the scripts of the migrations, which the component `migrate` contains as well, to a temporary folder in
+/// `directory`. The system's directory for temporary files may be read-only, as in a container.
 ///
 /// # Errors
 /// The folder cannot be written.

@@ -1,10 +1,10 @@
 //! `lanterne`: builds, migrates, serves and backs up a Spin app, without Spin.
 //!
-//! [`cli`] is the command line with its [`help`], [`arguments`] sorts it, [`console`] the output, [`logger`] the log of a server. A
-//! [`project`] is an app, perhaps an [`embedded`] one, with its [`variables`]; [`exposure`] warns of files that others can read,
-//! [`building`] builds it, and the crate `lanterne_host` runs it. Larger commands have a file of their own: [`up`] with
-//! [`signals`] and [`watch`], [`revision`], [`health`], [`backup`], and [`restore`] with [`replacement`]; [`contents`] compares copies. [`downgrade`] refuses
-//! what would break a running server.
+//! [`cli`] is the command line with its [`help`], [`arguments`] sorts it, [`console`] the output, [`logger`] the log of a
+//! server. A [`project`] is an app, perhaps an [`embedded`] one, with its [`variables`]; [`exposure`] warns of files that
+//! others can read, [`building`] builds it, and the crate `lanterne_host` runs it. Larger commands have a file of their own:
+//! [`up`] with [`signals`] and [`watch`], [`revision`], [`health`], [`backup`], and [`restore`] with [`replacement`];
+//! [`contents`] compares copies. [`downgrade`] refuses what would break a running server.
 
 mod arguments;
 mod cli;
