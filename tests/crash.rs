@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use crate::support::{Database, Project};
 
 const KILLS: u32 = 10;
+/// The test has the database open.
+const DOWNGRADE: [&str; 3] = ["downgrade", "base", "--yes"];
 /// Rows that slow down both directions: references are checked over all of them before a commit.
 const ROWS: &str = "
     INSERT INTO users (email, hashed_password, is_active, is_admin, created_at, updated_at)
@@ -52,23 +54,23 @@ fn a_killed_migrator_leaves_a_consistent_database() {
     migrate(&project, &["upgrade", "head"]);
     let db = project.db();
     db.execute_all(ROWS);
-    let duration = migrate(&project, &["downgrade", "base"]);
+    let duration = migrate(&project, &DOWNGRADE);
     let (mut kills, mut interrupted) = (0, 0);
     // Alternates between both directions, killing each migrator a little later than the one before.
     for round in 0..KILLS {
-        let words = if round % 2 == 0 { ["upgrade", "head"] } else { ["downgrade", "base"] };
+        let words = if round % 2 == 0 { &["upgrade", "head"][..] } else { &DOWNGRADE };
         if round % 2 == 1 {
             db.execute_all(ROWS);
         }
         let before = db.value("SELECT count(*) FROM sqlite_master", []);
-        if killed(&project, &words, duration * round / KILLS) {
+        if killed(&project, words, duration * round / KILLS) {
             kills += 1;
         }
         expect_consistent(&db);
         if db.value("SELECT count(*) FROM sqlite_master", []) == before {
             interrupted += 1;
         }
-        migrate(&project, &words);
+        migrate(&project, words);
         expect_consistent(&db);
     }
     assert!(kills > 0 && interrupted > 0, "all {KILLS} were faster than their killer: nothing was tried");

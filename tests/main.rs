@@ -45,3 +45,4 @@ mod recovery;
 mod restore;
 mod seed;
 mod users;
+mod watch;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::migrations::{migrate, names};
+use crate::migrations::{downgrade, migrate, names};
 use crate::support::{Database, Project, TestApp};
 
 /// A database at revision 0001 with accounts, one of them deleted, sessions and audit rows.
@@ -44,7 +44,7 @@ fn rows_survive_every_upgrade_and_downgrade() {
     }
     assert_eq!(db.value("SELECT user_id FROM audit_logs WHERE id = 2", []), 9);
     assert_eq!(db.rows("SELECT email_verified FROM users", []), json!([[1], [1]]), "as before there was such a column");
-    migrate(&project, "downgrade 1").succeeded();
+    downgrade(&project, "1").succeeded();
     assert_eq!(rows(), before);
     // Account 9 does not exist, so the restored foreign key sets its id to null.
     assert_eq!(db.rows("SELECT user_id FROM audit_logs ORDER BY id", []), json!([[1], [null], [null]]));
@@ -77,7 +77,7 @@ fn tokens_and_messages_end_with_a_downgrade_and_accounts_stay() {
          INSERT INTO outbox (message_id, type, user_id, recipient, token, created_at, attempts, next_attempt_at) VALUES
            ('m', 'password.reset', 4, 'four@example.com', 't', '2026-01-01 00:00:00.000000', 0, '2026-01-01 00:00:00.000000');",
     );
-    migrate(&project, "downgrade 4").succeeded();
+    downgrade(&project, "4").succeeded();
     assert_eq!(rows(), before);
     let tables = "SELECT count(*) FROM sqlite_master WHERE name LIKE '%one_time_tokens%' OR name LIKE '%outbox%'";
     assert_eq!(db.value(tables, []), 0);

@@ -4,10 +4,18 @@ use std::thread;
 
 use serde_json::json;
 
+use crate::backup::copy_migrations;
 use crate::support::{Database, Finished, Host, Project, TestApp, is_sql_time};
 
 pub(crate) fn migrate(project: &Project, words: &str) -> Finished {
     project.run("migrate", &words.split_whitespace().collect::<Vec<_>>())
+}
+
+/// Downgrades a database that the test has open, or a server.
+pub(crate) fn downgrade(project: &Project, target: &str) -> Finished {
+    // Spin has no such option, and asks nothing.
+    let yes = if Host::under_test() == Host::Spin { "" } else { "--yes" };
+    migrate(project, &format!("downgrade {target} {yes}"))
 }
 
 /// The names of the folders in `migrations/`, in order: `0001 create_accounts`.
@@ -105,9 +113,43 @@ fn downgrade_reverts_one_or_all() {
 fn a_server_can_use_the_database_after_downgrade_and_upgrade() {
     let app = TestApp::start();
     app.register("user@example.com");
-    migrate(app.project(), "downgrade base").succeeded();
+    downgrade(app.project(), "base").succeeded();
     migrate(app.project(), "upgrade head").succeeded();
     app.register("user@example.com");
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "only lanterne knows that a server runs")]
+fn a_downgrade_beside_a_server_needs_a_yes() {
+    let app = TestApp::start();
+    let account = app.register("user@example.com");
+    let project = app.project();
+    copy_migrations(project);
+    let in_use = "sqlite_db.db is open in another program, perhaps a running server";
+    let newest = "reverting 0005_add_recovery drops users.email_verified, the table one_time_tokens, the table outbox";
+    for (words, losses) in [
+        ("downgrade 0004", newest),
+        ("downgrade 0003", "reverting 0005_add_recovery, 0004_index_lists drops users.email_verified"),
+        ("downgrade index", newest),
+        ("downgrade base", "the table users"),
+        ("downgrade nowhere", "what the reverted migrations added is lost"),
+    ] {
+        migrate(project, words).failed(1, &[in_use, losses, "stop the server", "--yes"]);
+    }
+    // These change nothing, or lose nothing.
+    for words in ["downgrade base --sql", "downgrade --help", "current", "upgrade head", "stamp head"] {
+        assert!(!migrate(project, words).stderr.contains(in_use), "{words}");
+    }
+    assert!(migrate(project, &format!("downgrade {}", names().len())).succeeded().contains("Nothing to do"));
+    app.login(&account);
+
+    let forced = migrate(app.project(), "downgrade --yes 0004");
+    assert!(forced.stderr.contains(in_use) && forced.stderr.contains(newest), "{forced:?}");
+    assert!(forced.succeeded().contains("Reverted 0005 add_recovery"));
+    let project = app.into_project();
+    let finished = migrate(&project, "downgrade -1");
+    assert!(!finished.stderr.contains(in_use), "{finished:?}");
+    assert!(finished.succeeded().contains("Reverted 0004 index_lists"));
 }
 
 #[test]
@@ -151,9 +193,8 @@ fn a_failing_statement_is_reported_and_rolled_back() {
 fn a_migration_that_was_changed_after_it_was_applied_is_refused() {
     let project = Project::new();
     migrate(&project, "upgrade head").succeeded();
-    let db = project.db();
     // As if the text had been different when it was applied.
-    db.execute("UPDATE schema_migrations SET checksum = 'another' WHERE revision = 1", []);
+    project.db().execute("UPDATE schema_migrations SET checksum = 'another' WHERE revision = 1", []);
     for words in ["upgrade head", "downgrade base", "upgrade head --sql"] {
         migrate(&project, words)
             .failed(1, &["migrate: migration 0001 create_accounts was changed after it was applied"]);
@@ -162,7 +203,7 @@ fn a_migration_that_was_changed_after_it_was_applied_is_refused() {
     assert!(history.contains(" UTC, CHANGED since then"), "{history}");
     let current = migrate(&project, "current").succeeded();
     assert!(current.contains("0001 create_accounts was changed after it was applied"), "{current}");
-    assert_eq!(db.value("SELECT count(*) FROM users", []), 0);
+    assert_eq!(project.db().value("SELECT count(*) FROM users", []), 0);
     migrate(&project, "stamp head").succeeded();
     assert!(!migrate(&project, "history").succeeded().contains("CHANGED"));
     migrate(&project, "upgrade head").succeeded();

@@ -14,7 +14,9 @@ use crate::support::{Client, Finished, PASSWORD, Reply};
 /// Returns a command of the program in this folder, which sees no settings of a developer.
 fn command(folder: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(folder.join("lanterne"));
-    command.env_clear().env("BCRYPT_COST", "10").env("HOME", folder).current_dir(folder).args(words);
+    // Where the root file system is read-only there is no directory for temporary files.
+    command.env_clear().env("BCRYPT_COST", "10").env("HOME", folder).env("TMPDIR", folder.join("missing"));
+    command.current_dir(folder).args(words);
     command
 }
 
@@ -54,6 +56,9 @@ fn a_folder_with_only_the_program_is_a_server() {
     let health = run(folder, &["health", &format!("{url}/readyz")]).succeeded();
     assert!(health.contains(r#""status":"ready""#), "{health}");
     run(folder, &["backup", "copy.db"]).succeeded();
+    run(folder, &["migrate", "downgrade", "0004"])
+        .failed(1, &["drops users.email_verified, the table one_time_tokens"]);
+    run(folder, &["up", "--watch", "--listen", "127.0.0.1:0"]).failed(2, &["--watch needs the sources of the app"]);
     stop(server);
     run(folder, &["health", &format!("{url}/readyz")]).failed(1, &["does not answer"]);
 

@@ -29,12 +29,23 @@ fn restore_replaces_the_database_and_keeps_the_old_one() {
     let app = TestApp::start();
     copy_migrations(app.project());
     let early = app.register("early@example.com");
+    // A table of somebody else.
+    app.db().execute_all("CREATE TABLE notes (id INTEGER); INSERT INTO notes VALUES (1), (2), (3)");
+    let rows =
+        "SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM sessions) + (SELECT count(*) FROM audit_logs)
+                + (SELECT count(*) FROM schema_migrations) + 3";
+    let (tables, rows) = (
+        app.db().value("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'", []),
+        app.db().value(rows, []),
+    );
     run(app.project(), "backup", &["copy.db"]).succeeded();
     app.register("late@example.com");
     let project = app.into_project();
 
     let printed = run(&project, "restore", &["copy.db"]).succeeded();
     assert!(printed.contains("at migration 0"), "{printed}");
+    assert!(printed.contains(&format!(": {tables} tables with {rows} rows")), "{printed}");
+    assert_eq!(project.db().value("SELECT count(*) FROM notes", []), 3);
     let kept = kept(&project);
     assert_eq!(kept.len(), 1, "{kept:?}");
     assert!(printed.contains(&kept[0].display().to_string()), "{printed}");

@@ -16,7 +16,7 @@ mod webhook;
 
 pub(crate) use account::{Account, PASSWORD, Tokens};
 pub(crate) use app::TestApp;
-pub(crate) use artifacts::Host;
+pub(crate) use artifacts::{Host, root};
 pub(crate) use authority::Authority;
 pub(crate) use database::{Database, is_sql_time};
 pub(crate) use example_receiver::{ExampleReceiver, WEBHOOK_SECRET};

@@ -25,6 +25,7 @@ const RUNTIME_CONFIG: &str = "runtime-config.toml";
 pub(crate) struct Project {
     folder: TempDir,
     is_migrated: bool,
+    builds: bool,
     variables: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     flags: Vec<String>,
@@ -72,6 +73,7 @@ impl Project {
         Self {
             folder,
             is_migrated: false,
+            builds: false,
             variables: Vec::new(),
             environment: Vec::new(),
             flags: Vec::new(),
@@ -126,6 +128,12 @@ impl Project {
         self
     }
 
+    /// Makes servers of `lanterne` build changed components.
+    pub(crate) fn build_on_start(mut self) -> Self {
+        self.builds = true;
+        self
+    }
+
     /// Whether servers start without migrating.
     pub(crate) fn is_migrated(&self) -> bool {
         self.is_migrated
@@ -168,7 +176,8 @@ impl Project {
         match host {
             Host::Lanterne => {
                 command.args(self.is_migrated.then_some("--no-migrate"));
-                command.arg("--no-build").arg("--from").arg(self.folder.path())
+                command.args((!self.builds).then_some("--no-build"));
+                command.arg("--from").arg(self.folder.path())
             }
             Host::Spin => command.arg("-f").arg(self.path("spin.toml")).args(self.runtime_config_flags()),
         };

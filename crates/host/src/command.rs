@@ -14,6 +14,11 @@ use crate::instance::InstanceState;
 /// The interface of `wit/world.wit` through which a command reports its exit status.
 const EXIT_STATUS: &str = "lanterne:backend/exit-status@0.1.0";
 
+/// Puts the name of a command before its arguments.
+pub(crate) fn arguments<S: AsRef<str>>(name: &str, arguments: &[S]) -> Vec<String> {
+    [name].into_iter().chain(arguments.iter().map(AsRef::as_ref)).map(str::to_owned).collect()
+}
+
 /// Runs `command` with `arguments`, the first of which is its name, and with the environment and streams of `wasi`.
 /// Returns its exit status.
 pub(crate) async fn run(

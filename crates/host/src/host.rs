@@ -88,7 +88,8 @@ impl Host {
     /// # Errors
     /// There is no such command, it imports what it is not granted, or it traps.
     pub fn run_command<S: AsRef<str>>(&self, name: &str, arguments: &[S]) -> Result<i32> {
-        let (component, arguments) = self.load_command(name, arguments)?;
+        let component = self.load_command(name)?;
+        let arguments = command::arguments(name, arguments);
         let mut wasi = WasiCtx::builder();
         wasi.inherit_stdin();
         if self.config.inherit_output {
@@ -101,15 +102,9 @@ impl Host {
         self.threads.block_on(command::run(&self.engine, &component, &arguments, &mut wasi))
     }
 
-    /// Loads the command component `name`, and puts its name before its arguments.
-    pub(crate) fn load_command<S: AsRef<str>>(
-        &self,
-        name: &str,
-        arguments: &[S],
-    ) -> Result<(LoadedComponent, Vec<String>)> {
-        let component = self.load(self.app.command(name)?, name, Limits::COMMAND)?;
-        let arguments = [name].into_iter().chain(arguments.iter().map(AsRef::as_ref)).map(str::to_owned);
-        Ok((component, arguments.collect()))
+    /// Loads the command component `name`.
+    pub(crate) fn load_command(&self, name: &str) -> Result<LoadedComponent> {
+        self.load(self.app.command(name)?, name, Limits::COMMAND)
     }
 
     /// Loads the components that the HTTP triggers of the app's main manifest name.

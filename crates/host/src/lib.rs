@@ -18,6 +18,7 @@ mod instance;
 mod interfaces;
 mod outgoing;
 mod output;
+mod reload;
 mod schedule;
 mod serve;
 mod storage;
@@ -25,6 +26,7 @@ mod variables;
 
 pub use host::{Host, HostConfig};
 pub use manifest::{App, EmbeddedApp};
+pub use reload::Reloader;
 pub use serve::{Event, Server, ServerConfig};
 pub use storage::{StateDir, create_private_dir};
 

@@ -12,19 +12,20 @@ use crate::command;
 use crate::engine::Engine;
 use crate::host::LoadedComponent;
 use crate::output::Output;
+use crate::reload::Replaceable;
 
 /// A command with its arguments.
 pub(crate) struct Job {
     pub(crate) engine: Arc<Engine>,
-    pub(crate) command: LoadedComponent,
+    pub(crate) command: Replaceable<LoadedComponent>,
     pub(crate) arguments: Vec<String>,
 }
 
 /// Runs `job` immediately and then every `interval`, until cancelled, unless `runs_max` runs are still going on.
-pub(crate) async fn repeat(job: Job, interval: Duration, runs_max: usize) {
+pub(crate) async fn repeat(job: Arc<Job>, interval: Duration, runs_max: usize) {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (job, turns) = (Arc::new(job), Arc::new(Semaphore::new(runs_max)));
+    let turns = Arc::new(Semaphore::new(runs_max));
     loop {
         ticks.tick().await;
         if let Ok(turn) = turns.clone().try_acquire_owned() {
@@ -40,11 +41,12 @@ pub(crate) async fn repeat(job: Job, interval: Duration, runs_max: usize) {
 impl Job {
     /// Runs the command. Logs its output and its failures.
     async fn run(&self) {
-        let component: Arc<str> = self.command.name.as_str().into();
+        let command = self.command.get();
+        let component: Arc<str> = command.name.as_str().into();
         let output = |level| Output { component: component.clone(), level };
         let mut wasi = WasiCtx::builder();
         wasi.stdout(output(Level::Info)).stderr(output(Level::Error));
-        match command::run(&self.engine, &self.command, &self.arguments, &mut wasi).await {
+        match command::run(&self.engine, &command, &self.arguments, &mut wasi).await {
             Ok(0) => {}
             Ok(status) => log::error!("{component} failed with status {status}"),
             Err(error) => log::error!("{error:#}"),

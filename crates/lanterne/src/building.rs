@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
+use glob::MatchOptions;
 use lanterne_host::App;
 use lanterne_host::manifest::{Build, Component};
 
@@ -23,16 +24,37 @@ const REMOVED_FROM_ENVIRONMENT: &str = "CARGO CARGO_BUILD_RUSTFLAGS CARGO_BUILD_
     CARGO_CRATE_NAME CARGO_ENCODED_RUSTFLAGS CARGO_MAKEFLAGS CARGO_PRIMARY_PACKAGE LD_LIBRARY_PATH MAKEFLAGS MFLAGS \
     RUSTC_WRAPPER_ARGS RUSTFLAGS RUST_RECURSION_COUNT";
 
-/// Builds the components that are out of date, or all of them. A build command that several components share runs once.
+/// Builds the components that are out of date, or all of them.
 pub(crate) fn build(app: &App, all: bool, console: Console) -> Result<()> {
     let mut stale = Vec::new();
-    for (name, component) in app.manifests().flat_map(|manifest| &manifest.component) {
+    for (name, component) in components(app) {
         if let Some(build) = &component.build
             && (all || is_stale(app, component, build)?)
         {
             stale.push((name, component, build));
         }
     }
+    run_all(app, stale, console)
+}
+
+/// Builds the components with these `names`, as far as the manifest says how.
+pub(crate) fn rebuild(app: &App, names: &[&str], console: Console) -> Result<()> {
+    let named = components(app).filter(|(name, _)| names.contains(name));
+    run_all(
+        app,
+        named.filter_map(|(name, component)| Some((name, component, component.build.as_ref()?))).collect(),
+        console,
+    )
+}
+
+/// Iterates over the components of all manifests.
+pub(crate) fn components(app: &App) -> impl Iterator<Item = (&str, &Component)> {
+    let components = app.manifests().flat_map(|manifest| &manifest.component);
+    components.map(|(name, component)| (name.as_str(), component))
+}
+
+/// Runs the builds. A command that several components share runs once.
+fn run_all(app: &App, stale: Vec<(&str, &Component, &Build)>, console: Console) -> Result<()> {
     if !stale.is_empty() {
         install_target(&app.dir, console)?;
     }
@@ -60,18 +82,36 @@ fn is_stale(app: &App, component: &Component, build: &Build) -> Result<bool> {
     let Some(built) = modified(app.source(component)) else {
         return Ok(true);
     };
-    // `glob` takes texts only: in another folder its sources could not be found, and would always count as older.
-    let Some(dir) = app.dir.to_str().map(glob::Pattern::escape) else {
+    // Where its sources cannot be found they would always count as older.
+    let Some(files) = watched_files(app, build)? else {
         return Ok(true);
     };
+    Ok(files.into_iter().any(|file| modified(file).is_some_and(|modified| modified > built)))
+}
+
+/// Lists the files that the `watch` patterns of `build` match, without hidden files and without those that builds write: components,
+/// and what is in the app's `target/` or another of cargo's target directories. `None` if the path of the app is not UTF-8, since
+/// `glob` takes only texts.
+///
+/// # Errors
+/// A pattern is not valid.
+pub(crate) fn watched_files(app: &App, build: &Build) -> Result<Option<Vec<PathBuf>>> {
+    let Some(dir) = app.dir.to_str().map(glob::Pattern::escape) else {
+        return Ok(None);
+    };
+    let built: Vec<PathBuf> = components(app).map(|(_, component)| app.source(component)).collect();
+    let is_target =
+        |dir: &Path| dir.ends_with("target") && (dir.parent() == Some(&app.dir) || dir.join("CACHEDIR.TAG").exists());
+    let is_below_target = |file: &Path| file.ancestors().skip(1).take_while(|dir| *dir != app.dir).any(is_target);
+    // The state directory is hidden by default, and changes with every request.
+    let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
+    let mut files = Vec::new();
     for pattern in &build.watch {
-        let files = glob::glob(&format!("{dir}/{pattern}"));
-        let mut files = files.with_context(|| format!("invalid watch pattern {pattern:?}"))?.flatten();
-        if files.any(|file| modified(file).is_some_and(|modified| modified > built)) {
-            return Ok(true);
-        }
+        let found = glob::glob_with(&format!("{dir}/{pattern}"), options);
+        let found = found.with_context(|| format!("invalid watch pattern {pattern:?}"))?.flatten();
+        files.extend(found.filter(|file| !built.contains(file) && !is_below_target(file)));
     }
-    Ok(false)
+    Ok(Some(files))
 }
 
 /// Runs the build `command` of the component `name`, which writes `source`.
@@ -128,4 +168,39 @@ fn install_target(dir: &Path, console: Console) -> Result<()> {
         bail!("`rustup target add {TARGET}` failed: {}", reason.lines().last().unwrap_or_default().trim());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_builds_write_is_not_watched() {
+        let temporary = tempfile::tempdir().unwrap();
+        let dir = temporary.path();
+        let manifest = "spin_manifest_version = 2\n[component.api]\nsource = \"built.wasm\"\n\
+                        [component.api.build]\ncommand = \"true\"\nwatch = [\"**/*\"]\n";
+        let watched = ["spin.toml", "src/lib.rs", "src/target/mod.rs"];
+        let ignored = [
+            "built.wasm",
+            "target/a.rs",
+            "target/release/b",
+            "fuzz/target/c",
+            "fuzz/target/CACHEDIR.TAG",
+            ".spin/d.db",
+        ];
+        for name in watched.into_iter().chain(ignored) {
+            let path = dir.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, manifest).unwrap();
+        }
+        let app = App::read(dir).unwrap();
+        let (_, component) = components(&app).next().unwrap();
+        let files = watched_files(&app, component.build.as_ref().unwrap()).unwrap().unwrap();
+        let mut files: Vec<_> = files.iter().filter(|file| file.is_file()).collect();
+        files.sort();
+        assert_eq!(files, watched.map(|name| dir.join(name)).iter().collect::<Vec<_>>());
+    }
 }

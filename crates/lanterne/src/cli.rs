@@ -34,7 +34,7 @@ pub(crate) enum Command {
     Build(From),
     /// Apply, revert, list or create migrations
     #[command(after_help = MIGRATE_HELP, arg_required_else_help = true)]
-    Migrate(Component),
+    Migrate(Migrate),
     /// Create an administrator, or two users for development
     #[command(after_help = SEED_HELP)]
     Seed(Seed),
@@ -125,6 +125,10 @@ pub(crate) struct Up {
     #[arg(long)]
     pub(crate) no_migrate: bool,
 
+    /// Rebuild components whose sources change, and let new requests use them; with --no-build, use components that change
+    #[arg(long)]
+    pub(crate) watch: bool,
+
     /// How long requests in flight may take after SIGTERM or Ctrl-C, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = number::<0>)]
     pub(crate) stop_timeout: u32,
@@ -183,6 +187,17 @@ pub(crate) struct Health {
     /// Print nothing
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// `lanterne migrate`
+#[derive(Args)]
+pub(crate) struct Migrate {
+    #[command(flatten)]
+    pub(crate) component: Component,
+
+    /// Downgrade even while a server or another program uses the database
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 /// `lanterne migrate`, `lanterne prune` and `lanterne users`

@@ -10,6 +10,8 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags};
 use tempfile::NamedTempFile;
 
+use crate::contents;
+
 /// The prefix of temporary copies.
 const COPY_PREFIX: &str = ".lanterne-copy-";
 /// How long to wait for a writer.
@@ -28,7 +30,8 @@ pub(crate) fn open(path: &Path, mode: OpenFlags) -> Result<Connection> {
     Ok(db)
 }
 
-/// Copies a consistent snapshot of the database `from` to a temporary file in `directory`, and checks the copy.
+/// Copies a consistent snapshot of the database `from` to a temporary file in `directory`. Checks that the copy is intact and
+/// has the tables of the snapshot, also those that are not of this app, with the same definitions and numbers of rows.
 ///
 /// Copies all pages in one step, a read transaction, which blocks no writer in WAL mode. In several steps, every change
 /// in between would restart the copy.
@@ -36,14 +39,24 @@ pub(crate) fn copy(from: &Connection, from_path: &Path, directory: &Path) -> Res
     let copy = tempfile::Builder::new().prefix(COPY_PREFIX).tempfile_in(directory);
     let copy = copy.with_context(|| format!("cannot write to {}", directory.display()))?;
     let mut db = open(copy.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let step = Backup::new(from, &mut db).and_then(|backup| backup.step(-1));
+    // One snapshot for the copy and the comparison.
+    let snapshot = from.unchecked_transaction().map_err(|error| explain(error, from_path))?;
+    let expected = contents::tables(&snapshot).map_err(|error| explain(error, from_path))?;
+    let step = Backup::new(&snapshot, &mut db).and_then(|backup| backup.step(-1));
+    // Without a write-ahead log it blocks writers.
+    drop(snapshot);
     if step.map_err(|error| explain(error, from_path))? != StepResult::Done {
         bail!("{} is locked by another program", from_path.display());
     }
     let verdict = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
     match verdict.map_err(|error| explain(error, from_path))?.as_str() {
-        "ok" => Ok((copy, db)),
+        "ok" => {}
         fault => bail!("{} is damaged: {}", from_path.display(), fault.lines().last().unwrap_or_default()),
+    }
+    let copied = contents::tables(&db).map_err(|error| explain(error, copy.path()))?;
+    match contents::first_difference(&expected, &copied) {
+        Some(difference) => bail!("the copy of {} is not equal: {difference}", from_path.display()),
+        None => Ok((copy, db)),
     }
 }
 
@@ -94,6 +107,13 @@ pub(crate) fn set_journal_mode(db: &Connection, mode: &str) -> rusqlite::Result<
 /// Whether the database has a table `name`.
 pub(crate) fn has_table(db: &Connection, name: &str) -> rusqlite::Result<bool> {
     db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?.exists([name])
+}
+
+/// Returns the applied migrations, with their numbers and names.
+pub(crate) fn applied_migrations(db: &Connection) -> rusqlite::Result<Vec<(u32, String)>> {
+    let mut statement = db.prepare("SELECT revision, name FROM schema_migrations ORDER BY revision")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
 }
 
 /// Adds the path of the file to an error of SQLite.
@@ -147,6 +167,19 @@ pub(crate) fn mark_in_use(path: &Path) -> Option<Connection> {
     let db = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE).ok()?;
     db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0)).ok()?;
     Some(db)
+}
+
+/// Returns whether another program has the database open, as a running server has: see [`mark_in_use`]. Does not create it.
+pub(crate) fn is_in_use(path: &Path) -> bool {
+    let Ok(db) = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE) else { return false };
+    // Without shared memory, a write-ahead log needs the file exclusively.
+    let locked = db
+        .busy_timeout(Duration::ZERO)
+        .and_then(|()| db.query_row("PRAGMA locking_mode = EXCLUSIVE", [], |_| Ok(())))
+        .and_then(|()| db.execute_batch("BEGIN EXCLUSIVE"));
+    locked.is_err_and(|error| {
+        matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    })
 }
 
 /// Returns whether another program holds the write lock. Does not create the database.

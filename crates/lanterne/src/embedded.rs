@@ -1,8 +1,9 @@
 //! The app that is part of the program, if that was built with the feature `embed`.
 
 use std::fs;
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use lanterne_host::EmbeddedApp;
 use tempfile::TempDir;
 
@@ -21,16 +22,18 @@ pub(crate) fn app() -> Option<&'static EmbeddedApp> {
     None
 }
 
-/// Writes the scripts of the migrations, which the component `migrate` contains as well, to a temporary folder.
+/// Writes the scripts of the migrations, which the component `migrate` contains as well, to a temporary folder in
+/// `directory`. The system's directory for temporary files may be read-only, as in a container.
 ///
 /// # Errors
 /// The folder cannot be written.
-pub(crate) fn migrations() -> Result<TempDir> {
+pub(crate) fn migrations(directory: &Path) -> Result<TempDir> {
     #[cfg(feature = "embed")]
     let scripts = app::MIGRATIONS;
     #[cfg(not(feature = "embed"))]
     let scripts: &[(&str, &str)] = &[];
-    let folder = tempfile::tempdir()?;
+    let folder = tempfile::Builder::new().prefix(".lanterne-migrations-").tempdir_in(directory);
+    let folder = folder.with_context(|| format!("cannot write to {}", directory.display()))?;
     for (name, script) in scripts {
         let path = folder.path().join(name);
         if let Some(parent) = path.parent() {

@@ -4,6 +4,7 @@ pub(crate) const HELP: &str = "\
 Examples:
   lanterne up                             build, migrate and serve the app in this directory
   lanterne up --seed                      also create two users whose passwords are public
+  lanterne up --watch                     rebuild what changes while it serves
   lanterne up --listen 127.0.0.1:8001     listen on another port
   lanterne migrate upgrade head           apply all pending migrations
   lanterne migrate downgrade -1           revert the last migration
@@ -42,6 +43,9 @@ Examples:
   lanterne migrate current           show the revision of the database
   lanterne migrate history           list the migrations
   lanterne migrate help              show all commands
+
+A downgrade drops what the reverted migrations added. While a server uses the database, it is refused
+without --yes. The other commands run beside a server.
 
 In a source tree, without opening the database:
   lanterne migrate revision -m \"add teams\"                  create an empty migration

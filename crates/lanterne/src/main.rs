@@ -1,9 +1,10 @@
 //! `lanterne`: builds, migrates, serves and backs up a Spin app, without Spin.
 //!
-//! [`cli`] is the command line with its [`help`], [`arguments`] sorts it, [`console`] the output, [`logger`] the log of a server. A
-//! [`project`] is an app, perhaps an [`embedded`] one, with its [`variables`]; [`exposure`] warns of files that others can read,
-//! [`building`] builds it, and the crate `lanterne_host` runs it. Larger commands have a file of their own: [`up`] with
-//! [`signals`], [`revision`], [`health`], [`backup`], and [`restore`] with [`replacement`].
+//! [`cli`] is the command line with its [`help`], [`arguments`] sorts it, [`console`] the output, [`logger`] the log of a
+//! server. A [`project`] is an app, perhaps an [`embedded`] one, with its [`variables`]; [`exposure`] warns of files that
+//! others can read, [`building`] builds it, and the crate `lanterne_host` runs it. Larger commands have a file of their own:
+//! [`up`] with [`signals`] and [`watch`], [`revision`], [`health`], [`backup`], and [`restore`] with [`replacement`];
+//! [`contents`] compares copies. [`downgrade`] refuses what would break a running server.
 
 mod arguments;
 mod cli;
@@ -18,12 +19,15 @@ mod project;
 mod variables;
 
 mod building;
+mod downgrade;
 mod health;
 mod revision;
 mod signals;
 mod up;
+mod watch;
 
 mod backup;
+mod contents;
 mod database_file;
 mod replacement;
 mod restore;
@@ -33,7 +37,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{CommandFactory as _, Parser as _};
 
-use cli::{Cli, Command, Common};
+use cli::{Cli, Command, Common, Migrate};
 use console::{Console, UsageError};
 use project::Project;
 
@@ -59,9 +63,12 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<i32> {
     match cli.command {
         Command::Up(up) => return up::run(&up),
-        Command::Migrate(migrate) => match migrate.revision() {
+        Command::Migrate(Migrate { component: migrate, yes }) => match migrate.revision() {
             Some(revision) => revision::run(&migrate.common.place.from, &revision)?,
-            None => return run_component(&migrate.common, "migrate", &migrate.words),
+            None => {
+                downgrade::check(&migrate, yes)?;
+                return run_component(&migrate.common, "migrate", &migrate.words);
+            }
         },
         Command::Seed(seed) => {
             // Standard output is the user's own here.

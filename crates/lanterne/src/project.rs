@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use lanterne_core::config::Config;
 use lanterne_host::{App, Host, HostConfig, StateDir, create_private_dir};
+use lanterne_schema::Folder;
+use tempfile::TempDir;
 
 use crate::building;
 use crate::cli::{Common, Place};
 use crate::console::{Console, UsageError};
 use crate::database_file;
+use crate::embedded;
 use crate::variables::{DATABASE_URL, Variables};
 
 /// An app that can be built and run.
@@ -19,6 +22,13 @@ pub(crate) struct Project {
     pub(crate) variables: Variables,
     pub(crate) state_dir: StateDir,
     pub(crate) console: Console,
+}
+
+/// The scripts of the migrations.
+pub(crate) struct Migrations {
+    pub(crate) folder: Option<Folder>,
+    /// Removed when dropped.
+    _unpacked: Option<TempDir>,
 }
 
 impl Project {
@@ -42,6 +52,16 @@ impl Project {
             return Ok(());
         }
         building::build(&self.app, false, self.console)
+    }
+
+    /// Reads the scripts of the migrations; the folder is `None` if the app was installed without them. Those of an embedded app
+    /// are written beside the database.
+    pub(crate) fn migrations(&self) -> Result<Migrations> {
+        let directory = database_file::directory(self.state_dir.default_database());
+        let unpacked = self.app.is_embedded().then(|| embedded::migrations(directory)).transpose()?;
+        let path = unpacked.as_ref().map_or_else(|| self.app.dir.join("migrations"), |dir| dir.path().to_owned());
+        let folder = path.is_dir().then(|| Folder::read(&path)).transpose()?;
+        Ok(Migrations { folder, _unpacked: unpacked })
     }
 
     /// Creates the host, and with it the state directory. A server also follows `config`, that of the API.

@@ -13,8 +13,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::cli::Restore;
 use crate::console::UsageError;
+use crate::contents;
 use crate::database_file as file;
-use crate::embedded;
 use crate::project::Project;
 use crate::replacement;
 
@@ -35,15 +35,15 @@ pub(crate) fn run(restore: &Restore) -> Result<()> {
     let _running = file::remove_abandoned_copies(file::directory(database));
     let (copy, db) = file::copy(&source, &backup, file::directory(database))?;
     check_references(&db, &backup, restore.force)?;
-    let unpacked = project.app.is_embedded().then(embedded::migrations).transpose()?;
-    let migrations = unpacked.as_ref().map_or_else(|| project.app.dir.join("migrations"), |dir| dir.path().to_owned());
-    let position = position(&db, &backup, &migrations, restore.force)?;
+    let migrations = project.migrations()?;
+    let position = position(&db, &backup, migrations.folder.as_ref(), restore.force)?;
+    let contents = contents::summary(&db).map_err(|error| file::explain(error, &backup))?;
     // The mode that `migrate` sets.
     file::finish(&copy, db, "wal")?;
 
     let kept = replacement::replace(database, copy)?;
     let (to, from) = (database.display(), backup.display());
-    project.console.done("Restored", format_args!("{to} from {from}, at {position}"));
+    project.console.done("Restored", format_args!("{to} from {from}, at {position}: {contents}"));
     if let Some(kept) = kept {
         project.console.done("Kept", format_args!("the database that was there: {}", kept.display()));
     }
@@ -62,16 +62,16 @@ fn check_references(db: &Connection, backup: &Path, force: bool) -> Result<()> {
     }
 }
 
-/// Describes the backup's newest migration. Refuses migrations that are not in the folder `migrations`.
+/// Describes the backup's newest migration. Refuses migrations that are not `known`.
 ///
 /// An app may be installed without that folder; `migrate` then refuses unknown migrations when the server starts.
-fn position(db: &Connection, backup: &Path, migrations: &Path, force: bool) -> Result<String> {
-    let known = migrations.is_dir().then(|| Folder::read(migrations)).transpose()?;
+fn position(db: &Connection, backup: &Path, known: Option<&Folder>, force: bool) -> Result<String> {
     if !file::has_table(db, "schema_migrations")? {
-        return alembic_position(db, backup, known.as_ref());
+        return alembic_position(db, backup, known);
     }
     let backup = backup.display();
-    let applied = applied(db).with_context(|| format!("{backup} has another table schema_migrations than this app"))?;
+    let applied = file::applied_migrations(db)
+        .with_context(|| format!("{backup} has another table schema_migrations than this app"))?;
     let Some((newest, name)) = applied.last() else {
         return Ok("base, with no migration applied".to_owned());
     };
@@ -96,12 +96,6 @@ fn position(db: &Connection, backup: &Path, migrations: &Path, force: bool) -> R
         }
         _ => Ok(position),
     }
-}
-
-fn applied(db: &Connection) -> rusqlite::Result<Vec<(u32, String)>> {
-    let mut statement = db.prepare("SELECT revision, name FROM schema_migrations ORDER BY revision")?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    rows.collect()
 }
 
 /// Does what [`position`] does, for a database that only the Python server has used.

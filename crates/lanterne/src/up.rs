@@ -21,6 +21,7 @@ use crate::logger;
 use crate::project::Project;
 use crate::signals::Signals;
 use crate::variables;
+use crate::watch::Watch;
 
 /// The variables that are generated if they are needed and not set.
 const SECRET: &str = "secret_key";
@@ -48,6 +49,8 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
     Server::check_limits()?;
     ensure_keys(&mut project)?;
     let config = check_config(&project)?;
+    // Sees changes during the build.
+    let watch = up.watch.then(|| Watch::new(&up.common)).transpose()?;
     project.build(&up.common)?;
 
     let console = project.console;
@@ -83,12 +86,15 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
         log::warn!("other machines can reach {}, and the passwords of the accounts of --seed are public", up.listen);
     }
     let _marker = database_file::mark_in_use(&database);
-    let server = host.into_server()?;
+    let mut server = host.into_server()?;
     if let Some(interval) = up.prune_every {
         server.schedule("prune", &prune_words(config.as_ref()), interval, 1)?;
     }
     if delivers {
         server.schedule("deliver", &[] as &[&str], DELIVERY_INTERVAL, DELIVERIES_MAX)?;
+    }
+    if let Some(watch) = watch {
+        watch.start(server.reloader())?;
     }
     let listener = bind(&up.listen)?;
     let address = listener.local_addr()?;

@@ -13,7 +13,7 @@ mod lexer;
 mod statements;
 
 #[cfg(feature = "compare")]
-pub use compare::{Schema, Script, Scripts, autogenerate};
+pub use compare::{Schema, Script, Scripts, autogenerate, losses};
 pub use error::Error;
 pub use folder::{Folder, Migration, name_of};
 pub use statements::{Statement, statements};

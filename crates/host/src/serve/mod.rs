@@ -20,7 +20,7 @@ mod routes;
 mod shared;
 mod stream;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -38,14 +38,14 @@ use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::Host;
+use crate::reload::{Reloader, Replaceable, Role};
 use crate::schedule::{self, Job};
-use crate::storage::Limits;
+use crate::{Host, command};
 use capacity::{CONNECTIONS_MAX, Capacity};
 use connections::{Admitted, Connections};
 use head::HEAD_SIZE_MAX;
 pub(crate) use heavy::HeavyRequests;
-use pool::Pool;
+pub(crate) use pool::Pool;
 pub(crate) use repoll::has_had_its_turn;
 use request_log::LoggedRequest;
 use router::{Addresses, Router};
@@ -72,9 +72,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// An HTTP server with its loaded components.
 pub struct Server {
-    host: Host,
+    host: Arc<Host>,
     router: Arc<Router>,
     capacity: Capacity,
+    /// By name.
+    components: BTreeMap<String, Role>,
 }
 
 /// The settings of a server.
@@ -113,21 +115,18 @@ impl Server {
 
     pub(crate) fn new(host: Host) -> Result<Self> {
         let capacity = Capacity::of_process()?;
-        let manifest = &host.app().main;
-        let mut pools: HashMap<&str, Arc<Pool>> = HashMap::new();
-        let mut routes = Vec::new();
-        for trigger in &manifest.trigger.http {
-            let name = trigger.component.as_str();
-            if !pools.contains_key(name) {
-                let component = host.load(manifest, name, Limits::REQUEST)?;
-                let heavy = manifest.component[name].heavy_requests()?;
-                let engine = host.engine.clone();
-                pools.insert(name, Pool::start(engine, host.threads.handle(), component, heavy, capacity.instances)?);
-            }
-            routes.push(Route { raw: trigger.route.clone(), target: pools[name].clone() });
+        let (mut components, mut routes) = (BTreeMap::new(), Vec::new());
+        for trigger in &host.app().main.trigger.http {
+            let name = &trigger.component;
+            let target = match components.get(name) {
+                Some(Role::Http(pool)) => Arc::clone(pool),
+                _ => Arc::new(Replaceable::new(Pool::of(&host, name, capacity.instances)?)),
+            };
+            components.insert(name.clone(), Role::Http(target.clone()));
+            routes.push(Route { raw: trigger.route.clone(), target });
         }
         let router = Router::new(routes, &host.config)?;
-        Ok(Self { router: Arc::new(router), capacity, host })
+        Ok(Self { router: Arc::new(router), capacity, host: Arc::new(host), components })
     }
 
     /// Runs the command component `name` now, and then every `interval` until the server stops, unless `runs_max` runs are
@@ -136,16 +135,25 @@ impl Server {
     /// # Errors
     /// There is no such command, or it imports what it is not granted.
     pub fn schedule<S: AsRef<str>>(
-        &self,
+        &mut self,
         name: &str,
         arguments: &[S],
         interval: Duration,
         runs_max: usize,
     ) -> Result<()> {
-        let (command, arguments) = self.host.load_command(name, arguments)?;
-        let job = Job { engine: self.host.engine.clone(), command, arguments };
+        let command = Replaceable::new(Arc::new(self.host.load_command(name)?));
+        let arguments = command::arguments(name, arguments);
+        let job = Arc::new(Job { engine: self.host.engine.clone(), command, arguments });
+        self.components.insert(name.to_owned(), Role::Command(job.clone()));
         self.host.threads.spawn(schedule::repeat(job, interval, runs_max));
         Ok(())
+    }
+
+    /// Returns what replaces components while the server runs, also those scheduled so far.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        let (host, components) = (Arc::downgrade(&self.host), self.components.clone());
+        Reloader { host, components, instances_max: self.capacity.instances }
     }
 
     /// Serves until SIGTERM or SIGINT, then waits for requests in flight until they end, the timeout expires or a second
@@ -163,7 +171,10 @@ impl Server {
         let runtime = runtime.context("cannot start the network thread")?;
         let connections = Connections::new(self.capacity.connections, config.client_connections_max);
         let cut_off = runtime.block_on(serve(self.router, listener, connections, config.stop_timeout, on_event))?;
-        self.host.threads.shutdown_timeout(COMPONENTS_TIMEOUT);
+        // Otherwise a component is being replaced, and the end of the process ends the threads.
+        if let Some(host) = Arc::into_inner(self.host) {
+            host.threads.shutdown_timeout(COMPONENTS_TIMEOUT);
+        }
         Ok(cut_off)
     }
 }

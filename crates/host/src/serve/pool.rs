@@ -18,9 +18,7 @@ use wasmtime::ToWasmtimeResult as _;
 use wasmtime::component::Accessor;
 use wasmtime_wasi_http::WasiBody;
 
-use crate::cause;
-use crate::engine::{Busy, Engine, processors};
-use crate::host::LoadedComponent;
+use crate::engine::{Busy, processors};
 use crate::serve::heavy::HeavyRequests;
 use crate::serve::instances::{self, Instances};
 use crate::serve::places::{Place, Places};
@@ -28,6 +26,8 @@ use crate::serve::repoll::repoll;
 use crate::serve::request_log::REQUEST_ID;
 use crate::serve::response::Response;
 use crate::serve::shared::SharedInstances;
+use crate::storage::Limits;
+use crate::{Host, cause};
 
 /// How long a request may wait for an instance.
 const PLACE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -64,18 +64,17 @@ pub(super) struct Job {
 }
 
 impl Pool {
-    /// Creates a pool of at most `instances_max` instances, which run on `threads`, and its first instance.
+    /// Loads the component `name` of the app's main manifest and creates a pool of at most `instances_max` instances, with the
+    /// first one.
     ///
     /// # Errors
-    /// The component exports no HTTP handler, or cannot be instantiated.
-    pub(crate) fn start(
-        engine: Arc<Engine>,
-        threads: &Handle,
-        component: LoadedComponent,
-        heavy_requests: HeavyRequests,
-        instances_max: usize,
-    ) -> Result<Arc<Self>> {
-        let instances = Arc::new(Instances::new(engine, component)?);
+    /// The component cannot be loaded or instantiated, or exports no HTTP handler.
+    pub(crate) fn of(host: &Host, name: &str, instances_max: usize) -> Result<Arc<Self>> {
+        let manifest = &host.app().main;
+        let component = host.load(manifest, name, Limits::REQUEST)?;
+        let heavy_requests = manifest.component[name].heavy_requests()?;
+        let threads = host.threads.handle();
+        let instances = Arc::new(Instances::new(host.engine.clone(), component)?);
         let first = threads.block_on(instances.take());
         let first = first.map_err(|error| anyhow!("cannot start the component {:?}: {error:#}", instances.name))?;
         instances.give_back(first);

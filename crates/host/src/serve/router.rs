@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use lanterne_client_address::ClientHeader;
 
 use crate::HostConfig;
+use crate::reload::Replaceable;
 use crate::serve::activity::Activity;
 use crate::serve::pool::Pool;
 use crate::serve::request::{self, Origin};
@@ -19,7 +20,7 @@ use crate::serve::routes::{Route, Routes};
 
 /// The components behind their routes.
 pub(super) struct Router {
-    routes: Routes<Arc<Pool>>,
+    routes: Routes<Arc<Replaceable<Pool>>>,
     pub(super) client_header: Option<ClientHeader>,
     /// The origins whose scripts may read the responses of the host itself.
     pub(super) cors_origins: Vec<String>,
@@ -40,7 +41,7 @@ impl Router {
     ///
     /// # Errors
     /// The configuration has a name that no header can have.
-    pub(super) fn new(routes: Vec<Route<Arc<Pool>>>, config: &HostConfig) -> Result<Self> {
+    pub(super) fn new(routes: Vec<Route<Arc<Replaceable<Pool>>>>, config: &HostConfig) -> Result<Self> {
         let parse =
             |name: &String| ClientHeader::new(name).with_context(|| format!("{name:?} is not the name of a header"));
         let client_header = config.client_ip_header.as_ref().map(parse).transpose()?;
@@ -71,6 +72,7 @@ impl Router {
         activity.begin_work();
         let Addresses { sender, client, server } = addresses;
         let origin = Origin { client: sender, server, route: &route.raw, prefix: route.prefix(), tail };
-        route.target.answer(request::for_component(head, body, &origin), client).await
+        let pool = route.target.get();
+        pool.answer(request::for_component(head, body, &origin), client).await
     }
 }

@@ -52,6 +52,11 @@ pub fn autogenerate(built: &Schema, wanted: &Schema) -> Result<Option<Scripts>, 
     Ok(Some(Scripts { up: tested_script(built, wanted)?, down: tested_script(wanted, built)? }))
 }
 
+/// Lists the tables and columns of `from` that `to` does not have, as clauses: `the table teams`, `users.name`.
+pub fn losses(from: &Schema, to: &Schema) -> Vec<String> {
+    Script::write(from, to, false).drops
+}
+
 /// Writes a script and runs it on a copy. ALTER TABLE has restrictions that are hard to foresee: if the first script
 /// fails, the second rebuilds every table that changes.
 fn tested_script(from: &Schema, to: &Schema) -> Result<Script, Error> {
