@@ -100,13 +100,10 @@ CREATE TRIGGER throttle_expire AFTER INSERT ON throttle BEGIN
     WHERE key IN (SELECT key FROM throttle WHERE max(window_ends_at, paused_until) <= NEW.created_at LIMIT 2);
 END;
 CREATE VIEW token_pairs AS
-SELECT NULL AS user_id, NULL AS email,
-       NULL AS former_id, NULL AS chain_id, NULL AS started_at,
+SELECT NULL AS user_id, NULL AS email, NULL AS former_id, NULL AS chain_id, NULL AS started_at,
        NULL AS access_token_jti, NULL AS refresh_token_jti, NULL AS created_at, NULL AS expires_at,
-       NULL AS ip_address, NULL AS user_agent,
-       NULL AS action, NULL AS resource, NULL AS details,
-       NULL AS hashed_password,
-       NULL AS pair_key, NULL AS account_key, NULL AS address_key, NULL AS address_paused_until,
+       NULL AS ip_address, NULL AS user_agent, NULL AS action, NULL AS resource, NULL AS details,
+       NULL AS hashed_password, NULL AS pair_key, NULL AS account_key, NULL AS address_key, NULL AS address_paused_until,
        NULL AS refresh_key, NULL AS refresh_limit, NULL AS unix_millis, NULL AS window_millis
 WHERE 0;
 

@@ -1,4 +1,5 @@
-//! With the feature `embed`: builds the components as the manifests say, and writes the app as Rust source.
+//! With the feature `embed`: builds the components as the manifests say, and writes the app as Rust source. `LANTERNE_COMPONENTS`
+//! names a directory of cargo that has them already, such as `target`.
 
 fn main() {
     #[cfg(feature = "embed")]
@@ -15,6 +16,8 @@ mod embed {
 
     use toml::Table;
 
+    /// The variable that names built components.
+    const BUILT: &str = "LANTERNE_COMPONENTS";
     /// The target of components.
     const TARGET: &str = "wasm32-wasip2";
     /// What the components and the app are built from.
@@ -31,15 +34,19 @@ mod embed {
         for source in SOURCES {
             println!("cargo::rerun-if-changed={}", root.join(source).display());
         }
-        install_target(&root);
-        let target_dir = out.join("components");
+        println!("cargo::rerun-if-env-changed={BUILT}");
+        let built = env::var_os(BUILT).map(PathBuf::from);
+        let target_dir = built.clone().unwrap_or_else(|| out.join("components"));
+        if built.is_none() {
+            install_target(&root);
+        }
         let (mut commands, mut components) = (BTreeSet::new(), String::new());
         for manifest in ["spin.toml", "spin.commands.toml"] {
             let manifest: Table = fs::read_to_string(root.join(manifest)).expect("a manifest").parse().expect("TOML");
             for component in manifest["component"].as_table().expect("components").values() {
                 let source = component["source"].as_str().expect("a source");
                 let command = component["build"]["command"].as_str().expect("a command");
-                if commands.insert(command.to_owned()) {
+                if built.is_none() && commands.insert(command.to_owned()) {
                     build(&root, command, &target_dir);
                 }
                 let built = target_dir.join(source.strip_prefix("target/").expect("a source in target/"));

@@ -22,19 +22,17 @@ END;
 
 -- Inserting here issues a pair of tokens. A login or a refresh is one statement, and so one round trip to a database on another
 -- machine, where a transaction of several statements holds the only write lock during each of its round trips.
+-- former_id: the row of `sessions` whose refresh token is exchanged; NULL for a login.
+-- action, resource, details: the audit row; `details` are followed by the address.
+-- hashed_password: a renewed hash of the same password, or NULL.
+-- pair_key, account_key: the counters whose failures a right password forgets.
+-- address_key, address_paused_until: the counter that it only takes back, and the pause that it ends.
+-- refresh_key, refresh_limit, unix_millis, window_millis: the counter of refreshes, its limit, the time and the window.
 CREATE VIEW token_pairs AS
-SELECT NULL AS user_id, NULL AS email,
-       -- The row of `sessions` whose refresh token is exchanged; NULL for a login.
-       NULL AS former_id, NULL AS chain_id, NULL AS started_at,
+SELECT NULL AS user_id, NULL AS email, NULL AS former_id, NULL AS chain_id, NULL AS started_at,
        NULL AS access_token_jti, NULL AS refresh_token_jti, NULL AS created_at, NULL AS expires_at,
-       NULL AS ip_address, NULL AS user_agent,
-       -- The audit row; `details` are followed by the address.
-       NULL AS action, NULL AS resource, NULL AS details,
-       -- A renewed hash of the same password, or NULL.
-       NULL AS hashed_password,
-       -- The counters whose failures a right password forgets, and the one that it only takes back.
-       NULL AS pair_key, NULL AS account_key, NULL AS address_key, NULL AS address_paused_until,
-       -- The counter of refreshes, its limit, the time and the length of its window, in milliseconds.
+       NULL AS ip_address, NULL AS user_agent, NULL AS action, NULL AS resource, NULL AS details,
+       NULL AS hashed_password, NULL AS pair_key, NULL AS account_key, NULL AS address_key, NULL AS address_paused_until,
        NULL AS refresh_key, NULL AS refresh_limit, NULL AS unix_millis, NULL AS window_millis
 WHERE 0;
 

@@ -2,6 +2,7 @@
 
 use std::sync::Barrier;
 use std::thread;
+use std::time::Duration;
 
 use futures_lite::future::block_on;
 use lanterne_database::Connection as _;
@@ -92,6 +93,7 @@ fn one_of_two_simultaneous_migrators_has_nothing_to_do() {
             .map(|_| {
                 scope.spawn(|| {
                     let db = open(folder.path());
+                    db.with(|db| db.busy_timeout(Duration::from_secs(60))).expect("as in a command");
                     barrier.wait();
                     up(&db, MIGRATIONS, HEAD).expect("it waits for the others")
                 })
