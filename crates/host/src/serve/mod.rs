@@ -6,6 +6,7 @@
 mod activity;
 mod capacity;
 mod connections;
+mod exporter;
 mod head;
 mod heavy;
 mod instances;
@@ -20,7 +21,7 @@ mod routes;
 mod shared;
 mod stream;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -43,6 +44,7 @@ use crate::schedule::{self, Job};
 use crate::storage::Limits;
 use capacity::{CONNECTIONS_MAX, Capacity};
 use connections::{Admitted, Connections};
+use exporter::Exporter;
 use head::HEAD_SIZE_MAX;
 pub(crate) use heavy::HeavyRequests;
 use pool::Pool;
@@ -74,6 +76,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct Server {
     host: Host,
     router: Arc<Router>,
+    /// By the names of their components.
+    pools: BTreeMap<String, Arc<Pool>>,
     capacity: Capacity,
 }
 
@@ -114,7 +118,7 @@ impl Server {
     pub(crate) fn new(host: Host) -> Result<Self> {
         let capacity = Capacity::of_process()?;
         let manifest = &host.app().main;
-        let mut pools: HashMap<&str, Arc<Pool>> = HashMap::new();
+        let mut pools: BTreeMap<String, Arc<Pool>> = BTreeMap::new();
         let mut routes = Vec::new();
         for trigger in &manifest.trigger.http {
             let name = trigger.component.as_str();
@@ -122,12 +126,13 @@ impl Server {
                 let component = host.load(manifest, name, Limits::REQUEST)?;
                 let heavy = manifest.component[name].heavy_requests()?;
                 let engine = host.engine.clone();
-                pools.insert(name, Pool::start(engine, host.threads.handle(), component, heavy, capacity.instances)?);
+                let pool = Pool::start(engine, host.threads.handle(), component, heavy, capacity.instances)?;
+                pools.insert(name.to_owned(), pool);
             }
             routes.push(Route { raw: trigger.route.clone(), target: pools[name].clone() });
         }
-        let router = Router::new(routes, &host.config)?;
-        Ok(Self { router: Arc::new(router), capacity, host })
+        let router = Router::new(routes, &host.config, host.metrics.clone())?;
+        Ok(Self { router: Arc::new(router), pools, capacity, host })
     }
 
     /// Runs the command component `name` now, and then every `interval` until the server stops, unless `runs_max` runs are
@@ -149,19 +154,33 @@ impl Server {
     }
 
     /// Serves until SIGTERM or SIGINT, then waits for requests in flight until they end, the timeout expires or a second
-    /// signal arrives. Returns the number of requests that were cut off.
+    /// signal arrives. Returns the number of requests that were cut off. On the listener `metrics`, serves what the host
+    /// measures, until the end.
     ///
     /// # Errors
     /// The system refuses a thread, a signal handler or the listener.
     pub fn run(
         self,
         listener: std::net::TcpListener,
+        metrics: Option<std::net::TcpListener>,
         config: &ServerConfig,
         on_event: impl FnMut(Event),
     ) -> Result<usize> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("cannot start the network thread")?;
         let connections = Connections::new(self.capacity.connections, config.client_connections_max);
+        if let (Some(listener), Some(measured)) = (metrics, &self.host.metrics) {
+            let databases = self.host.databases.iter().map(|(name, database)| (name.clone(), database.clone()));
+            let exporter = Exporter {
+                metrics: measured.clone(),
+                pools: self.pools.into_values().collect(),
+                connections: connections.clone(),
+                databases: databases.collect(),
+                key_value_file: self.host.config.state_dir.key_value_file(),
+            };
+            let _context = runtime.enter();
+            exporter.start(listener)?;
+        }
         let cut_off = runtime.block_on(serve(self.router, listener, connections, config.stop_timeout, on_event))?;
         self.host.threads.shutdown_timeout(COMPONENTS_TIMEOUT);
         Ok(cut_off)
@@ -262,7 +281,7 @@ fn serve_connection(
         // The stream does not find the end of a chunked body.
         let is_last = request.headers().contains_key(TRANSFER_ENCODING);
         let origin = request.headers().get(ORIGIN).cloned();
-        let logged = LoggedRequest::new(&mut request, client, router.client_header.as_ref());
+        let logged = LoggedRequest::new(&mut request, client, router.client_header.as_ref(), router.metrics.as_ref());
         async move {
             activity.begin_request();
             let answered = match refused {
