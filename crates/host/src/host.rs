@@ -156,6 +156,7 @@ impl Host {
         if allowed_hosts.allow_https() {
             self.client.prepare_tls()?;
         }
+        let sends = !section.allowed_outbound_hosts.is_empty();
         let mut stores = HashMap::new();
         if !section.key_value_stores.is_empty() {
             let path = self.config.state_dir.key_value_file();
@@ -173,7 +174,7 @@ impl Host {
             client: self.client.clone(),
             databases: section.sqlite_databases.iter().map(database).collect(),
             limits,
-            outgoing: self.metrics.as_ref().map(|metrics| metrics.outgoing(name)),
+            outgoing: sends.then(|| self.metrics.as_ref().map(|metrics| metrics.outgoing(name))).flatten(),
             stores,
             variables: variables.of(section)?,
         })

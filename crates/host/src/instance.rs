@@ -22,7 +22,7 @@ pub(crate) struct Grants {
     pub(crate) client: Arc<Client>,
     pub(crate) databases: HashMap<String, Database>,
     pub(crate) limits: Limits,
-    /// `None` if nothing is measured.
+    /// `None` if nothing is measured, or the manifest allows no host.
     pub(crate) outgoing: Option<OutgoingDurations>,
     pub(crate) stores: HashMap<String, storage::Store>,
     pub(crate) variables: BTreeMap<String, String>,

@@ -12,9 +12,8 @@ pub(super) const REQUEST_BOUNDS: &[u32] = &[
     10_000_000, 30_000_000,
 ];
 /// The upper bounds of the buckets of storage operations, in microseconds.
-pub(super) const STORAGE_BOUNDS: &[u32] = &[
-    10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 3_000_000,
-];
+pub(super) const STORAGE_BOUNDS: &[u32] =
+    &[10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 3_000_000];
 
 /// A histogram of durations.
 pub(crate) struct Histogram {

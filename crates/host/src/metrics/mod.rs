@@ -14,8 +14,8 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use exposition::{Exposition, labels};
-use histogram::{Family, REQUEST_BOUNDS, STORAGE_BOUNDS};
 pub(crate) use histogram::Histogram;
+use histogram::{Family, REQUEST_BOUNDS, STORAGE_BOUNDS};
 pub use requests::Outcomes;
 pub(crate) use requests::{Requests, RouteIndex};
 pub(crate) use storage::{Operation, Operations, Statement, Statements};

@@ -75,7 +75,10 @@ mod tests {
         assert_eq!(Times::parse(stat), Some(Times { cpu: 75, start: 4242 }));
         assert_eq!(Times::parse("7 (a"), None);
         let status = "Name:\tlanterne\nVmSize:\t  2048 kB\nVmRSS:\t    12 kB\n";
-        assert_eq!((kib(status, "VmSize:"), kib(status, "VmRSS:"), kib(status, "VmHWM:")), (Some(2048), Some(12), None));
+        assert_eq!(
+            (kib(status, "VmSize:"), kib(status, "VmRSS:"), kib(status, "VmHWM:")),
+            (Some(2048), Some(12), None)
+        );
         assert_eq!(boot_time("cpu 1 2\nbtime 1700000000\n"), Some(1_700_000_000));
     }
 }

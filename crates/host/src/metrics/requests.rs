@@ -193,12 +193,15 @@ mod tests {
         }
         let text = written(&requests);
         let counts: Vec<_> = text.lines().filter_map(|line| line.strip_prefix(NAME)?.strip_prefix("_count")).collect();
-        assert_eq!(counts, [
-            r#"{method="POST",route="/login",status="200"} 2"#,
-            r#"{method="POST",route="/login",status="599"} 1"#,
-            r#"{method="POST",route="/login",status="other"} 3"#,
-            r#"{method="other",route="other",status="405"} 2"#,
-        ]);
+        assert_eq!(
+            counts,
+            [
+                r#"{method="POST",route="/login",status="200"} 2"#,
+                r#"{method="POST",route="/login",status="599"} 1"#,
+                r#"{method="POST",route="/login",status="other"} 3"#,
+                r#"{method="other",route="other",status="405"} 2"#,
+            ]
+        );
     }
 
     #[test]

@@ -28,8 +28,9 @@ use crate::serve::pool::Pool;
 use crate::serve::response::Response;
 use crate::storage::Database;
 
-/// The maximum number of concurrent connections. Others wait until one ends.
-const CONNECTIONS_MAX: usize = 8;
+/// The maximum number of concurrent connections. Others wait until one ends. Their files are among those that
+/// [`capacity`](super::capacity) reserves.
+const CONNECTIONS_MAX: usize = 4;
 /// How long a connection may take in all.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest head of a request, in bytes.

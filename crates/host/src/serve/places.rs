@@ -71,10 +71,7 @@ impl Places {
         let clients = state.clients.values();
         let is_waiting = |(_, sender): &&(u64, oneshot::Sender<Place>)| !sender.is_closed();
         let waiting = |client: &Client| client.waiting.iter().filter(is_waiting).count();
-        Load {
-            taken: clients.clone().map(|client| client.taken).sum(),
-            waiting: clients.map(waiting).sum(),
-        }
+        Load { taken: clients.clone().map(|client| client.taken).sum(), waiting: clients.map(waiting).sum() }
     }
 
     /// Gives free places to requests that wait.
