@@ -167,10 +167,12 @@ mod tests {
         let places = Places::new(2, 2);
         assert_eq!(places.load(), Load { taken: 0, waiting: 0 });
         let taken = [BUSY, OTHER].map(|client| take(&places, client).expect("a place"));
-        let mut waiting = Box::pin(places.take(BUSY));
-        assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let mut waiting = [BUSY, OTHER].map(|client| Box::pin(places.take(client)));
+        for place in &mut waiting {
+            assert!(place.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
         assert!(take(&places, BUSY).is_none(), "and no longer waits");
-        assert_eq!(places.load(), Load { taken: 2, waiting: 1 });
+        assert_eq!(places.load(), Load { taken: 2, waiting: 2 });
         drop((waiting, taken));
         assert_eq!(places.load(), Load { taken: 0, waiting: 0 });
     }
