@@ -239,7 +239,18 @@ pub(crate) fn redirect(path: &str, query: Option<&str>) -> Reply {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::{Handler, ROUTES};
+
+    #[test]
+    fn the_manifest_lists_the_paths_for_metrics() {
+        let manifest = include_str!("../spin.toml");
+        let listed = manifest.split_once("\nroutes = [\n").and_then(|(_, rest)| rest.split_once("\n]"));
+        let listed = listed.expect("a list").0.lines().map(|line| line.trim().trim_matches([',', '"']));
+        let paths: BTreeSet<_> = ROUTES.iter().map(|route| route.path).collect();
+        assert_eq!(listed.collect::<BTreeSet<_>>(), paths, "routes in spin.toml");
+    }
 
     #[test]
     fn no_handler_under_users_and_admin_is_reached_without_a_caller() {

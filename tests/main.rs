@@ -18,6 +18,7 @@ mod limits;
 mod load;
 mod log;
 mod mail;
+mod metrics;
 mod races;
 mod receivers;
 mod refusals;

@@ -96,6 +96,18 @@ impl TestApp {
         self.client.request(method, &format!("{}{path}", self.server.url))
     }
 
+    /// `GET` of the metrics; `None` if the server has announced none.
+    pub(crate) fn metrics(&self) -> Option<Request<'_>> {
+        Some(self.client.request("GET", &self.server.metrics_url()?))
+    }
+
+    /// `127.0.0.1:PORT` of the metrics.
+    #[track_caller]
+    pub(crate) fn metrics_address(&self) -> String {
+        let url = self.server.metrics_url().expect("metrics are announced");
+        url.trim_start_matches("http://").trim_end_matches("/metrics").to_owned()
+    }
+
     /// The server's database.
     pub(crate) fn db(&self) -> Database {
         self.project.db()

@@ -92,6 +92,12 @@ impl Server {
         self.stderr.so_far()
     }
 
+    /// Returns the URL of the metrics, which is printed before that of the server.
+    pub(crate) fn metrics_url(&self) -> Option<String> {
+        let stdout = self.stdout.so_far();
+        stdout.lines().find_map(|line| line.strip_prefix("Metrics on ")).map(str::to_owned)
+    }
+
     /// Stops the server and returns its status and its whole output.
     pub(crate) fn finish(mut self) -> Finished {
         let status = self.stop();

@@ -12,6 +12,7 @@ use crate::cache::ComponentCache;
 use crate::engine::{self, Engine};
 use crate::instance::{Grants, InstanceState};
 use crate::manifest::{self, App, Manifest};
+use crate::metrics::{Metrics, Outcomes};
 use crate::outgoing::{AllowedHosts, Client};
 use crate::storage::{Database, Limits, StateDir, Store, create_private_dir};
 use crate::variables::Variables;
@@ -23,10 +24,12 @@ pub struct Host {
     pub(crate) config: HostConfig,
     pub(crate) engine: Arc<Engine>,
     pub(crate) threads: Runtime,
+    /// `None` if nothing is measured.
+    pub(crate) metrics: Option<Arc<Metrics>>,
     cache: ComponentCache,
     linker: Linker<InstanceState>,
     /// By name, so that all components share the write lock of a database.
-    databases: HashMap<String, Database>,
+    pub(crate) databases: HashMap<String, Database>,
     client: Arc<Client>,
 }
 
@@ -43,6 +46,9 @@ pub struct HostConfig {
     /// The origins whose scripts may read the responses that a server makes without a component, such as
     /// `https://app.example.org`. Components decide on their own.
     pub cors_origins: Vec<String>,
+    /// What is counted, if the host measures what it does: requests, and these outcomes of some of them. `None` measures
+    /// nothing.
+    pub metrics: Option<Vec<Outcomes>>,
 }
 
 /// A component that is ready to be instantiated.
@@ -56,8 +62,9 @@ impl Host {
     /// Creates a host for `app`, and the directory for its state.
     ///
     /// # Errors
-    /// The directory cannot be created, a database has a name that Spin would refuse, or wasmtime does not start.
-    pub fn new(app: App, config: HostConfig) -> Result<Self> {
+    /// The directory cannot be created, a database has a name that Spin would refuse, a route for metrics is malformed, or
+    /// wasmtime does not start.
+    pub fn new(app: App, mut config: HostConfig) -> Result<Self> {
         create_private_dir(&config.state_dir.path)?;
         let mut databases = HashMap::new();
         let components = app.manifests().flat_map(|manifest| manifest.component.values());
@@ -70,7 +77,9 @@ impl Host {
         let cache = ComponentCache::new(&config.state_dir.path);
         let threads = engine::component_threads()?;
         let client = Arc::new(Client::new());
-        Ok(Self { app, config, engine: Arc::new(engine), threads, cache, linker, databases, client })
+        let routes = app.main.component.values().flat_map(manifest::Component::routes);
+        let metrics = config.metrics.take().map(|outcomes| Metrics::new(routes, outcomes)).transpose()?.map(Arc::new);
+        Ok(Self { app, config, engine: Arc::new(engine), threads, metrics, cache, linker, databases, client })
     }
 
     /// Returns the app.
@@ -142,19 +151,25 @@ impl Host {
         if allowed_hosts.allow_https() {
             self.client.prepare_tls()?;
         }
+        let sends = !section.allowed_outbound_hosts.is_empty();
         let mut stores = HashMap::new();
         if !section.key_value_stores.is_empty() {
             let path = self.config.state_dir.key_value_file();
-            stores = Store::open_all(&path, &section.key_value_stores, limits.store_wait)
+            let operations = self.metrics.as_ref().map(|metrics| metrics.operations(name));
+            stores = Store::open_all(&path, &section.key_value_stores, limits.store_wait, operations)
                 .with_context(|| format!("cannot open {}", path.display()))?;
         }
-        let database = |name: &String| (name.clone(), self.databases[name].clone());
+        let database = |database: &String| {
+            let statements = self.metrics.as_ref().map(|metrics| metrics.statements(name, database));
+            (database.clone(), self.databases[database].measured(statements))
+        };
         Ok(Grants {
             component: name.to_owned(),
             allowed_hosts,
             client: self.client.clone(),
             databases: section.sqlite_databases.iter().map(database).collect(),
             limits,
+            outgoing: sends.then(|| self.metrics.as_ref().map(|metrics| metrics.outgoing(name))).flatten(),
             stores,
             variables: variables.of(section)?,
         })

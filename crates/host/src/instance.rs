@@ -9,6 +9,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::engine::{Engine, MEMORY_SIZE_MAX};
+use crate::metrics::OutgoingDurations;
 use crate::outgoing::{AllowedHosts, Client, OutgoingRequests};
 use crate::serve::has_had_its_turn;
 use crate::storage::{self, Database, Limits};
@@ -21,6 +22,8 @@ pub(crate) struct Grants {
     pub(crate) client: Arc<Client>,
     pub(crate) databases: HashMap<String, Database>,
     pub(crate) limits: Limits,
+    /// `None` if nothing is measured, or the manifest allows no host.
+    pub(crate) outgoing: Option<OutgoingDurations>,
     pub(crate) stores: HashMap<String, storage::Store>,
     pub(crate) variables: BTreeMap<String, String>,
 }

@@ -16,6 +16,7 @@ mod engine;
 mod host;
 mod instance;
 mod interfaces;
+mod metrics;
 mod outgoing;
 mod output;
 mod reload;
@@ -26,6 +27,7 @@ mod variables;
 
 pub use host::{Host, HostConfig};
 pub use manifest::{App, EmbeddedApp};
+pub use metrics::Outcomes;
 pub use reload::Reloader;
 pub use serve::{Event, Server, ServerConfig};
 pub use storage::{StateDir, create_private_dir};

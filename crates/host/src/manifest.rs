@@ -114,6 +114,9 @@ struct HostSettings {
     /// Requests that need much processor time, such as `POST /login`.
     #[serde(default)]
     heavy_requests: Vec<String>,
+    /// The paths by which metrics tell requests apart, such as `/users/{id}`.
+    #[serde(default)]
+    routes: Vec<String>,
 }
 
 /// How to build a component.
@@ -206,6 +209,11 @@ impl Component {
     /// Returns the requests that need much processor time.
     pub(crate) fn heavy_requests(&self) -> Result<HeavyRequests> {
         HeavyRequests::parse(&self.tool.lanterne.heavy_requests)
+    }
+
+    /// Returns the paths by which metrics tell requests apart.
+    pub(crate) fn routes(&self) -> &[String] {
+        &self.tool.lanterne.routes
     }
 }
 

@@ -35,6 +35,16 @@ pub(crate) enum Role {
     Command(Arc<Job>),
 }
 
+impl Role {
+    /// Returns the instances of a component that answers requests.
+    pub(crate) fn pool(&self) -> Option<Arc<Replaceable<Pool>>> {
+        match self {
+            Self::Http(pool) => Some(pool.clone()),
+            Self::Command(_) => None,
+        }
+    }
+}
+
 /// Replaces the components of a server while that runs.
 pub struct Reloader {
     /// Does not keep a server from stopping.

@@ -142,6 +142,11 @@ pub(crate) struct Up {
     #[arg(long, value_name = "INTERVAL", value_parser = interval)]
     pub(crate) prune_every: Option<Duration>,
 
+    /// Serve metrics for Prometheus at /metrics of this address and port, such as 127.0.0.1:9464; whoever reaches it can
+    /// read them
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics_listen: Option<String>,
+
     /// How the log is written to standard error
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: logger::Format,

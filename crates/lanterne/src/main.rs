@@ -3,7 +3,7 @@
 //! [`cli`] is the command line with its [`help`], [`arguments`] sorts it, [`console`] the output, [`logger`] the log of a
 //! server. A [`project`] is an app, perhaps an [`embedded`] one, with its [`variables`]; [`exposure`] warns of files that
 //! others can read, [`building`] builds it, and the crate `lanterne_host` runs it. Larger commands have a file of their own:
-//! [`up`] with [`signals`] and [`watch`], [`revision`], [`health`], [`backup`], and [`restore`] with [`replacement`];
+//! [`up`] with [`signals`], [`metrics`] and [`watch`], [`revision`], [`health`], [`backup`], and [`restore`] with [`replacement`];
 //! [`contents`] compares copies. [`downgrade`] refuses what would break a running server.
 
 mod arguments;
@@ -21,6 +21,7 @@ mod variables;
 mod building;
 mod downgrade;
 mod health;
+mod metrics;
 mod revision;
 mod signals;
 mod up;
@@ -96,5 +97,5 @@ fn run_component(common: &Common, name: &str, words: &[String]) -> Result<i32> {
     }
     project.build(common)?;
     project.console.print_log();
-    project.into_host(None)?.run_command(name, words)
+    project.into_host(None, None)?.run_command(name, words)
 }

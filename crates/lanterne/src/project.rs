@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use lanterne_core::config::Config;
-use lanterne_host::{App, Host, HostConfig, StateDir, create_private_dir};
+use lanterne_host::{App, Host, HostConfig, Outcomes, StateDir, create_private_dir};
 use lanterne_schema::Folder;
 use tempfile::TempDir;
 
@@ -64,8 +64,9 @@ impl Project {
         Ok(Migrations { folder, _unpacked: unpacked })
     }
 
-    /// Creates the host, and with it the state directory. A server also follows `config`, that of the API.
-    pub(crate) fn into_host(self, config: Option<&Config>) -> Result<Host> {
+    /// Creates the host, and with it the state directory. A server also follows `config`, that of the API, and measures
+    /// what it does if `metrics` says what is counted.
+    pub(crate) fn into_host(self, config: Option<&Config>, metrics: Option<Vec<Outcomes>>) -> Result<Host> {
         self.create_state_dir()?;
         let config = HostConfig {
             variables: self.variables.values(&self.app),
@@ -73,6 +74,7 @@ impl Project {
             inherit_output: self.console.shows_components(),
             client_ip_header: config.and_then(|config| config.client_ip_header.clone()),
             cors_origins: config.map(|config| config.cors_origins.clone()).unwrap_or_default(),
+            metrics,
         };
         Host::new(self.app, config)
     }

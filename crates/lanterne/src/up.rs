@@ -18,6 +18,7 @@ use crate::database_file;
 use crate::dotenv;
 use crate::exposure;
 use crate::logger;
+use crate::metrics;
 use crate::project::Project;
 use crate::signals::Signals;
 use crate::variables;
@@ -45,7 +46,7 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
     let mut project = Project::open(&up.common.place, &up.common.variables)?;
     // Fail before a build that may take minutes. The address is released again, so that connections of early clients are
     // refused rather than left waiting.
-    let is_public = !bind(&up.listen)?.local_addr()?.ip().is_loopback();
+    let is_public = !listeners(up)?.0.local_addr()?.ip().is_loopback();
     Server::check_limits()?;
     ensure_keys(&mut project)?;
     let config = check_config(&project)?;
@@ -68,7 +69,7 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
     if delivers && !project.variables.is_set(MAIL_AFTER_REPLY) {
         project.variables.set(MAIL_AFTER_REPLY, "off");
     }
-    let host = project.into_host(config.as_ref())?;
+    let host = project.into_host(config.as_ref(), up.metrics_listen.as_ref().map(|_| metrics::outcomes()))?;
     let migrate = (!up.no_migrate && host.app().command("migrate").is_ok()).then_some(("migrate", "upgrade head"));
     let seed = up.seed.then_some(("seed", ""));
     if migrate.or(seed).is_some() && database_file::is_locked(&database) {
@@ -96,12 +97,16 @@ pub(crate) fn run(up: &Up) -> Result<i32> {
     if let Some(watch) = watch {
         watch.start(server.reloader())?;
     }
-    let listener = bind(&up.listen)?;
+    let (listener, metrics) = listeners(up)?;
     let address = listener.local_addr()?;
+    let metrics_address = metrics.as_ref().map(TcpListener::local_addr).transpose()?;
     let has_docs = config.as_ref().is_some_and(|config| config.docs);
-    let cut_off = server.run(listener, &server_config(up, config.as_ref()), |event| match event {
+    let cut_off = server.run(listener, metrics, &server_config(up, config.as_ref()), |event| match event {
         Event::Listening => {
             signals.leave_to_server();
+            if let Some(address) = metrics_address {
+                console.announce(format_args!("Metrics on http://{address}/metrics"));
+            }
             announce(console, address, has_docs);
             notify(NotifyState::Ready);
         }
@@ -145,20 +150,31 @@ fn notify(state: NotifyState<'_>) {
     }
 }
 
-fn bind(address: &str) -> Result<TcpListener> {
+/// Binds the address of requests, and that of metrics if there is one.
+fn listeners(up: &Up) -> Result<(TcpListener, Option<TcpListener>)> {
+    let listener = bind("--listen", &up.listen, "127.0.0.1:8000")?;
+    let metrics = up.metrics_listen.as_ref().map(|address| bind("--metrics-listen", address, "127.0.0.1:9464"));
+    Ok((listener, metrics.transpose()?))
+}
+
+/// Binds the `address` that `option` gives. Errors name `example`.
+fn bind(option: &str, address: &str, example: &str) -> Result<TcpListener> {
     TcpListener::bind(address).map_err(|error| match error.kind() {
-        ErrorKind::AddrInUse => anyhow!(
-            "{address} is in use by another program: stop it, or choose another address, as with --listen 127.0.0.1:8001"
+        ErrorKind::AddrInUse if option == "--metrics-listen" => anyhow!(
+            "{address} is in use, by --listen or by another program: choose another port with {option}"
         ),
+        ErrorKind::AddrInUse => {
+            anyhow!("{address} is in use by another program: stop it, or choose another port with {option}")
+        }
         ErrorKind::PermissionDenied => anyhow!(
             "no permission to listen on {address}: ports below 1024 need root or CAP_NET_BIND_SERVICE; choose another port, as \
-             with --listen 127.0.0.1:8000, and put a reverse proxy in front"
+             with {option} {example}, and put a reverse proxy in front"
         ),
         ErrorKind::AddrNotAvailable => anyhow!(
             "this machine has no address {address}: 127.0.0.1 is for clients on this machine only, 0.0.0.0 for all interfaces"
         ),
         ErrorKind::InvalidInput => {
-            UsageError(format!("--listen {address}: {error}; must be ADDRESS:PORT, as in 127.0.0.1:8000")).into()
+            UsageError(format!("{option} {address}: {error}; must be ADDRESS:PORT, as in {example}")).into()
         }
         _ => anyhow!("cannot listen on {address}: {error}"),
     })

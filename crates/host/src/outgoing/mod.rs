@@ -77,11 +77,21 @@ impl OutgoingRequests {
         let Some(destination) = Destination::of(request.uri()) else {
             return Err(Error::HttpRequestUriInvalid);
         };
+        let start = self.grants.outgoing.is_some().then(Instant::now);
         let result = match self.grants.allowed_hosts.allow(&destination) {
             true => timeout(REQUEST_TIMEOUT, self.send_to(&destination, request, options)).await,
             false => Ok(Err(Error::HttpRequestDenied)),
         };
-        result.unwrap_or(Err(Error::HttpResponseTimeout)).map_err(|error| {
+        let result = result.unwrap_or(Err(Error::HttpResponseTimeout));
+        if let (Some(durations), Some(start)) = (&self.grants.outgoing, start) {
+            let histogram = match &result {
+                Ok(_) => &durations.answered,
+                Err(Error::HttpRequestDenied) => &durations.denied,
+                Err(_) => &durations.failed,
+            };
+            histogram.observe(start.elapsed());
+        }
+        result.map_err(|error| {
             let component = &*self.grants.component;
             match error {
                 Error::HttpRequestDenied => {

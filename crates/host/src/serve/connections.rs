@@ -140,6 +140,11 @@ impl Connections {
         self.lock().values().filter(|open| open.activity.state().phase != Phase::Idle).count()
     }
 
+    /// Returns how many connections are open.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
     /// Closes the connections to which `applies`, given the phase and the time since the last progress.
     fn cut(&self, applies: impl Fn(Phase, Duration) -> bool) -> usize {
         let now = Instant::now();

@@ -37,6 +37,8 @@ pub(super) struct Instances {
     pub(super) name: Arc<str>,
     /// A stack: the most recently used instance is reused first, so that the others can expire.
     idle: Mutex<Vec<Instance>>,
+    /// Every instance has a reference to it, which counts them.
+    counted: Arc<()>,
 }
 
 /// An instance of the component.
@@ -46,6 +48,7 @@ pub(super) struct Instance {
     /// The number of requests that it has taken.
     pub(super) request_count: usize,
     idle_since: Instant,
+    _counted: Arc<()>,
 }
 
 impl Instances {
@@ -58,7 +61,7 @@ impl Instances {
         let pre = ServicePre::new(pre).map_err(|_| {
             anyhow!("the component {name:?} answers no requests: it does not export wasi:http/handler@0.3")
         })?;
-        Ok(Self { engine, pre, grants, name: name.into(), idle: Mutex::default() })
+        Ok(Self { engine, pre, grants, name: name.into(), idle: Mutex::default(), counted: Arc::default() })
     }
 
     /// Takes an idle instance, or creates one.
@@ -81,6 +84,13 @@ impl Instances {
         }
     }
 
+    /// Returns the number of idle instances, and of those that work on requests.
+    pub(super) fn count(&self) -> (usize, usize) {
+        let idle = self.idle();
+        let all = Arc::strong_count(&self.counted) - 1;
+        (idle.len(), all.saturating_sub(idle.len()))
+    }
+
     /// Counts an instance as busy: see [`Engine::busy`].
     pub(super) fn busy(&self) -> Busy {
         self.engine.busy()
@@ -92,7 +102,8 @@ impl Instances {
         wasi.stdout(output(Level::Info)).stderr(output(Level::Error));
         let mut store = InstanceState::new_store(&self.engine, &self.grants, &mut wasi);
         let service = Arc::new(self.pre.instantiate_async(&mut store).await?);
-        Ok(Instance { store, service, request_count: 0, idle_since: Instant::now() })
+        let counted = self.counted.clone();
+        Ok(Instance { store, service, request_count: 0, idle_since: Instant::now(), _counted: counted })
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Instance>> {

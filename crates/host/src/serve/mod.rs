@@ -6,6 +6,7 @@
 mod activity;
 mod capacity;
 mod connections;
+mod exporter;
 mod head;
 mod heavy;
 mod instances;
@@ -43,6 +44,7 @@ use crate::schedule::{self, Job};
 use crate::{Host, command};
 use capacity::{CONNECTIONS_MAX, Capacity};
 use connections::{Admitted, Connections};
+use exporter::Exporter;
 use head::HEAD_SIZE_MAX;
 pub(crate) use heavy::HeavyRequests;
 pub(crate) use pool::Pool;
@@ -125,7 +127,7 @@ impl Server {
             components.insert(name.clone(), Role::Http(target.clone()));
             routes.push(Route { raw: trigger.route.clone(), target });
         }
-        let router = Router::new(routes, &host.config)?;
+        let router = Router::new(routes, &host.config, host.metrics.clone())?;
         Ok(Self { router: Arc::new(router), capacity, host: Arc::new(host), components })
     }
 
@@ -157,19 +159,33 @@ impl Server {
     }
 
     /// Serves until SIGTERM or SIGINT, then waits for requests in flight until they end, the timeout expires or a second
-    /// signal arrives. Returns the number of requests that were cut off.
+    /// signal arrives. Returns the number of requests that were cut off. On the listener `metrics`, serves what the host
+    /// measures, until the end.
     ///
     /// # Errors
     /// The system refuses a thread, a signal handler or the listener.
     pub fn run(
         self,
         listener: std::net::TcpListener,
+        metrics: Option<std::net::TcpListener>,
         config: &ServerConfig,
         on_event: impl FnMut(Event),
     ) -> Result<usize> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("cannot start the network thread")?;
         let connections = Connections::new(self.capacity.connections, config.client_connections_max);
+        if let (Some(listener), Some(measured)) = (metrics, &self.host.metrics) {
+            let databases = self.host.databases.iter().map(|(name, database)| (name.clone(), database.clone()));
+            let exporter = Exporter {
+                metrics: measured.clone(),
+                pools: self.components.values().filter_map(Role::pool).collect(),
+                connections: connections.clone(),
+                databases: databases.collect(),
+                key_value_file: self.host.config.state_dir.key_value_file(),
+            };
+            let _context = runtime.enter();
+            exporter.start(listener)?;
+        }
         let cut_off = runtime.block_on(serve(self.router, listener, connections, config.stop_timeout, on_event))?;
         // Otherwise a component is being replaced, and the end of the process ends the threads.
         if let Some(host) = Arc::into_inner(self.host) {
@@ -273,7 +289,7 @@ fn serve_connection(
         // The stream does not find the end of a chunked body.
         let is_last = request.headers().contains_key(TRANSFER_ENCODING);
         let origin = request.headers().get(ORIGIN).cloned();
-        let logged = LoggedRequest::new(&mut request, client, router.client_header.as_ref());
+        let logged = LoggedRequest::new(&mut request, client, router.client_header.as_ref(), router.metrics.as_ref());
         async move {
             activity.begin_request();
             let answered = match refused {

@@ -30,6 +30,13 @@ struct Client {
     waiting: VecDeque<(u64, oneshot::Sender<Place>)>,
 }
 
+/// How many requests use places.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Load {
+    pub(super) taken: usize,
+    pub(super) waiting: usize,
+}
+
 /// A place. Dropping it makes room for another request.
 pub(super) struct Place {
     places: Arc<Places>,
@@ -56,6 +63,15 @@ impl Places {
         }
         self.fill();
         place.await.ok()
+    }
+
+    /// Returns the number of places that are taken, and of requests that wait for one.
+    pub(super) fn load(&self) -> Load {
+        let state = self.state();
+        let clients = state.clients.values();
+        let is_waiting = |(_, sender): &&(u64, oneshot::Sender<Place>)| !sender.is_closed();
+        let waiting = |client: &Client| client.waiting.iter().filter(is_waiting).count();
+        Load { taken: clients.clone().map(|client| client.taken).sum(), waiting: clients.map(waiting).sum() }
     }
 
     /// Gives free places to requests that wait.
@@ -144,6 +160,21 @@ mod tests {
         assert!(poll().iter().all(Poll::is_pending));
         taken.pop();
         assert_eq!(poll().map(|place| place.is_ready()), [false, true]);
+    }
+
+    #[test]
+    fn the_load_has_no_cancelled_requests() {
+        let places = Places::new(2, 2);
+        assert_eq!(places.load(), Load { taken: 0, waiting: 0 });
+        let taken = [BUSY, OTHER].map(|client| take(&places, client).expect("a place"));
+        let mut waiting = [BUSY, OTHER].map(|client| Box::pin(places.take(client)));
+        for place in &mut waiting {
+            assert!(place.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        assert!(take(&places, BUSY).is_none(), "and no longer waits");
+        assert_eq!(places.load(), Load { taken: 2, waiting: 2 });
+        drop((waiting, taken));
+        assert_eq!(places.load(), Load { taken: 0, waiting: 0 });
     }
 
     #[test]

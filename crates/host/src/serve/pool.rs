@@ -19,6 +19,7 @@ use wasmtime::component::Accessor;
 use wasmtime_wasi_http::WasiBody;
 
 use crate::engine::{Busy, processors};
+use crate::metrics::exposition::{Exposition, Kind, labels};
 use crate::serve::heavy::HeavyRequests;
 use crate::serve::instances::{self, Instances};
 use crate::serve::places::{Place, Places};
@@ -120,6 +121,29 @@ impl Pool {
             Ok(response) => response.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR),
             Err(_) => Err(StatusCode::GATEWAY_TIMEOUT),
         }
+    }
+
+    /// Writes how many requests wait, and how many instances there are.
+    pub(super) fn write_gauges(pools: &[Arc<Self>], text: &mut Exposition) {
+        let mut write = |name: &str, help: &str, of: &dyn Fn(&Self) -> usize| {
+            text.family(name, Kind::Gauge, help);
+            pools.iter().for_each(|pool| text.sample(name, &labels(&[("component", &pool.instances.name)]), of(pool)));
+        };
+        write(
+            "lanterne_heavy_requests_waiting",
+            "Requests listed in heavy_requests of the manifest, because they compute a hash or as much, that wait for their \
+             turn.",
+            &|pool| pool.heavy_places.load().waiting,
+        );
+        write(
+            "lanterne_heavy_requests_running",
+            "Requests listed in heavy_requests of the manifest whose turn it is: they compute their hash, or wait for the \
+             processor, the database or an instance.",
+            &|pool| pool.heavy_places.load().taken,
+        );
+        write("lanterne_requests_waiting", "Requests that wait for an instance.", &|pool| pool.places.load().waiting);
+        write("lanterne_instances_idle", "Instances that wait for requests.", &|pool| pool.instances.count().0);
+        write("lanterne_instances_running", "Instances that work on requests.", &|pool| pool.instances.count().1);
     }
 
     async fn take_places(&self, is_heavy: bool, client: IpAddr) -> Option<(Place, Option<Place>)> {

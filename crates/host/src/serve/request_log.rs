@@ -1,6 +1,7 @@
-//! The log line of each request, and the id under which it is logged.
+//! The log line and the measured duration of each request, and the id under which it is logged.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::{HeaderName, HeaderValue};
@@ -8,6 +9,8 @@ use http::{Method, Request, Response};
 use lanterne_client_address::ClientHeader;
 use log::Level;
 use uuid::Uuid;
+
+use crate::metrics::{Metrics, RouteIndex};
 
 /// The header with the id of a request.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -18,7 +21,7 @@ const PATH_CHARS_MAX: usize = 200;
 /// The logged status of a request whose client left before the response began, as in nginx.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// A request in flight. Dropping it writes its line.
+/// A request in flight. Dropping it writes its line, and adds it to the metrics.
 pub(crate) struct LoggedRequest {
     start: Instant,
     id: HeaderValue,
@@ -26,13 +29,20 @@ pub(crate) struct LoggedRequest {
     path: String,
     client: IpAddr,
     status: u16,
+    /// `None` if nothing is measured.
+    measured: Option<(Arc<Metrics>, RouteIndex)>,
 }
 
 impl LoggedRequest {
     /// Starts from the head of a request. Keeps its `X-Request-Id` if that is a plain token, and sets a new one
     /// otherwise, for the component. The client is the one that a trusted proxy names in `client_header`, or else the
     /// sender; the component finds the same address in that header.
-    pub(crate) fn new<B>(request: &mut Request<B>, sender: SocketAddr, client_header: Option<&ClientHeader>) -> Self {
+    pub(crate) fn new<B>(
+        request: &mut Request<B>,
+        sender: SocketAddr,
+        client_header: Option<&ClientHeader>,
+        metrics: Option<&Arc<Metrics>>,
+    ) -> Self {
         let headers = request.headers_mut();
         let given = headers.get(&REQUEST_ID).filter(|id| is_plain(id.as_bytes())).cloned();
         let id = given.unwrap_or_else(|| {
@@ -53,6 +63,7 @@ impl LoggedRequest {
             path: request.uri().path().chars().take(PATH_CHARS_MAX).collect(),
             client,
             status: CLIENT_CLOSED_REQUEST,
+            measured: metrics.map(|metrics| (metrics.clone(), metrics.requests.route(request.uri().path()))),
         }
     }
 
@@ -70,6 +81,10 @@ impl LoggedRequest {
 
 impl Drop for LoggedRequest {
     fn drop(&mut self) {
+        let elapsed = self.start.elapsed();
+        if let Some((metrics, route)) = &self.measured {
+            metrics.requests.observe(*route, &self.method, self.status, elapsed);
+        }
         let level = match self.status {
             503 => Level::Warn,
             500.. => Level::Error,
@@ -81,7 +96,7 @@ impl Drop for LoggedRequest {
             method = self.method.as_str(),
             path = self.path.as_str(),
             status = self.status,
-            ms = (self.start.elapsed().as_secs_f64() * 10_000.0).round() / 10.0,
+            ms = (elapsed.as_secs_f64() * 10_000.0).round() / 10.0,
             client:% = self.client;
             "request"
         );
@@ -104,7 +119,7 @@ mod tests {
         }
         let sender = SocketAddr::from(([127, 0, 0, 1], 1234));
         let header = ClientHeader::new("x-forwarded-for").expect("a name");
-        let logged = LoggedRequest::new(&mut request, sender, Some(&header));
+        let logged = LoggedRequest::new(&mut request, sender, Some(&header), None);
         (logged, request)
     }
 

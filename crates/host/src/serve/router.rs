@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use lanterne_client_address::ClientHeader;
 
 use crate::HostConfig;
+use crate::metrics::Metrics;
 use crate::reload::Replaceable;
 use crate::serve::activity::Activity;
 use crate::serve::pool::Pool;
@@ -26,6 +27,8 @@ pub(super) struct Router {
     pub(super) cors_origins: Vec<String>,
     /// The headers that the response to a malformed request, and its line in the log, depend on.
     pub(super) kept_headers: Arc<[HeaderName]>,
+    /// `None` if nothing is measured.
+    pub(super) metrics: Option<Arc<Metrics>>,
 }
 
 /// The addresses of a request.
@@ -41,7 +44,11 @@ impl Router {
     ///
     /// # Errors
     /// The configuration has a name that no header can have.
-    pub(super) fn new(routes: Vec<Route<Arc<Replaceable<Pool>>>>, config: &HostConfig) -> Result<Self> {
+    pub(super) fn new(
+        routes: Vec<Route<Arc<Replaceable<Pool>>>>,
+        config: &HostConfig,
+        metrics: Option<Arc<Metrics>>,
+    ) -> Result<Self> {
         let parse =
             |name: &String| ClientHeader::new(name).with_context(|| format!("{name:?} is not the name of a header"));
         let client_header = config.client_ip_header.as_ref().map(parse).transpose()?;
@@ -51,6 +58,7 @@ impl Router {
             kept_headers: [ORIGIN, REQUEST_ID].into_iter().chain(client_header_name).collect(),
             client_header,
             cors_origins: config.cors_origins.clone(),
+            metrics,
         })
     }
 

@@ -7,6 +7,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::interfaces::bindings::spin::sqlite::sqlite::{RowResult, Value};
+use crate::metrics::{Statement, Statements};
 use crate::storage::write_queue::Turn;
 use crate::storage::{Database, Limits, RESULT_SIZE_MAX, failure, is_busy, is_lasting};
 
@@ -61,6 +62,8 @@ impl Connection {
     /// Runs a statement on this thread unless it may block. One that may block, or that turns out to wait for another
     /// process, runs on a thread for blocking work.
     async fn try_execute(&self, statement: Arc<str>, parameters: Vec<Value>) -> rusqlite::Result<Outcome> {
+        let statements = self.database.statements.as_deref();
+        let mut timer = statements.map(Statements::start);
         let mut state = self.state.clone().lock_owned().await;
         let deadline = Instant::now() + state.limits.wait;
         self.database.check_file()?;
@@ -71,10 +74,18 @@ impl Connection {
             (state, is_write) = run_blocking(state, deadline, move |state| state.is_write(&statement)).await?;
         }
         let is_write = is_write?;
+        let may_block = state.may_block(is_write, &statement);
+        if let Some(timer) = &mut timer {
+            timer.kind = Some(match (is_write, may_block) {
+                (true, _) => Statement::Write,
+                (false, true) => Statement::Commit,
+                (false, false) => Statement::Read,
+            });
+        }
         if is_write && state.write_guard.is_none() {
+            let _waiting = statements.map(|statements| statements.write_wait.start());
             state.write_guard = Some(self.database.write_queue.lock(deadline).await?);
         }
-        let may_block = state.may_block(is_write, &statement);
         if !may_block && let Some(outcome) = state.try_run(&statement, &parameters) {
             return Ok(outcome);
         }

@@ -11,6 +11,7 @@ use rusqlite::ffi::SQLITE_CANTOPEN;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 
+use crate::metrics::Statements;
 use crate::storage::{Connection, RESULT_SIZE_MAX, WriteQueue, create_private_file, sqlite_failure};
 
 /// The time limits of a component's statements, and of its operations on key-value stores.
@@ -46,6 +47,8 @@ pub(crate) struct Database {
     is_created: Arc<Once>,
     /// Device and inode of the file that was opened first.
     file_id: Arc<OnceLock<(u64, u64)>>,
+    /// `None` if nothing is measured.
+    pub(crate) statements: Option<Arc<Statements>>,
 }
 
 impl Database {
@@ -56,7 +59,18 @@ impl Database {
             write_queue: Arc::default(),
             is_created: Arc::new(Once::new()),
             file_id: Arc::default(),
+            statements: None,
         }
+    }
+
+    /// Returns the same database, whose statements are measured in `statements`.
+    pub(crate) fn measured(&self, statements: Option<Statements>) -> Self {
+        Self { statements: statements.map(Arc::new), ..self.clone() }
+    }
+
+    /// Returns the path of the file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Opens a new connection: on a shared one, the transactions of two requests would mix.

@@ -16,6 +16,7 @@ use rusqlite::{ErrorCode, OptionalExtension as _, params};
 use tokio::sync::Mutex;
 use tokio::time::timeout_at;
 
+use crate::metrics::{Operation, Operations};
 use crate::storage::{LOCKED, RESULT_SIZE_MAX, create_private_file, failure, is_busy, is_lasting, sqlite_failure};
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS spin_key_value (
@@ -42,6 +43,8 @@ struct StoreFile {
     /// Whether another process held the lock for all of the last operation's wait. The next operations do not wait, until
     /// one succeeds.
     is_locked: AtomicBool,
+    /// `None` if nothing is measured.
+    operations: Option<Operations>,
 }
 
 impl Store {
@@ -50,7 +53,12 @@ impl Store {
     ///
     /// # Errors
     /// The file cannot be opened. One that is locked, or for which the disk has no room, is opened later.
-    pub(crate) fn open_all(path: &Path, names: &[String], wait: Duration) -> Result<HashMap<String, Self>> {
+    pub(crate) fn open_all(
+        path: &Path,
+        names: &[String],
+        wait: Duration,
+        operations: Option<Operations>,
+    ) -> Result<HashMap<String, Self>> {
         let mut opened = open(path, wait).and_then(checked);
         if opened.as_ref().is_err_and(is_damaged) {
             let aside = move_aside(path)?;
@@ -65,26 +73,27 @@ impl Store {
             opened => Some(opened?),
         };
         let connection = Arc::new(Mutex::new(connection));
-        let file = Arc::new(StoreFile { path: path.to_owned(), connection, wait, is_locked: AtomicBool::new(false) });
+        let is_locked = AtomicBool::new(false);
+        let file = Arc::new(StoreFile { path: path.to_owned(), connection, wait, is_locked, operations });
         let store = |name: &String| Self { name: name.as_str().into(), file: file.clone() };
         Ok(names.iter().map(|name| (name.clone(), store(name))).collect())
     }
 
     pub(crate) async fn get(&self, key: String) -> Result<Option<Vec<u8>>, String> {
-        self.run(move |db, store| get(db, store, &key)).await
+        self.run(Operation::Get, move |db, store| get(db, store, &key)).await
     }
 
     pub(crate) async fn set(&self, key: String, value: Vec<u8>) -> Result<(), String> {
-        self.run(move |db, store| set(db, store, &key, &value)).await
+        self.run(Operation::Set, move |db, store| set(db, store, &key, &value)).await
     }
 
     pub(crate) async fn delete(&self, key: String) -> Result<(), String> {
-        self.run(move |db, store| db.prepare_cached(DELETE)?.execute([store, &key]).map(drop)).await
+        self.run(Operation::Delete, move |db, store| db.prepare_cached(DELETE)?.execute([store, &key]).map(drop)).await
     }
 
     /// Returns all keys.
     pub(crate) async fn keys(&self) -> Result<Vec<String>, String> {
-        self.run(|db, store| {
+        self.run(Operation::List, |db, store| {
             let mut statement = db.prepare_cached(LIST)?;
             let mut rows = statement.query([store])?;
             let (mut keys, mut size) = (Vec::new(), 0);
@@ -104,8 +113,10 @@ impl Store {
     /// Runs `work` on a thread for blocking work, since it may wait for the file.
     async fn run<T: Send + 'static>(
         &self,
+        operation: Operation,
         work: impl FnOnce(&mut rusqlite::Connection, &str) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, String> {
+        let _timer = self.file.operations.as_ref().map(|operations| operations.start(operation));
         let deadline = Instant::now() + self.file.wait;
         let connection = timeout_at(deadline.into(), self.file.connection.clone().lock_owned()).await;
         let mut connection = connection.map_err(|_| LOCKED.to_owned())?;
