@@ -33,7 +33,7 @@ fn restore_replaces_the_database_and_keeps_the_old_one() {
     app.db().execute_all("CREATE TABLE notes (id INTEGER); INSERT INTO notes VALUES (1), (2), (3)");
     let rows =
         "SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM sessions) + (SELECT count(*) FROM audit_logs)
-                + (SELECT count(*) FROM schema_migrations) + 3";
+                + (SELECT count(*) FROM throttle) + (SELECT count(*) FROM schema_migrations) + 3";
     let (tables, rows) = (
         app.db().value("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'", []),
         app.db().value(rows, []),
