@@ -15,7 +15,6 @@ CREATE TABLE users (
     email_verified BOOLEAN NOT NULL DEFAULT 1
 );
 CREATE UNIQUE INDEX ix_users_email ON users (email);
-CREATE INDEX ix_users_id ON users (id);
 CREATE INDEX ix_users_is_active ON users (is_active);
 CREATE INDEX ix_users_is_admin ON users (is_admin);
 
@@ -36,7 +35,6 @@ CREATE TABLE sessions (
 );
 CREATE UNIQUE INDEX ix_sessions_access_token_jti ON sessions (access_token_jti);
 CREATE INDEX ix_sessions_chain_id ON sessions (chain_id, is_valid);
-CREATE INDEX ix_sessions_id ON sessions (id);
 CREATE UNIQUE INDEX ix_sessions_refresh_token_jti ON sessions (refresh_token_jti);
 CREATE INDEX ix_sessions_user_id_is_valid ON sessions (user_id, is_valid);
 
@@ -52,7 +50,6 @@ CREATE TABLE audit_logs (
     created_at DATETIME NOT NULL
 );
 CREATE INDEX ix_audit_logs_action ON audit_logs (action);
-CREATE INDEX ix_audit_logs_id ON audit_logs (id);
 CREATE INDEX ix_audit_logs_user_id ON audit_logs (user_id);
 
 CREATE TABLE one_time_tokens (

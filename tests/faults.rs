@@ -268,7 +268,7 @@ fn a_damaged_cache_of_compiled_components_is_compiled_anew() {
         file.write_all_at(&[0; 64 * 1024], size / 2).expect("it can be written");
     }
     let damaged = compiled().map(|path| fs::read(path).expect("it is there")).collect::<Vec<_>>();
-    assert!(project.run("migrate", &["current"]).succeeded().contains("0006"));
+    assert!(project.run("migrate", &["current"]).succeeded().contains("0007"));
     let whole = compiled().map(|path| fs::read(path).expect("it is there")).collect::<Vec<_>>();
     assert!(!damaged.is_empty() && whole.len() == damaged.len() && whole != damaged);
 }

@@ -126,12 +126,12 @@ fn a_downgrade_beside_a_server_needs_a_yes() {
     let project = app.project();
     copy_migrations(project);
     let in_use = "sqlite_db.db is open in another program, perhaps a running server";
-    let newest = "reverting 0006_count_attempts, 0005_add_recovery drops users.email_verified, the table one_time_tokens, \
+    let newest = "0006_count_attempts, 0005_add_recovery drops users.email_verified, the table one_time_tokens, \
                   the table outbox, the table throttle";
     for (words, losses) in [
         ("downgrade 0004", newest),
         ("downgrade 0003", "0005_add_recovery, 0004_index_lists drops users.email_verified"),
-        ("downgrade index", newest),
+        ("downgrade index_lists", newest),
         ("downgrade base", "the table users"),
         ("downgrade nowhere", "what the reverted migrations added is lost"),
     ] {

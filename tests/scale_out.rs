@@ -125,7 +125,7 @@ fn commands_work_on_a_server() {
     let servers = Servers::start();
     let project = servers.project();
     let applied = project.run("migrate", &["upgrade", "head"]).succeeded();
-    assert!(applied.contains("Applied 0001") && applied.contains("Applied 0006"), "{applied}");
+    assert!(applied.contains("Applied 0001") && applied.contains("Applied 0007"), "{applied}");
     let reverted = project.run("migrate", &["downgrade", "base"]).succeeded();
     assert!(reverted.contains("Reverted 0001"), "{reverted}");
     project.run("migrate", &["upgrade", "head"]).succeeded();
@@ -152,7 +152,7 @@ fn a_database_of_the_python_server_is_adopted() {
     let app = servers.app();
     let account = Account { email: EMAIL.to_owned(), ..app.register("new@example.com") };
     app.try_login(&account.email, OLD_PASSWORD).expect_status(200);
-    assert_eq!(servers.rows("SELECT count(*) FROM schema_migrations"), [["6"]]);
+    assert_eq!(servers.rows("SELECT count(*) FROM schema_migrations"), [["7"]]);
 }
 
 #[test]

@@ -55,7 +55,7 @@ struct ReadyReply {
     #[schema(examples("ok"))]
     key_value: &'static str,
     /// The newest migration of the database; null if it cannot be read.
-    #[schema(examples("0006"))]
+    #[schema(examples("0007"))]
     revision: Option<String>,
 }
 
