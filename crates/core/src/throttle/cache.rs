@@ -11,7 +11,7 @@ use lanterne_database::BoxFuture;
 use super::{Pause, Paused};
 
 /// How long a pause is believed without the database.
-const LIFETIME: Duration = Duration::from_secs(5);
+const LIFETIME: Duration = Duration::from_secs(1);
 /// The characters of a fingerprint, each of 6 bits, that choose the place.
 const PLACE_CHARS: usize = 2;
 

@@ -11,23 +11,28 @@ pub struct AttemptLimit {
     pub attempts: u32,
     /// The lifetime of a counter from its first attempt.
     pub window: Duration,
+    /// Whether its pauses double, instead of lasting for the rest of the window.
+    pub(super) is_of_guesses: bool,
 }
 
 /// Failures at one account from one network.
-pub const PAIR: AttemptLimit = AttemptLimit { name: "pair", attempts: 10, window: Duration::from_secs(24 * 60 * 60) };
+pub const PAIR: AttemptLimit =
+    AttemptLimit { name: "pair", attempts: 10, window: Duration::from_secs(24 * 60 * 60), is_of_guesses: true };
 /// Failures from one network.
-pub const ADDRESS: AttemptLimit = AttemptLimit { name: "address", attempts: 100, window: Duration::from_secs(15 * 60) };
+pub const ADDRESS: AttemptLimit =
+    AttemptLimit { name: "address", attempts: 100, window: Duration::from_secs(15 * 60), is_of_guesses: true };
 /// Failures at one account.
 pub const ACCOUNT: AttemptLimit =
-    AttemptLimit { name: "account", attempts: 100, window: Duration::from_secs(24 * 60 * 60) };
+    AttemptLimit { name: "account", attempts: 100, window: Duration::from_secs(24 * 60 * 60), is_of_guesses: true };
 /// Registrations from one network.
 pub const REGISTRATIONS: AttemptLimit =
-    AttemptLimit { name: "register", attempts: 60, window: Duration::from_secs(60) };
+    AttemptLimit { name: "register", attempts: 60, window: Duration::from_secs(60), is_of_guesses: false };
 /// Refreshes from one network, which may have many users.
-pub const REFRESHES: AttemptLimit = AttemptLimit { name: "refresh", attempts: 600, window: Duration::from_secs(60) };
+pub const REFRESHES: AttemptLimit =
+    AttemptLimit { name: "refresh", attempts: 600, window: Duration::from_secs(60), is_of_guesses: false };
 /// Requests for messages, and uses of their tokens, from one network.
 pub const RECOVERIES: AttemptLimit =
-    AttemptLimit { name: "recover", attempts: 60, window: Duration::from_secs(15 * 60) };
+    AttemptLimit { name: "recover", attempts: 60, window: Duration::from_secs(15 * 60), is_of_guesses: false };
 
 /// The first pause; each further one is twice as long.
 pub const PAUSE_MIN: Duration = Duration::from_secs(30);
@@ -46,11 +51,10 @@ impl AttemptLimit {
 
     /// Returns the longest pause that a counter with `count` attempts can begin, in milliseconds.
     pub(super) fn pause_max(&self, count: i64) -> i64 {
-        match self.name {
-            "pair" | "address" if count < i64::from(self.attempts) => millis(GUESSED_ACCOUNT_PAUSE_MAX),
-            "pair" | "address" => millis(PAUSE_MAX),
-            _ => self.window_millis(),
+        if !self.is_of_guesses {
+            return self.window_millis();
         }
+        millis(if count < i64::from(self.attempts) { GUESSED_ACCOUNT_PAUSE_MAX } else { PAUSE_MAX })
     }
 }
 
