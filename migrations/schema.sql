@@ -126,6 +126,7 @@ CREATE TRIGGER token_pairs_insert INSTEAD OF INSERT ON token_pairs BEGIN
     SET count = iif(window_ends_at > excluded.created_at, count + 1, 1),
         window_ends_at = iif(window_ends_at > excluded.created_at, min(window_ends_at, excluded.window_ends_at),
                              excluded.window_ends_at),
-        paused_until = iif(window_ends_at > excluded.created_at AND count + 1 >= NEW.refresh_limit, window_ends_at, 0),
+        paused_until = iif(window_ends_at > excluded.created_at AND count + 1 >= NEW.refresh_limit,
+                           min(window_ends_at, excluded.window_ends_at), 0),
         has_refused = 0;
 END;

@@ -135,7 +135,7 @@ fn a_downgrade_beside_a_server_needs_a_yes() {
         ("downgrade base", "the table users"),
         ("downgrade nowhere", "what the reverted migrations added is lost"),
     ] {
-        migrate(project, words).failed(1, &[in_use, losses, "stop the server", "--yes"]);
+        migrate(project, words).failed(1, &[in_use, losses, "Stop the server", "--yes"]);
     }
     // These change nothing, or lose nothing.
     for words in ["downgrade base --sql", "downgrade --help", "current", "upgrade head", "stamp head"] {

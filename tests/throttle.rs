@@ -73,7 +73,7 @@ fn the_throttle_works_without_the_key_value_store() {
     expect_throttle(&app, &account);
     let log = app.into_log();
     assert!(
-        log.contains("pauses are read from the database: key-value store: the manifest does not grant it"),
+        log.contains("the throttle works without its cache: key-value store: the manifest does not grant it"),
         "{log}"
     );
     assert!(!log.contains("example.com"), "{log}");
@@ -89,7 +89,7 @@ fn the_throttle_works_with_a_broken_key_value_store() {
     expect_throttle(&app, &account);
     let log = app.into_log();
     assert!(
-        log.contains("pauses are read from the database: key-value store: ") && log.contains("no such table"),
+        log.contains("the throttle works without its cache: key-value store: ") && log.contains("no such table"),
         "{log}"
     );
 }

@@ -95,6 +95,9 @@ pub(crate) fn describe_health(_: &Config) -> Operation {
 /// `GET /readyz`: reads from both stores. The log says more than the reply, which anybody can read.
 pub(crate) async fn ready(call: &Call<'_>) -> Result<Reply, Error> {
     let (database, revision) = match newest_revision(call).await {
+        Ok(Some(revision)) if revision < revision::REQUIRED => {
+            ("migrations are missing", Some(format!("{revision:04}")))
+        }
         Ok(Some(revision)) => (OK, Some(format!("{revision:04}"))),
         Ok(None) => ("no migration is applied", None),
         Err(error) => {

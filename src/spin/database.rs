@@ -65,10 +65,14 @@ impl Connection for Pooled {
 impl Drop for Pooled {
     fn drop(&mut self) {
         // A cancelled request leaves its transaction open: closing the connection rolls it back.
-        let Some(connection) = self.0.take_idle() else { return };
+        let idle = self.0.take_idle();
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-        pool.place = self.0.place();
-        if pool.idle.len() < IDLE_MAX {
+        if self.0.place() != Place::Unknown {
+            pool.place = self.0.place();
+        }
+        if let Some(connection) = idle
+            && pool.idle.len() < IDLE_MAX
+        {
             pool.idle.push((connection, Instant::now()));
         }
     }

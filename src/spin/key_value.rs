@@ -1,5 +1,6 @@
 //! The host's key-value store.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_lite::future;
@@ -13,6 +14,9 @@ const STORE: &str = "default";
 /// How long a request waits for the store.
 const WAIT_MAX: Duration = Duration::from_millis(250);
 
+/// Whether the last use of the cache failed.
+static HAS_FAILED: AtomicBool = AtomicBool::new(false);
+
 /// The store as a cache. A request goes on without one that fails, and the log says so.
 pub(super) struct KeyValue;
 
@@ -21,12 +25,19 @@ impl Cache for KeyValue {
         Box::pin(async move {
             let read = within(async {
                 let store = Store::open(STORE).await?;
-                Ok([store.get(keys[0]).await?, store.get(keys[1]).await?])
+                let (first, second) = future::try_zip(store.get(keys[0]), store.get(keys[1])).await?;
+                Ok([first, second])
             });
-            read.await.unwrap_or_else(|reason| {
-                report(&reason);
-                [None, None]
-            })
+            match read.await {
+                Ok(values) => {
+                    HAS_FAILED.store(false, Ordering::Relaxed);
+                    values
+                }
+                Err(reason) => {
+                    report(&reason);
+                    [None, None]
+                }
+            }
         })
     }
 
@@ -38,11 +49,14 @@ impl Cache for KeyValue {
     }
 }
 
+/// Logs a failure of the cache, once until it works again.
 fn report(reason: &str) {
-    super::log(&format!("pauses are read from the database: key-value store: {reason}"));
+    if !HAS_FAILED.swap(true, Ordering::Relaxed) {
+        super::log(&format!("the throttle works without its cache: key-value store: {reason}"));
+    }
 }
 
-/// Reads from the store.
+/// Reads from the store, as `GET /readyz` asks for.
 ///
 /// # Errors
 /// The store has failed, or has not answered in time.

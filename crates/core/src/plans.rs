@@ -70,7 +70,7 @@ fn queries_of_every_request_use_indexes() {
     let exchange = Exchange { user_id: 1, refresh_jti: "jti", session_absolute, counter: Some("key".to_owned()) };
     let client = Client::default();
     expect_indexed("refresh", db.plan(token_pairs::refresh(&db, &exchange, tokens(), &client, now())));
-    expect_indexed("refresh again", db.plan(token_pairs::find_unusable(&db, &exchange, now())));
+    expect_indexed("refresh again", db.plan(token_pairs::find_state(&db, &exchange, now())));
     let spent = Spent { id: 1, chain_id: 1, rotated_at: None, is_account_active: true };
     expect_indexed("refresh repeated", db.plan(token_pairs::find_successor(&db, &spent, now())));
     let attempt = Attempt::default();

@@ -26,6 +26,42 @@ pub struct Session {
 /// The most sessions that [`list`] returns.
 const LISTED_MAX: i64 = 1000;
 
+/// The columns of the first row of a session.
+pub struct NewSession<'a> {
+    /// The account.
+    pub user_id: i64,
+    /// The `jti` of its access token.
+    pub access_jti: &'a str,
+    /// The `jti` of its refresh token.
+    pub refresh_jti: &'a str,
+    /// When its refresh token expires.
+    pub expires_at: Timestamp,
+}
+
+/// Begins a session, without an audit row. Logins and refreshes use the view `token_pairs`.
+pub async fn insert(
+    db: &dyn Connection,
+    session: NewSession<'_>,
+    client: &Client,
+    now: Timestamp,
+) -> Result<(), Error> {
+    db.execute(
+        "INSERT INTO sessions
+           (user_id, started_at, access_token_jti, refresh_token_jti, is_valid, created_at, expires_at, ip_address, user_agent)
+         VALUES (?1, ?2, ?3, ?4, 1, ?2, ?5, ?6, ?7)",
+        params![
+            session.user_id,
+            now,
+            session.access_jti,
+            session.refresh_jti,
+            session.expires_at,
+            client.address.clone(),
+            client.user_agent.clone()
+        ],
+    )
+    .await
+}
+
 /// Lists the valid sessions of an account, latest login first, at most [`LISTED_MAX`].
 pub async fn list(db: &dyn Connection, user_id: i64, now: Timestamp) -> Result<Vec<Session>, Error> {
     let rows = db

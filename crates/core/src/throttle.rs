@@ -6,7 +6,7 @@
 //! blocks an account: a network that has failed there itself waits longer, the owner's network does not.
 //!
 //! Registrations, refreshes and requests for messages are not guesses, but they write: [`admit`] limits their rate per
-//! network; a refresh counts itself ([`crate::sessions::refresh`]). [`forgive`] forgets the failures at an account whose owner
+//! network; a refresh counts itself ([`crate::token_pairs::refresh`]). [`forgive`] forgets the failures at an account whose owner
 //! has set a new password.
 //!
 //! Each step is one statement, so that it is atomic on every database. The keys of the counters are keyed hashes, which reveal
@@ -109,35 +109,44 @@ impl Attempt {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn succeeded(self, db: &dyn Connection) -> Result<(), Error> {
-        let Some(Counted { pair, address, account, address_paused_until, .. }) = self.counted else { return Ok(()) };
-        counters::release(
-            db,
-            [
-                Released::Forgotten(&pair),
-                Released::Forgotten(&account),
-                Released::TakenBack(&address, address_paused_until),
-            ],
-        )
-        .await
+    pub async fn succeeded(self, db: &dyn Connection, cache: &dyn Cache) -> Result<(), Error> {
+        let Some(Counted { pair, address, account, address_paused_until, .. }) = &self.counted else { return Ok(()) };
+        let address = Released::TakenBack(address, *address_paused_until);
+        counters::release(db, [Released::Forgotten(pair), Released::Forgotten(account), address]).await?;
+        self.forget_pauses(cache).await;
+        Ok(())
+    }
+
+    /// Forgets the pauses that the attempt began, once it is taken back: they may have refused others.
+    pub(crate) async fn forget_pauses(&self, cache: &dyn Cache) {
+        let Some(Counted { pair, address, address_paused_until, pair_paused_until, .. }) = &self.counted else {
+            return;
+        };
+        for (counter, paused_until) in [(pair, *pair_paused_until), (address, *address_paused_until)] {
+            if paused_until > 0 {
+                cache::forget(cache, counter).await;
+            }
+        }
     }
 
     /// Takes the attempt back: it was not a wrong guess, or a fault of the server left its outcome unknown.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn cancel(self, db: &dyn Connection) -> Result<(), Error> {
-        let Some(counted) = self.counted else { return Ok(()) };
+    pub async fn cancel(self, db: &dyn Connection, cache: &dyn Cache) -> Result<(), Error> {
+        let Some(counted) = &self.counted else { return Ok(()) };
         let Counted { pair, address, account, address_paused_until, pair_paused_until } = counted;
         counters::release(
             db,
             [
-                Released::TakenBack(&pair, pair_paused_until),
-                Released::TakenBack(&account, 0),
-                Released::TakenBack(&address, address_paused_until),
+                Released::TakenBack(pair, *pair_paused_until),
+                Released::TakenBack(account, 0),
+                Released::TakenBack(address, *address_paused_until),
             ],
         )
-        .await
+        .await?;
+        self.forget_pauses(cache).await;
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The view `token_pairs`: what inserts a row here issues a pair of tokens, in one statement.
 //!
-//! A trigger of the view writes the session, the audit row and the counters of the throttle (migration 0006). One statement is
+//! A trigger of the view writes the session, the audit row and the counters of the throttle (migration 0006), by the rules of
+//! [`crate::throttle`]: a change of those needs a migration. One statement is
 //! atomic, and needs one round trip if the database is on another machine: a transaction of several would hold the only write
 //! lock during each.
 
@@ -74,6 +75,15 @@ pub struct Issued {
     pub started_at: Timestamp,
     /// When its refresh token expires.
     pub expires_at: Timestamp,
+}
+
+impl Issued {
+    /// Makes the first row of a session.
+    #[must_use]
+    pub fn first(email: String, tokens: NewTokens, now: Timestamp) -> Self {
+        let NewTokens { access_jti, refresh_jti, expires_at } = tokens;
+        Self { email, access_jti, refresh_jti, issued_at: now, started_at: now, expires_at }
+    }
 }
 
 /// Begins a session, ends the attempt, renews the hash and writes the audit row of the login. Returns what the tokens say;
@@ -182,44 +192,24 @@ fn issued(row: &Row, tokens: NewTokens) -> Result<Issued, Error> {
     })
 }
 
-/// Begins a session of an account, without an audit row.
-pub async fn insert(db: &dyn Connection, user_id: i64, issued: &Issued, client: &Client) -> Result<(), Error> {
-    db.execute(
-        "INSERT INTO sessions
-           (user_id, started_at, access_token_jti, refresh_token_jti, is_valid, created_at, expires_at, ip_address, user_agent)
-         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8)",
-        params![
-            user_id,
-            issued.started_at,
-            issued.access_jti.as_str(),
-            issued.refresh_jti.as_str(),
-            issued.issued_at,
-            issued.expires_at,
-            client.address.clone(),
-            client.user_agent.clone()
-        ],
-    )
-    .await
-}
-
-/// What is known of a refresh token that cannot be exchanged.
-pub enum Unusable {
-    /// Its session has expired.
-    Expired,
-    /// Its session is valid, but its account is inactive.
+/// What is known of a refresh token.
+pub enum TokenState {
+    /// It is valid, but its session has expired.
+    Expired(i64),
+    /// It is valid, but its account is inactive.
     AccountInactive,
     /// It was used before, or its session was ended.
     Spent(Spent),
-    /// It can be exchanged.
-    Usable,
+    /// It is valid.
+    Valid,
 }
 
-/// Finds the row of a refresh token, and ends it if it or its chain has expired.
-pub async fn find_unusable(
+/// Finds the state of a refresh token; `None` if it is unknown.
+pub async fn find_state(
     db: &dyn Connection,
     exchange: &Exchange<'_>,
     now: Timestamp,
-) -> Result<Option<Unusable>, Error> {
+) -> Result<Option<TokenState>, Error> {
     let sql = "SELECT sessions.id, coalesce(chain_id, sessions.id), rotated_at, is_valid, coalesce(is_active, 0),
                 expires_at >= ?3 AND (started_at IS NULL OR started_at > ?4)
          FROM sessions LEFT JOIN users ON users.id = sessions.user_id
@@ -232,14 +222,16 @@ pub async fn find_unusable(
     });
     let Some((row, is_valid, is_current)): Option<(Spent, bool, bool)> = found.await? else { return Ok(None) };
     Ok(Some(match (is_valid, is_current, row.is_account_active) {
-        (false, ..) => Unusable::Spent(row),
-        (true, false, _) => {
-            db.execute("UPDATE sessions SET is_valid = 0 WHERE id = ?1", params![row.id]).await?;
-            Unusable::Expired
-        }
-        (true, true, false) => Unusable::AccountInactive,
-        (true, true, true) => Unusable::Usable,
+        (false, ..) => TokenState::Spent(row),
+        (true, false, _) => TokenState::Expired(row.id),
+        (true, true, false) => TokenState::AccountInactive,
+        (true, true, true) => TokenState::Valid,
     }))
+}
+
+/// Ends a row that has expired.
+pub async fn end_expired(db: &dyn Connection, id: i64) -> Result<(), Error> {
+    db.execute("UPDATE sessions SET is_valid = 0 WHERE id = ?1", params![id]).await
 }
 
 /// Finds the row that the refresh with a spent token has inserted, if it is still valid: the next one of the chain.

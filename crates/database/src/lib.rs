@@ -52,7 +52,7 @@ impl Error {
 
 /// SQLite's messages for `SQLITE_BUSY`, `LOCKED`, `READONLY`, `IOERR`, `CORRUPT`, `FULL`, `CANTOPEN`, `PROTOCOL` and
 /// `NOTADB`; then those of a libSQL server that is overloaded or was restarted, and of Spin about one that it cannot reach.
-const UNAVAILABLE: [&str; 15] = [
+const UNAVAILABLE: [&str; 16] = [
     "database is locked",
     "database table is locked",
     "attempt to write a readonly database",
@@ -68,6 +68,7 @@ const UNAVAILABLE: [&str; 15] = [
     "Timed out while opening database connection",
     "Too many concurrent requests",
     "http error",
+    "error reading a body from connection",
 ];
 
 /// A boxed future, so that traits with asynchronous methods can be trait objects.
@@ -81,7 +82,8 @@ pub trait Connection {
     /// The host refused the statement, or reading its rows failed.
     fn query<'a>(&'a self, sql: &'a str, params: Vec<Value>) -> BoxFuture<'a, Result<Vec<Row>, Error>>;
 
-    /// Returns whether the database is a file of the host, and not a server, which refuses most pragmas.
+    /// Returns whether the database is a file of the host, and not a server, which refuses most pragmas. Known once the connection
+    /// is open.
     fn is_file(&self) -> bool {
         true
     }
@@ -125,6 +127,11 @@ macro_rules! params {
     ($($value:expr),* $(,)?) => { vec![$($crate::Value::from($value)),*] };
 }
 
+// The statements of a transaction, which [`Reconnecting`] recognizes.
+const BEGIN: &str = "BEGIN IMMEDIATE";
+const COMMIT: &str = "COMMIT";
+const ROLLBACK: &str = "ROLLBACK";
+
 /// Runs `work` in one transaction on `db`: commits if it returns `Ok`, rolls back if it returns `Err`.
 ///
 /// Takes the write lock at the start (`BEGIN IMMEDIATE`): SQLite answers `SQLITE_BUSY` at once to a transaction that
@@ -136,14 +143,14 @@ pub async fn transaction<T, E: From<Error>>(
     db: &dyn Connection,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
-    db.query("BEGIN IMMEDIATE", vec![]).await?;
+    db.query(BEGIN, vec![]).await?;
     let result = match work.await {
-        Ok(value) => db.query("COMMIT", vec![]).await.map(|_| value).map_err(E::from),
+        Ok(value) => db.query(COMMIT, vec![]).await.map(|_| value).map_err(E::from),
         Err(error) => Err(error),
     };
     if result.is_err() {
         // A failed statement may already have ended the transaction; the first error is the one to report.
-        let _ = db.query("ROLLBACK", vec![]).await;
+        let _ = db.query(ROLLBACK, vec![]).await;
     }
     result
 }

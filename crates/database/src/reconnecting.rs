@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use crate::{BoxFuture, Connection, Error, Row, Value};
+use crate::{BEGIN, BoxFuture, COMMIT, Connection, Error, ROLLBACK, Row, Value};
 
 /// How often a statement is repeated. The pauses between the attempts take 1.3 s together.
 const REPETITIONS_MAX: u32 = 7;
@@ -63,6 +63,8 @@ enum Progress {
 }
 
 /// A connection that is opened when it is needed, and again when the server has closed it.
+///
+/// It recognizes transactions by their statements, `BEGIN ...`, `COMMIT` and `ROLLBACK`, as [`crate::transaction`] writes them.
 pub struct Reconnecting<D: Driver> {
     driver: D,
     connection: RefCell<Option<D::Connection>>,
@@ -81,7 +83,7 @@ impl<D: Driver> Reconnecting<D> {
         Self { driver, connection, place, busy_timeout, progress, has_failed: Cell::new(false) }
     }
 
-    /// Continues with an open connection that [`Self::into_idle`] has returned.
+    /// Continues with an open connection that [`Self::take_idle`] has returned.
     #[must_use]
     pub fn with_idle(self, connection: D::Connection) -> Self {
         self.connection.replace(Some(connection));
@@ -153,7 +155,7 @@ impl<D: Driver> Reconnecting<D> {
             pause *= 2;
             if progress == Progress::Begun {
                 self.progress.set(Progress::None);
-                Box::pin(self.execute("BEGIN IMMEDIATE", vec![])).await?;
+                Box::pin(self.execute(BEGIN, vec![])).await?;
             }
         }
         self.open().await?;
@@ -172,7 +174,7 @@ impl<D: Driver> Reconnecting<D> {
         let result = self.driver.execute(&connection, sql, params).await;
         self.connection.replace(Some(connection));
         self.progress.set(match (former, &result) {
-            (_, Ok(_)) if matches!(sql, "COMMIT" | "ROLLBACK") => Progress::None,
+            (_, Ok(_)) if matches!(sql, COMMIT | ROLLBACK) => Progress::None,
             (_, Ok(_)) if begins => Progress::Begun,
             (Progress::None, _) => Progress::None,
             (_, Ok(_)) => Progress::Working,
@@ -196,17 +198,14 @@ impl Error {
     /// Returns whether the server has not done the statement and may do it later.
     fn can_repeat(&self, progress: Progress) -> bool {
         match progress {
-            Progress::None => {
-                self.is_lost_stream()
-                    || self.is_busy()
-                    || self.has_text(&["Timed out while opening database connection", "Too many concurrent requests"])
-            }
+            // Not what an overloaded server refuses after a wait of its own: that would add load.
+            Progress::None => self.is_lost_stream() || self.is_busy(),
             Progress::Begun => self.is_lost_stream(),
             Progress::Working => false,
         }
     }
 
-    /// Returns whether the server knows the stream, or its transaction, no more.
+    /// Returns whether the server no longer knows the stream or its transaction.
     fn is_lost_stream(&self) -> bool {
         self.has_text(&[
             "STREAM_EXPIRED",

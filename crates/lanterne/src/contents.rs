@@ -47,7 +47,7 @@ pub(crate) fn first_difference(expected: &Tables, found: &Tables) -> Option<Stri
             return Some(format!("the table or view {name} is missing"));
         };
         if same.definitions != table.definitions {
-            return Some(format!("the table {name} or one of its indexes is defined otherwise"));
+            return Some(format!("the table {name} or an index or trigger of it has another definition"));
         }
         if same.row_count != table.row_count {
             let [expected, found] = [table, same].map(|table| table.row_count.unwrap_or_default());
@@ -104,10 +104,13 @@ mod tests {
             ("DROP VIEW names", "the table or view names is missing"),
             ("DROP TABLE words", "the table or view words is missing"),
             ("CREATE TABLE more (x)", "the table or view more should not be there"),
-            ("DROP INDEX emails", "the table users or one of its indexes is defined otherwise"),
-            ("DROP TRIGGER t", "the table users or one of its indexes is defined otherwise"),
-            ("ALTER TABLE settings ADD COLUMN x", "the table settings or one of its indexes is defined otherwise"),
-            ("DROP TABLE words; CREATE VIRTUAL TABLE words USING fts5(x)", "the table words or one of its"),
+            ("DROP INDEX emails", "the table users or an index or trigger of it has another definition"),
+            ("DROP TRIGGER t", "the table users or an index or trigger of it has another definition"),
+            (
+                "ALTER TABLE settings ADD COLUMN x",
+                "the table settings or an index or trigger of it has another definition",
+            ),
+            ("DROP TABLE words; CREATE VIRTUAL TABLE words USING fts5(x)", "the table words or an index"),
         ] {
             let found = difference(change).unwrap_or_default();
             assert!(found.starts_with(expected), "{change}: {found}");

@@ -34,11 +34,11 @@ pub(crate) fn check(migrate: &Component, yes: bool) -> Result<()> {
         None => "what the reverted migrations added is lost".to_owned(),
     };
     let warning = format!(
-        "{} is open in another program, perhaps a running server, whose requests would fail; {losses}",
+        "{} is open in another program, perhaps a running server, whose requests would fail. Also, {losses}",
         database.display()
     );
     if !yes {
-        bail!("{warning}: stop the server and try again, or accept this with --yes");
+        bail!("{warning}. Stop the server and try again, or accept this with --yes");
     }
     console::error(warning);
     Ok(())
@@ -80,7 +80,8 @@ fn goal(folder: &Folder, start: usize, target: &str) -> Option<usize> {
     if let Some(count) = target.strip_prefix('-') {
         return start.checked_sub(count.parse().ok()?);
     }
-    if let Ok(number) = target.parse::<usize>() {
+    if target.bytes().all(|byte| byte.is_ascii_digit()) {
+        let number = target.parse().ok()?;
         return (1..=folder.migrations.len()).contains(&number).then_some(number);
     }
     let exact = folder.migrations.iter().find(|migration| target == migration.name);

@@ -55,14 +55,23 @@ impl Watch {
     }
 
     fn run(mut self, reloader: &Reloader) {
+        let mut reported = String::new();
         loop {
             thread::sleep(INTERVAL);
             match files(&self.app, self.builds) {
                 Ok(files) => {
+                    reported.clear();
                     let changed = self.changes.poll(files);
                     self.replace(reloader, changed.iter().map(String::as_str).filter(|name| reloader.has(name)));
                 }
-                Err(error) => log::error!("{error:#}"),
+                // Once, as long as it is the same.
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    if error != reported {
+                        log::error!("{error}");
+                        reported = error;
+                    }
+                }
             }
         }
     }
@@ -70,11 +79,17 @@ impl Watch {
     /// Builds components and replaces them in the server. A component that cannot be built or loaded is not replaced.
     fn replace<'a>(&self, reloader: &Reloader, names: impl Iterator<Item = &'a str>) {
         for names in by_command(&self.app, names) {
-            let built = if self.builds { building::rebuild(&self.app, &names, self.console) } else { Ok(()) };
-            let replaced = built.and_then(|()| names.iter().try_for_each(|name| reloader.reload(name)));
-            match replaced {
-                Ok(()) => self.console.done("Replaced", format_args!("{}: new requests use it", names.join(", "))),
-                Err(error) => log::error!("{error:#}; {} stays as it was", names.join(", ")),
+            if self.builds
+                && let Err(error) = building::rebuild(&self.app, &names, self.console)
+            {
+                log::error!("{error:#}; {} stays as it was", names.join(", "));
+                continue;
+            }
+            for name in names {
+                match reloader.reload(name) {
+                    Ok(()) => self.console.done("Replaced", format_args!("{name}: new requests use it")),
+                    Err(error) => log::error!("{error:#}; {name} stays as it was"),
+                }
             }
         }
     }

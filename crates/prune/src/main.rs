@@ -147,14 +147,24 @@ async fn pages(db: &dyn Connection, counted_by: &str) -> Result<i64, db::Error> 
 
 /// Deletes the counters of attempts that count no more; returns their number. The API deletes two for each new one.
 async fn forget_counters(db: &dyn Connection, dry_run: bool, now: Timestamp) -> Result<i64, db::Error> {
-    const EXPIRED: &str = "max(window_ends_at, paused_until) NOT BETWEEN ?1 + 1 AND ?2";
-    let now = now.unix_millis();
-    let params = || params![now, now + COUNTER_LIFETIME_MAX];
-    let count = db.query_value(&format!("SELECT count(*) FROM throttle WHERE {EXPIRED}"), params()).await?;
-    if !dry_run {
-        db.execute(&format!("DELETE FROM throttle WHERE {EXPIRED}"), params()).await?;
+    // Each half is a range of the index on this expression.
+    const EXPIRED: &str =
+        "FROM throttle WHERE max(window_ends_at, paused_until) <= ?1 OR max(window_ends_at, paused_until) > ?2";
+    let params = || params![now.unix_millis(), now.unix_millis() + COUNTER_LIFETIME_MAX];
+    if dry_run {
+        return db.query_value(&format!("SELECT count(*) {EXPIRED}"), params()).await;
     }
-    Ok(count)
+    let sql = format!("DELETE FROM throttle WHERE key IN (SELECT key {EXPIRED} LIMIT {BATCH_ROWS_MAX}) RETURNING 1");
+    let mut count = 0;
+    loop {
+        let started = Instant::now();
+        let deleted = i64::try_from(db.query(&sql, params()).await?.len()).unwrap_or(0);
+        count += deleted;
+        if deleted < BATCH_ROWS_MAX {
+            return Ok(count);
+        }
+        thread::sleep(started.elapsed().min(PAUSE_MAX));
+    }
 }
 
 fn days_before(now: Timestamp, days: u32) -> Result<Timestamp, Failure> {

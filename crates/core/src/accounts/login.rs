@@ -28,17 +28,20 @@ pub async fn login(context: &AppContext<'_>, email: &Email, password: &Secret) -
         outcome = check(context, email, password, &attempt).await;
     }
     let (error, user_id) = match outcome {
-        Ok(Outcome::Opened(pair)) => return Ok(pair),
+        Ok(Outcome::Opened(pair)) => {
+            attempt.forget_pauses(context.cache).await;
+            return Ok(pair);
+        }
         Ok(Outcome::Refused(error, user_id)) => {
             // The password was right: not a guess.
-            attempt.cancel(context.db).await?;
+            attempt.cancel(context.db, context.cache).await?;
             (error, Some(user_id))
         }
         Ok(Outcome::Wrong(user_id)) => (Error::InvalidCredentials, user_id),
         Ok(Outcome::Changed) => (Error::InvalidCredentials, None),
         Err(error) => {
             // The database has probably failed, and the first error is the one to report.
-            let _ = attempt.cancel(context.db).await;
+            let _ = attempt.cancel(context.db, context.cache).await;
             return Err(error);
         }
     };

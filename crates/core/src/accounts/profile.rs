@@ -11,10 +11,11 @@ use crate::error::Error;
 use crate::outbox::Kind;
 use crate::password::{self, Verdict};
 use crate::secret::{NewPassword, Secret};
+use crate::sessions::{self, NewSession};
 use crate::throttle::REGISTRATIONS;
-use crate::token_pairs::{self, Issued, NewTokens};
+use crate::token_pairs::{Issued, NewTokens};
 use crate::users::{self, Changes, NewUser, User};
-use crate::{mail, removal, sessions};
+use crate::{mail, removal};
 
 /// Creates an active account without administrator's rights, and posts a message to verify its address if the configuration
 /// asks for it.
@@ -176,16 +177,17 @@ async fn confirm_password(
         action.refuse(context, &Error::WrongPassword).await?;
         return Err(Error::WrongPassword);
     }
-    attempt.succeeded(context.db).await?;
+    attempt.succeeded(context.db, context.cache).await?;
     Ok(())
 }
 
 /// Begins a session of an account and issues its tokens.
 async fn begin_session(context: &AppContext<'_>, user: &User) -> Result<TokenPair, Error> {
-    let NewTokens { access_jti, refresh_jti, expires_at } = context.new_tokens();
-    let (email, now) = (user.email.clone(), context.now);
-    let issued = Issued { email, access_jti, refresh_jti, issued_at: now, started_at: now, expires_at };
-    token_pairs::insert(context.db, user.id, &issued, context.client).await?;
+    let tokens = context.new_tokens();
+    let NewTokens { access_jti, refresh_jti, expires_at } = &tokens;
+    let session = NewSession { user_id: user.id, access_jti, refresh_jti, expires_at: *expires_at };
+    sessions::insert(context.db, session, context.client, context.now).await?;
+    let issued = Issued::first(user.email.clone(), tokens, context.now);
     context.sign(user.id, &issued)
 }
 

@@ -75,7 +75,9 @@ pub async fn reset_password(context: &AppContext<'_>, token: &Secret, new_passwo
     let user = action.run(context, work).await?;
     let (config, client) = (context.config, context.client);
     if config.throttle {
-        throttle::forgive(context.db, context.cache, &config.keys, &user.email, client.address.as_deref()).await?;
+        // The password is set: counters that stay only cost the owner a pause.
+        let _ =
+            throttle::forgive(context.db, context.cache, &config.keys, &user.email, client.address.as_deref()).await;
     }
     Ok(())
 }

@@ -9,6 +9,8 @@
 
 use std::time::Duration;
 
+use lanterne_database::Timestamp;
+
 use super::audited::AuditedAction;
 use super::{AppContext, TokenPair};
 use crate::audit::Action;
@@ -17,7 +19,7 @@ use crate::secret::Secret;
 use crate::sessions;
 use crate::throttle::{REFRESHES, network_key};
 use crate::token::TokenType;
-use crate::token_pairs::{self, Exchange, Spent, Unusable};
+use crate::token_pairs::{self, Exchange, Spent, TokenState};
 
 /// How long after its use the reuse of a refresh token is not treated as theft.
 pub const RACE: Duration = Duration::from_secs(10);
@@ -49,6 +51,14 @@ pub async fn refresh(context: &AppContext<'_>, token: &Secret) -> Result<TokenPa
     }
     let action = AuditedAction::new(Action::Refresh, Some(claims.user_id), "");
     context.admit(&REFRESHES, &action).await?;
+    let state = token_pairs::find_state(db, &exchange, now).await?;
+    // Losers of a race are many, and change nothing: they need not wait for the write lock.
+    if let Some(TokenState::Spent(Spent { rotated_at: Some(rotated_at), .. })) = state
+        && config.refresh_retry.is_zero()
+        && elapsed(rotated_at, now) <= RACE
+    {
+        return Err(RefreshTokenError::Spent.into());
+    }
     match action.run(context, refuse(context, &action, &exchange)).await? {
         Outcome::Issued(pair) => Ok(pair),
         Outcome::Refused(error) => Err(error.into()),
@@ -57,12 +67,19 @@ pub async fn refresh(context: &AppContext<'_>, token: &Secret) -> Result<TokenPa
 
 /// Refuses a token that could not be exchanged, for the reason that its row tells.
 async fn refuse(context: &AppContext<'_>, action: &AuditedAction, exchange: &Exchange<'_>) -> Result<Outcome, Error> {
-    match token_pairs::find_unusable(context.db, exchange, context.now).await? {
-        Some(Unusable::Expired) => record(context, action, RefreshTokenError::SessionExpired).await,
-        Some(Unusable::AccountInactive) => Err(RefreshTokenError::NoActiveUser.into()),
-        Some(Unusable::Spent(spent)) => refuse_spent(context, action, exchange, &spent).await,
-        // The account or the pause has changed since: the client may try again.
-        Some(Unusable::Usable) => Ok(Outcome::Refused(RefreshTokenError::Spent)),
+    let AppContext { db, client, now, .. } = *context;
+    match token_pairs::find_state(db, exchange, now).await? {
+        Some(TokenState::Expired(id)) => {
+            token_pairs::end_expired(db, id).await?;
+            record(context, action, RefreshTokenError::SessionExpired).await
+        }
+        Some(TokenState::AccountInactive) => Err(RefreshTokenError::NoActiveUser.into()),
+        Some(TokenState::Spent(spent)) => refuse_spent(context, action, exchange, &spent).await,
+        // The account or the pause has changed since.
+        Some(TokenState::Valid) => match token_pairs::refresh(db, exchange, context.new_tokens(), client, now).await? {
+            Some(issued) => Ok(Outcome::Issued(context.sign(exchange.user_id, &issued)?)),
+            None => Ok(Outcome::Refused(RefreshTokenError::Spent)),
+        },
         None => record(context, action, RefreshTokenError::Spent).await,
     }
 }
@@ -77,8 +94,7 @@ async fn refuse_spent(
     let Some(rotated_at) = spent.rotated_at else {
         return record(context, action, RefreshTokenError::Spent).await;
     };
-    // In either direction: if the clock was set back, the use seems to be in the future.
-    let elapsed = context.now.since(rotated_at).max(rotated_at.since(context.now));
+    let elapsed = elapsed(rotated_at, context.now);
     if elapsed < context.config.refresh_retry
         && let Some(issued) = token_pairs::find_successor(context.db, spent, context.now).await?
     {
@@ -106,4 +122,9 @@ async fn refuse_spent(
 async fn record(context: &AppContext<'_>, action: &AuditedAction, error: RefreshTokenError) -> Result<Outcome, Error> {
     action.refuse(context, &error.into()).await?;
     Ok(Outcome::Refused(error))
+}
+
+/// Returns the time since a token was used, in either direction: if the clock was set back, the use seems to be in the future.
+fn elapsed(rotated_at: Timestamp, now: Timestamp) -> Duration {
+    now.since(rotated_at).max(rotated_at.since(now))
 }

@@ -1,8 +1,8 @@
 //! Pauses that were seen lately, in the key-value store: a flood of refused guesses must not load the database, whose only write
 //! lock each attempt takes.
 //!
-//! An entry counts for [`LIFETIME`], since the pause may end early. It has one of 4096 places, from which it drops the former
-//! one. So the store needs no housekeeping, and all of its content may be lost.
+//! An entry counts for [`LIFETIME`], since the pause may end early. It is stored in one of 4096 places and replaces what was
+//! there. So the store needs no housekeeping, and all of its content may be lost.
 
 use std::time::Duration;
 

@@ -63,7 +63,8 @@ impl Counters<'_> {
         .await
     }
 
-    /// Counts a request that is not a password guess. The one that reaches the limit begins a pause for the rest of the window.
+    /// Counts a request that is not a password guess; the trigger `token_pairs_insert` (migration 0006) counts refreshes by the same
+    /// rule. The one that reaches the limit begins a pause for the rest of the window.
     pub(super) async fn admit<'k>(&self, limit: &AttemptLimit, key: &'k str) -> Result<Result<(), Paused<'k>>, Error> {
         let pause = format!("iif(count >= {}, window_ends_at - ?1, 0)", limit.attempts);
         let sql = count_sql(&[limit], &pause);
@@ -140,7 +141,7 @@ fn count_sql(limits: &[&AttemptLimit], pause: &str) -> String {
     )
 }
 
-/// Changes the counters, which may have expired.
+/// Changes the counters, which may have expired. The trigger `token_pairs_insert` (migration 0006) does the same after a login.
 pub(super) async fn release<const N: usize>(db: &dyn Connection, counters: [Released<'_>; N]) -> Result<(), Error> {
     let (mut rows, mut params) = (Vec::new(), Vec::new());
     for (number, counter) in (1..).step_by(2).zip(counters) {

@@ -67,7 +67,7 @@ impl Server {
 
     fn succeed(&self, email: &str, address: &str) -> Result<(), u64> {
         let attempt = self.begin(email, address).map_err(|pause| pause.seconds)?;
-        block_on(attempt.succeeded(&self.db)).unwrap();
+        block_on(attempt.succeeded(&self.db, &self.cache)).unwrap();
         Ok(())
     }
 
@@ -165,7 +165,7 @@ fn success_ends_only_its_own_pause() {
     let own = server.begin("own", "192.0.2.1").ok().unwrap();
     // While the right password is checked, a wrong one for another account reaches the limit.
     assert_eq!(server.fail("another", "192.0.2.1"), Ok(()));
-    block_on(own.succeeded(&server.db)).unwrap();
+    block_on(own.succeeded(&server.db, &server.cache)).unwrap();
     assert_eq!(server.fail("another", "192.0.2.1"), Err(30));
 }
 
@@ -262,7 +262,7 @@ fn a_cancelled_attempt_counts_nothing() {
     let server = Server::new();
     for _ in 0..200 {
         let attempt = server.begin("a", "192.0.2.1").unwrap();
-        block_on(attempt.cancel(&server.db)).unwrap();
+        block_on(attempt.cancel(&server.db, &server.cache)).unwrap();
     }
     assert_eq!(server.fail("a", "192.0.2.1"), Ok(()));
 }
@@ -342,4 +342,16 @@ fn pauses_of_other_counters_do_not_count() {
     }
     assert_eq!(server.fail("b", "192.0.2.1"), Ok(()));
     assert_eq!(server.fail("a", "192.0.2.2"), Ok(()));
+}
+
+#[test]
+fn a_right_password_ends_its_pause_at_once() {
+    let server = Server::new();
+    for _ in 0..9 {
+        assert_eq!(server.fail("a", "::1"), Ok(()));
+    }
+    let right = server.begin("a", "::1").unwrap();
+    assert_eq!(server.fail("a", "::1"), Err(30), "while the tenth is being checked");
+    block_on(right.succeeded(&server.db, &server.cache)).unwrap();
+    assert_eq!(server.succeed("a", "::1"), Ok(()));
 }
