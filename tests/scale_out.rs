@@ -60,7 +60,7 @@ impl Servers {
         TestApp::of(self.project())
     }
 
-    /// Runs a statement on the libSQL server; returns all values as text.
+    /// Runs a statement on the libSQL server and returns its rows, with all values as text.
     fn rows(&self, sql: &str) -> Vec<Vec<String>> {
         let results = self.execute([sql.to_owned()]);
         let rows = results[0]["response"]["result"]["rows"].as_array().expect("rows").iter();

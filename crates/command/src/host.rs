@@ -30,7 +30,7 @@ mod bindings {
 
 lanterne_database::host_values!(sqlite::Value);
 
-/// How long a writer waits for another one: only the user of the command waits.
+/// How long a writer waits for the lock. Longer than in a request, since no client waits for a command.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A connection to the app's database, named `default` in the manifest.

@@ -19,7 +19,7 @@ use crate::outbox::{self, Kind, NewMessage};
 use crate::secret::Secret;
 use crate::users::User;
 
-/// The maximum number of messages of one kind to an account, and to an address, within [`LIMIT_WINDOW`].
+/// The maximum number of messages of one kind to an account, and to an address, in [`LIMIT_WINDOW`].
 const LIMIT: i64 = 3;
 /// The window of this limit.
 const LIMIT_WINDOW: Duration = Duration::from_secs(60 * 60);

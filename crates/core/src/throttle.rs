@@ -10,7 +10,7 @@
 //! has set a new password.
 //!
 //! Each step is one statement, so that it is atomic on every database. The keys of the counters are keyed hashes, which reveal
-//! neither e-mail nor IP addresses. Pauses that were seen lately are in a [`Cache`], too.
+//! neither e-mail nor IP addresses. Recent pauses are also kept in a [`Cache`].
 
 mod cache;
 mod counters;

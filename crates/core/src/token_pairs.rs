@@ -1,9 +1,8 @@
-//! The view `token_pairs`: what inserts a row here issues a pair of tokens, in one statement.
+//! The view `token_pairs`: an INSERT into it issues a pair of tokens in one statement.
 //!
 //! A trigger of the view writes the session, the audit row and the counters of the throttle (migration 0006), by the rules of
-//! [`crate::throttle`]: a change of those needs a migration. One statement is
-//! atomic, and needs one round trip if the database is on another machine: a transaction of several would hold the only write
-//! lock during each.
+//! [`crate::throttle`]: a change of those needs a migration. One statement is atomic, and needs one round trip if the database
+//! is on another machine. A transaction of several statements would hold the only write lock during each round trip.
 
 use std::time::Duration;
 
@@ -61,7 +60,7 @@ pub struct Spent {
     pub is_account_active: bool,
 }
 
-/// The latest row of a chain, with all that its tokens say.
+/// The latest row of a chain, with the claims of its tokens.
 pub struct Issued {
     /// The account's address.
     pub email: String,
@@ -86,7 +85,7 @@ impl Issued {
     }
 }
 
-/// Begins a session, ends the attempt, renews the hash and writes the audit row of the login. Returns what the tokens say;
+/// Begins a session, ends the attempt, renews the hash and writes the audit row of the login. Returns the claims;
 /// `None` if the account has changed since the password was compared, is inactive, or has to be verified first.
 ///
 /// One statement, so that the account cannot change meanwhile.
@@ -129,7 +128,7 @@ pub async fn log_in(
 }
 
 /// Exchanges a refresh token: ends its row, inserts the next one of the chain, counts the refresh and writes its audit row.
-/// Returns what the new tokens say; `None` if the token is not valid, its session has expired, its account is inactive, or
+/// Returns the claims of the new tokens; `None` if the token is not valid, its session has expired, its account is inactive, or
 /// refreshes are paused.
 ///
 /// One statement, so that exactly one of any number of simultaneous uses succeeds.
@@ -192,7 +191,7 @@ fn issued(row: &Row, tokens: NewTokens) -> Result<Issued, Error> {
     })
 }
 
-/// What is known of a refresh token.
+/// The state of a refresh token.
 pub enum TokenState {
     /// It is valid, but its session has expired.
     Expired(i64),

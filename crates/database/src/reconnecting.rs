@@ -1,20 +1,20 @@
 //! A connection to a database that may be a file of the host or a server on another machine.
 //!
 //! Spin offers a libSQL server through the same interface as a file (`type = "libsql"` in its runtime configuration). A server ends
-//! a stream that is idle for 10 s and a transaction that is idle for 5 s, and may be busy for a moment. What the server has
-//! certainly not done is then repeated here; anything else is an error.
+//! a stream that is idle for 10 s and a transaction that is idle for 5 s, and may be busy for a moment. A statement that the
+//! server has certainly not executed is retried here; any other failure is an error.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use crate::{BEGIN, BoxFuture, COMMIT, Connection, Error, ROLLBACK, Row, Value};
 
-/// How often a statement is repeated. The pauses between the attempts take 1.3 s together.
+/// The maximum number of retries of a statement. The pauses between them add up to 1.3 s.
 const REPETITIONS_MAX: u32 = 7;
 /// The first pause; each further one is twice as long.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 
-/// Connections as the host offers them.
+/// Opens connections and runs statements through one of the host's interfaces: asynchronous or synchronous.
 pub trait Driver {
     /// A connection of the host.
     type Connection;
@@ -40,7 +40,7 @@ pub trait Driver {
     fn pause(&self, duration: Duration) -> BoxFuture<'_, ()>;
 }
 
-/// Where the database is. All connections of an instance are to the same one, so the first finds out.
+/// Where the database is. The first connection of an instance detects it; the others use the same database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// No connection was opened yet.
@@ -54,11 +54,11 @@ pub enum Place {
 /// How far a transaction has got.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Progress {
-    /// There is none.
+    /// No transaction is open.
     None,
-    /// It has begun and done nothing.
+    /// It has begun, and no statement has run.
     Begun,
-    /// It has done something.
+    /// A statement has run, or may have run.
     Working,
 }
 
@@ -69,7 +69,7 @@ pub struct Reconnecting<D: Driver> {
     driver: D,
     connection: RefCell<Option<D::Connection>>,
     place: Cell<Place>,
-    /// How long a writer waits for another one, as far as that is for the connection to say.
+    /// How long a writer waits for the lock of a file. A server has its own setting.
     busy_timeout: Duration,
     progress: Cell<Progress>,
     has_failed: Cell<bool>,
@@ -163,13 +163,13 @@ impl<D: Driver> Reconnecting<D> {
     }
 
     async fn execute_once(&self, sql: &str, params: Vec<Value>) -> Result<Vec<Row>, Error> {
-        // Taken out, since other statements of a cancelled request must not find it.
+        // Taken out while the statement runs: if the request is cancelled, the connection is closed.
         let Some(connection) = self.connection.take() else {
             return Err(Error::Host("connection is closed".to_owned()));
         };
         let former = self.progress.get();
         let begins = sql.starts_with("BEGIN");
-        // A statement that is cancelled may have been done.
+        // A cancelled statement may have been executed.
         self.progress.set(Progress::Working);
         let result = self.driver.execute(&connection, sql, params).await;
         self.connection.replace(Some(connection));
@@ -195,10 +195,10 @@ impl<D: Driver> Connection for Reconnecting<D> {
 }
 
 impl Error {
-    /// Returns whether the server has not done the statement and may do it later.
+    /// Returns whether the server has not executed the statement, and a retry may succeed.
     fn can_repeat(&self, progress: Progress) -> bool {
         match progress {
-            // Not what an overloaded server refuses after a wait of its own: that would add load.
+            // Not the timeouts of an overloaded server: retries would add load.
             Progress::None => self.is_lost_stream() || self.is_busy(),
             Progress::Begun => self.is_lost_stream(),
             Progress::Working => false,

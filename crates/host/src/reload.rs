@@ -9,7 +9,7 @@ use crate::Host;
 use crate::schedule::Job;
 use crate::serve::Pool;
 
-/// A shared value that can be replaced. Whoever has got the former value keeps it.
+/// A shared value that can be replaced. Clones of the former value stay valid.
 pub(crate) struct Replaceable<T>(RwLock<Arc<T>>);
 
 impl<T> Replaceable<T> {
@@ -26,7 +26,7 @@ impl<T> Replaceable<T> {
     }
 }
 
-/// What a component of a server does.
+/// The role of a component in a server.
 #[derive(Clone)]
 pub(crate) enum Role {
     /// It answers requests.
@@ -47,7 +47,7 @@ impl Role {
 
 /// Replaces the components of a server while that runs.
 pub struct Reloader {
-    /// Does not keep a server from stopping.
+    /// Weak, so that it does not keep a stopped server alive.
     pub(crate) host: Weak<Host>,
     /// By name.
     pub(crate) components: BTreeMap<String, Role>,

@@ -31,7 +31,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Reads the app, and the state of its files.
+    /// Loads the app and records the current state of its files.
     ///
     /// # Errors
     /// The app is not a source tree with valid patterns and a UTF-8 path.

@@ -31,7 +31,7 @@ use crate::{blocklist, mail, password};
 pub struct AppContext<'a> {
     /// A connection that no other request uses.
     pub db: &'a dyn Connection,
-    /// What the throttle may forget.
+    /// The cache of the throttle.
     pub cache: &'a dyn Cache,
     /// The server's configuration.
     pub config: &'a Config,

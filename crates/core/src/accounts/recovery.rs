@@ -75,7 +75,7 @@ pub async fn reset_password(context: &AppContext<'_>, token: &Secret, new_passwo
     let user = action.run(context, work).await?;
     let (config, client) = (context.config, context.client);
     if config.throttle {
-        // The password is set: counters that stay only cost the owner a pause.
+        // The password is already set. Counters that remain cost the owner a pause at most.
         let _ =
             throttle::forgive(context.db, context.cache, &config.keys, &user.email, client.address.as_deref()).await;
     }

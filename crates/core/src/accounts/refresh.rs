@@ -52,7 +52,7 @@ pub async fn refresh(context: &AppContext<'_>, token: &Secret) -> Result<TokenPa
     let action = AuditedAction::new(Action::Refresh, Some(claims.user_id), "");
     context.admit(&REFRESHES, &action).await?;
     let state = token_pairs::find_state(db, &exchange, now).await?;
-    // Losers of a race are many, and change nothing: they need not wait for the write lock.
+    // The losers of a race change nothing, so they do not wait for the write lock.
     if let Some(TokenState::Spent(Spent { rotated_at: Some(rotated_at), .. })) = state
         && config.refresh_retry.is_zero()
         && elapsed(rotated_at, now) <= RACE

@@ -1,5 +1,5 @@
-//! Pauses that were seen lately, in the key-value store: a flood of refused guesses must not load the database, whose only write
-//! lock each attempt takes.
+//! A cache of recent pauses in the key-value store. Each attempt takes the only write lock of the database; refusals from it
+//! do not.
 //!
 //! An entry counts for [`LIFETIME`], since the pause may end early. It is stored in one of 4096 places and replaces what was
 //! there. So the store needs no housekeeping, and all of its content may be lost.
@@ -10,12 +10,12 @@ use lanterne_database::BoxFuture;
 
 use super::{Pause, Paused};
 
-/// How long a pause is believed without the database.
+/// How long an entry is valid.
 const LIFETIME: Duration = Duration::from_secs(1);
 /// The characters of a fingerprint, each of 6 bits, that choose the place.
 const PLACE_CHARS: usize = 2;
 
-/// A store that may forget, shared by all instances of the server.
+/// A store shared by all instances of the server, which may lose entries.
 pub trait Cache {
     /// Reads the values of two keys. What cannot be read is missing.
     fn get<'a>(&'a self, keys: [&'a str; 2]) -> BoxFuture<'a, [Option<Vec<u8>>; 2]>;

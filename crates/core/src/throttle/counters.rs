@@ -8,7 +8,7 @@ use lanterne_database::{Connection, Error, Value, params};
 use super::Paused;
 use super::limits::{ACCOUNT, ADDRESS, AttemptLimit, PAIR, doubling_pause, pause_at_guessed_account};
 
-/// How often an attempt is repeated whose pause ended before it was read.
+/// The maximum number of tries of an attempt whose pause ends before it can be read.
 const REPETITIONS_MAX: usize = 3;
 
 /// The counters at one moment.
@@ -91,7 +91,7 @@ impl Counters<'_> {
                 }
             }
         }
-        // Others attempt as fast as pauses end.
+        // Other attempts begin a new pause each time.
         Ok(Err(Paused { key: counters[0].1, until: self.now + 1, is_first_refusal: false }))
     }
 
@@ -104,7 +104,7 @@ impl Counters<'_> {
         let until = stored_until.min(self.now + limit.pause_max(count));
         let mut is_first_refusal = !has_refused;
         if is_first_refusal || until < stored_until {
-            // One of simultaneous refusals is the first.
+            // Of simultaneous refusals, exactly one is the first.
             let sql = "UPDATE throttle SET has_refused = 1, paused_until = ?4, window_ends_at = min(window_ends_at, ?5)
                        WHERE key = ?1 AND paused_until = ?2 AND has_refused = ?3 RETURNING 1";
             let window_ends_at = self.now + limit.window_millis();

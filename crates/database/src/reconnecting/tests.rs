@@ -13,7 +13,7 @@ const EXPIRED: &str =
 const BUSY: &str = "SQLite error: database is locked";
 const UNSUPPORTED: &str = "SQL string could not be parsed: unsupported statement: PRAGMA busy_timeout = 60000";
 
-/// A database that fails as a libSQL server does, which no test can make a real one do at a given statement.
+/// A database that fails like a libSQL server. A real server cannot be made to fail at a given statement.
 #[derive(Default)]
 struct Server {
     /// The outcomes of the next statements; then all succeed.

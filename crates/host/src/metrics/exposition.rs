@@ -5,7 +5,7 @@ use std::fmt::{Display, Write as _};
 /// The media type of the format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// A text of metric families.
+/// Builds the text of an exposition, one metric family after the other.
 #[derive(Default)]
 pub(crate) struct Exposition(String);
 

@@ -1,4 +1,4 @@
-//! Histograms of durations, which threads fill without locks.
+//! Lock-free histograms of durations.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! What a server measures for Prometheus.
+//! The metrics of a server, for Prometheus.
 //!
 //! Threads add to atomic numbers, without locks and, but for the first request of a kind, without allocations. What
 //! others count anyway, such as connections, is read when the metrics are asked for.
@@ -30,7 +30,7 @@ pub(crate) struct Metrics {
     outgoing: Family,
 }
 
-/// The requests that one component sends, by what became of them.
+/// The durations of the requests that one component sends, by result.
 pub(crate) struct OutgoingDurations {
     pub(crate) answered: Arc<Histogram>,
     pub(crate) failed: Arc<Histogram>,

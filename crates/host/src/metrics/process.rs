@@ -1,4 +1,4 @@
-//! The metrics of the process that every client library of Prometheus has, as far as Linux tells them.
+//! The standard `process_*` metrics of Prometheus client libraries, on Linux.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::metrics::exposition::{Exposition, Kind};
 
-/// Writes what `/proc` tells. Elsewhere there are no such samples.
+/// Writes the metrics of the process from `/proc`; none on systems without it.
 pub(super) fn write(text: &mut Exposition) {
     if let Some(status) = fs::read_to_string("/proc/self/status").ok().as_deref() {
         for (field, name, help) in [

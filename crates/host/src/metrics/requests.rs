@@ -15,16 +15,16 @@ const NAME: &str = "lanterne_http_request_duration_seconds";
 const HELP: &str = "HTTP requests by method, route of the manifest and status, and the time from the head of the request to \
                     the head of the response. Status 499: the client left before.";
 
-/// The methods that are told apart. Clients can send any other.
+/// The methods with a label of their own. Clients can send any other.
 const METHODS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
-/// The label of whatever is not known, so that clients cannot create labels.
+/// The label value of everything else, so that clients cannot create label values.
 const OTHER: &str = "other";
-/// The statuses that are told apart.
+/// The statuses with a label of their own.
 const STATUS_MIN: u16 = 100;
 const STATUS_COUNT: usize = 500;
 
-/// What the statuses of one request mean, as a counter.
+/// A counter of the outcomes of one route, derived from the statuses of its responses.
 pub struct Outcomes {
     /// The name of the counter.
     pub name: &'static str,

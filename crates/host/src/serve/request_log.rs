@@ -1,4 +1,4 @@
-//! The log line and the measured duration of each request, and the id under which it is logged.
+//! The log line and the measured duration of each request, and its id in the log.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
