@@ -53,7 +53,8 @@ type Answer<'a> = BoxFuture<'a, Result<Reply, Error>>;
 /// The parameters of a path.
 pub(crate) type Params<'a> = matchit::Params<'static, 'a>;
 
-/// Builds a row of the table: `route!(Access METHOD path, handler, describe)`, with `Mail` in front for a route that needs mail.
+/// Builds a row of the table: `route!(Access METHOD path, handler, describe)`, with `Mail` in front for a route that needs
+/// mail.
 macro_rules! route {
     (Mail $($row:tt)*) => {
         Route { sends_mail: true, ..route!($($row)*) }

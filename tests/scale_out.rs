@@ -1,7 +1,7 @@
 //! Several Spin processes on one libSQL server and one Redis.
 //!
-//! Needs `spin` and `redis-server` on the PATH, `LANTERNE_TEST_HOST=spin`, and in `LANTERNE_TEST_LIBSQL_URL` the address of a libSQL
-//! server without authentication, whose database these tests empty. One test at a time uses it.
+//! Needs `spin` and `redis-server` on the PATH, `LANTERNE_TEST_HOST=spin`, and in `LANTERNE_TEST_LIBSQL_URL` the address of a
+//! libSQL server without authentication, whose database these tests empty. One test at a time uses it.
 #![cfg_attr(not(scale_out), allow(dead_code, unused_imports, reason = "every test is ignored"))]
 
 use std::env;

@@ -1,5 +1,5 @@
-//! With the feature `embed`: builds the components as the manifests say, and writes the app as Rust source. `LANTERNE_COMPONENTS`
-//! names a directory of cargo that has them already, such as `target`.
+//! With the feature `embed`: builds the components as the manifests say, and writes the app as Rust source.
+//! `LANTERNE_COMPONENTS` names a directory of cargo that has them already, such as `target`.
 
 fn main() {
     #[cfg(feature = "embed")]

@@ -1,8 +1,8 @@
 //! The domain: accounts, sessions, tokens, passwords and their SQL, without HTTP and without a host.
 //!
 //! [`accounts`] holds the actions; below it stand the rules ([`password`], [`token`], [`throttle`], [`email`]) and the tables
-//! ([`users`], [`sessions`], [`token_pairs`], [`audit`], [`one_time_tokens`], [`outbox`], [`revision`]). Nothing here knows HTTP,
-//! opens a database or reads the environment.
+//! ([`users`], [`sessions`], [`token_pairs`], [`audit`], [`one_time_tokens`], [`outbox`], [`revision`]). Nothing here knows
+//! HTTP, opens a database or reads the environment.
 
 #[cfg(feature = "tokens")]
 pub mod accounts;

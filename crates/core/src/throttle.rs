@@ -5,9 +5,9 @@
 //! and the account. The first two pause further attempts, and every failure after a pause doubles it. The third never
 //! blocks an account: a network that has failed there itself waits longer, the owner's network does not.
 //!
-//! Registrations, refreshes and requests for messages are not guesses, but they write: [`admit`] limits their rate per
-//! network; a refresh counts itself ([`crate::token_pairs::refresh`]). [`forgive`] forgets the failures at an account whose owner
-//! has set a new password.
+//! Registrations, refreshes and requests for messages are not guesses, but they write: [`admit`] limits their rate per network;
+//! a refresh counts itself ([`crate::token_pairs::refresh`]). [`forgive`] forgets the failures at an account whose owner has
+//! set a new password.
 //!
 //! Each step is one statement, so that it is atomic on every database. The keys of the counters are keyed hashes, which reveal
 //! neither e-mail nor IP addresses. Recent pauses are also kept in a [`Cache`].

@@ -82,8 +82,8 @@ pub trait Connection {
     /// The host refused the statement, or reading its rows failed.
     fn query<'a>(&'a self, sql: &'a str, params: Vec<Value>) -> BoxFuture<'a, Result<Vec<Row>, Error>>;
 
-    /// Returns whether the database is a file of the host, and not a server, which refuses most pragmas. Known once the connection
-    /// is open.
+    /// Returns whether the database is a file of the host, and not a server, which refuses most pragmas. Known once the
+    /// connection is open.
     fn is_file(&self) -> bool {
         true
     }

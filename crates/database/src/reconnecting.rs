@@ -1,8 +1,8 @@
 //! A connection to a database that may be a file of the host or a server on another machine.
 //!
-//! Spin offers a libSQL server through the same interface as a file (`type = "libsql"` in its runtime configuration). A server ends
-//! a stream that is idle for 10 s and a transaction that is idle for 5 s, and may be busy for a moment. A statement that the
-//! server has certainly not executed is retried here; any other failure is an error.
+//! Spin offers a libSQL server through the same interface as a file (`type = "libsql"` in its runtime configuration). A server
+//! ends a stream that is idle for 10 s and a transaction that is idle for 5 s, and may be busy for a moment. A statement that
+//! the server has certainly not executed is retried here; any other failure is an error.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;

@@ -89,8 +89,9 @@ fn is_stale(app: &App, component: &Component, build: &Build) -> Result<bool> {
     Ok(files.into_iter().any(|file| modified(file).is_some_and(|modified| modified > built)))
 }
 
-/// Lists the files that the `watch` patterns of `build` match, without hidden files and without those that builds write: components,
-/// and what is in the app's `target/` or another of cargo's target directories. `None` if the path of the app is not UTF-8, since
+/// Lists the files that the `watch` patterns of `build` match, without hidden files and without those that builds write:
+/// components, and what is in the app's `target/` or another of cargo's target directories. `None` if the path of the app is
+/// not UTF-8, since
 /// `glob` takes only texts.
 ///
 /// # Errors

@@ -3,8 +3,8 @@
 //! [`cli`] is the command line with its [`help`], [`arguments`] sorts it, [`console`] the output, [`logger`] the log of a
 //! server. A [`project`] is an app, perhaps an [`embedded`] one, with its [`variables`]; [`exposure`] warns of files that
 //! others can read, [`building`] builds it, and the crate `lanterne_host` runs it. Larger commands have a file of their own:
-//! [`up`] with [`signals`], [`metrics`] and [`watch`], [`revision`], [`health`], [`backup`], and [`restore`] with [`replacement`];
-//! [`contents`] compares copies. [`downgrade`] refuses what would break a running server.
+//! [`up`] with [`signals`], [`metrics`] and [`watch`], [`revision`], [`health`], [`backup`], and [`restore`] with
+//! [`replacement`]; [`contents`] compares copies. [`downgrade`] refuses what would break a running server.
 
 mod arguments;
 mod cli;

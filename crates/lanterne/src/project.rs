@@ -54,8 +54,8 @@ impl Project {
         building::build(&self.app, false, self.console)
     }
 
-    /// Reads the scripts of the migrations; the folder is `None` if the app was installed without them. Those of an embedded app
-    /// are written beside the database.
+    /// Reads the scripts of the migrations; the folder is `None` if the app was installed without them. Those of an embedded
+    /// app are written beside the database.
     pub(crate) fn migrations(&self) -> Result<Migrations> {
         let directory = database_file::directory(self.state_dir.default_database());
         let unpacked = self.app.is_embedded().then(|| embedded::migrations(directory)).transpose()?;

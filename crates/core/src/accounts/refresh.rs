@@ -4,8 +4,8 @@
 //! The server cannot tell who used it first, so it ends the session, and both must log in. Reuse within [`RACE`] is
 //! attributed to two tabs of one browser instead.
 //!
-//! With `refresh_retry_seconds`, the reuse within that time gets the same pair again, until its refresh token is used: the first
-//! reply may have been lost.
+//! With `refresh_retry_seconds`, the reuse within that time gets the same pair again, until its refresh token is used: the
+//! first reply may have been lost.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! The table `throttle`.
 //!
-//! Times are Unix time in milliseconds: in whole seconds, a short pause could end at once. A counter expires when its window has
-//! ended, and its pause too; the next attempt begins it anew.
+//! Times are Unix time in milliseconds: in whole seconds, a short pause could end at once. A counter expires when its window
+//! has ended, and its pause too; the next attempt begins it anew.
 
 use lanterne_database::{Connection, Error, Value, params};
 
@@ -63,8 +63,8 @@ impl Counters<'_> {
         .await
     }
 
-    /// Counts a request that is not a password guess; the trigger `token_pairs_insert` (migration 0006) counts refreshes by the same
-    /// rule. The one that reaches the limit begins a pause for the rest of the window.
+    /// Counts a request that is not a password guess; the trigger `token_pairs_insert` (migration 0006) counts refreshes by the
+    /// same rule. The one that reaches the limit begins a pause for the rest of the window.
     pub(super) async fn admit<'k>(&self, limit: &AttemptLimit, key: &'k str) -> Result<Result<(), Paused<'k>>, Error> {
         let pause = format!("iif(count >= {}, window_ends_at - ?1, 0)", limit.attempts);
         let sql = count_sql(&[limit], &pause);
@@ -116,8 +116,8 @@ impl Counters<'_> {
 }
 
 /// Returns the statement that counts an attempt at the time `?1` in the counters of `limits`, whose keys are `?2` and so on,
-/// unless one of them is paused. It returns keys and ends of pauses, or no rows. `pause` is the SQL of the pause in milliseconds
-/// that a row of `counters` begins, in which the attempt is counted already.
+/// unless one of them is paused. It returns keys and ends of pauses, or no rows. `pause` is the SQL of the pause in
+/// milliseconds that a row of `counters` begins, in which the attempt is counted already.
 fn count_sql(limits: &[&AttemptLimit], pause: &str) -> String {
     let asked: Vec<_> =
         limits.iter().zip(2..).map(|(limit, number)| format!("(?{number}, {})", limit.window_millis())).collect();
