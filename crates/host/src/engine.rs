@@ -22,12 +22,11 @@ const POOL_SIZE: u32 = 2 * INSTANCES_MAX as u32;
 /// Core modules in one component: the program, and small adapters around it.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
 
-/// The epoch interval while more components are busy than there are threads: a computing component yields this often.
+/// The epoch interval while components run. At each tick they check whether they must yield.
 const TICK: Duration = Duration::from_millis(1);
-/// The epoch interval otherwise. It is long because a yield costs some ten microseconds, but finite because a component
-/// may continue after its response, and requests have a time limit.
+/// How often the clock looks for components otherwise.
 const IDLE_TICK: Duration = Duration::from_millis(100);
-/// How long the clock checks every [`TICK`] after the last work: waking it costs more than a few checks.
+/// How long the clock looks for components every [`TICK`] after the last one: waking it costs more than a few checks.
 const FAST_FOR: Duration = Duration::from_secs(1);
 
 /// A configured engine and its clock, which stops when the engine is dropped.
@@ -37,14 +36,27 @@ pub(crate) struct Engine {
     clock_thread: Thread,
 }
 
-#[derive(Default)]
-struct Clock {
+/// Interrupts components, so that they check whether they must yield.
+pub(crate) struct Clock {
+    /// The number of threads for components.
+    threads: usize,
+    /// Components, on whatever thread.
+    running_count: AtomicUsize,
+    /// Of these, the ones on the threads for components.
     busy_count: AtomicUsize,
+    /// Of these, the ones that compute for long.
+    computing_count: AtomicUsize,
     is_slow: AtomicBool,
 }
 
+/// Keeps the clock ticking until it is dropped.
+pub(crate) struct Running(Arc<Clock>);
+
 /// Counts a component as busy until it is dropped.
-pub(crate) struct Busy(Arc<Clock>);
+pub(crate) struct Busy(Running);
+
+/// Counts a component as computing until it is dropped.
+pub(crate) struct Computing(Busy);
 
 impl Engine {
     pub(crate) fn new() -> Result<Self> {
@@ -53,7 +65,13 @@ impl Engine {
             Some(_) => wasmtime::Engine::new(&compact_config()),
         };
         let wasmtime = wasmtime.map_err(|error| anyhow!("cannot start wasmtime: {error:#}"))?;
-        let clock = Arc::<Clock>::default();
+        let clock = Arc::new(Clock {
+            threads: processors(),
+            running_count: AtomicUsize::default(),
+            busy_count: AtomicUsize::default(),
+            computing_count: AtomicUsize::default(),
+            is_slow: AtomicBool::default(),
+        });
         let (engine, shared) = (wasmtime.weak(), clock.clone());
         let thread = thread::Builder::new().name("clock".into()).spawn(move || shared.run(&engine));
         let clock_thread = thread.context("cannot start a thread")?.thread().clone();
@@ -64,41 +82,74 @@ impl Engine {
         &self.wasmtime
     }
 
-    /// Counts a component as busy until the guard is dropped. Call it before the component waits for a thread, because
-    /// the clock ticks for those that wait.
-    pub(crate) fn busy(&self) -> Busy {
-        self.clock.busy_count.fetch_add(1, Ordering::SeqCst);
+    pub(crate) fn clock(&self) -> &Arc<Clock> {
+        &self.clock
+    }
+
+    /// Lets the clock tick for a component until the guard is dropped.
+    pub(crate) fn running(&self) -> Running {
+        self.clock.running_count.fetch_add(1, Ordering::SeqCst);
         if self.clock.is_slow.load(Ordering::SeqCst) {
             self.clock_thread.unpark();
         }
-        Busy(self.clock.clone())
+        Running(self.clock.clone())
+    }
+
+    /// Counts a component as busy on the threads for components until the guard is dropped. Call it before the component
+    /// waits for a thread, because others yield to those that wait.
+    pub(crate) fn busy(&self) -> Busy {
+        self.clock.busy_count.fetch_add(1, Ordering::SeqCst);
+        Busy(self.running())
+    }
+
+    /// Counts a component as busy, and as one that computes for long.
+    pub(crate) fn computing(&self) -> Computing {
+        self.clock.computing_count.fetch_add(1, Ordering::SeqCst);
+        Computing(self.busy())
+    }
+
+    /// Returns whether as many components compute for long as there are threads for them.
+    pub(crate) fn is_computing(&self) -> bool {
+        self.clock.computing_count.load(Ordering::SeqCst) >= self.clock.threads
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running_count.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.busy_count.fetch_sub(1, Ordering::SeqCst);
+        self.0.0.busy_count.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Computing {
+    fn drop(&mut self) {
+        self.0.0.0.computing_count.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 impl Clock {
+    /// Returns whether more components are busy than there are threads for them.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.busy_count.load(Ordering::SeqCst) > self.threads
+    }
+
     fn run(&self, engine: &wasmtime::EngineWeak) {
-        let threads = processors();
-        let (mut last_busy, mut last_tick) = (Instant::now(), Instant::now());
+        let mut last_running = Instant::now();
         while let Some(engine) = engine.upgrade() {
-            let busy_count = self.busy_count.load(Ordering::SeqCst);
-            if busy_count > threads || last_tick.elapsed() >= IDLE_TICK {
+            if self.running_count.load(Ordering::SeqCst) > 0 {
                 engine.increment_epoch();
-                last_tick = Instant::now();
+                last_running = Instant::now();
             }
             drop(engine);
-            if busy_count > 0 {
-                last_busy = Instant::now();
-            }
-            let is_slow = last_busy.elapsed() > FAST_FOR;
+            let is_slow = last_running.elapsed() > FAST_FOR;
             self.is_slow.store(is_slow, Ordering::SeqCst);
-            // A component that became busy before the store has not woken this thread.
-            let is_idle = is_slow && self.busy_count.load(Ordering::SeqCst) == 0;
+            // A component that started before the store has not woken this thread.
+            let is_idle = is_slow && self.running_count.load(Ordering::SeqCst) == 0;
             thread::park_timeout(if is_idle { IDLE_TICK } else { TICK });
         }
     }

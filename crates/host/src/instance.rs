@@ -11,7 +11,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use crate::engine::{Engine, MEMORY_SIZE_MAX};
 use crate::metrics::OutgoingDurations;
 use crate::outgoing::{AllowedHosts, Client, OutgoingRequests};
-use crate::serve::has_had_its_turn;
+use crate::serve::must_yield;
 use crate::storage::{self, Database, Limits};
 
 /// What the manifest grants a component.
@@ -55,10 +55,11 @@ impl InstanceState {
         let mut store = Store::new(engine.wasmtime(), state);
         store.limiter(|state| &mut state.limits);
         store.set_epoch_deadline(1);
+        let clock = engine.clock().clone();
         // wasmtime's own yield is rescheduled at once, so that sockets are polled too rarely; tokio's puts the component
         // behind all other ready tasks.
-        store.epoch_deadline_callback(|_| {
-            Ok(match has_had_its_turn() {
+        store.epoch_deadline_callback(move |_| {
+            Ok(match must_yield(clock.is_crowded()) {
                 true => UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())),
                 false => UpdateDeadline::Continue(1),
             })

@@ -13,7 +13,7 @@ use wasmtime_wasi_http::p3::Request as GuestRequest;
 use wasmtime_wasi_http::p3::bindings::{Service, ServicePre};
 use wasmtime_wasi_http::{WasiBody, WasiHttpView as _};
 
-use crate::engine::{Busy, Engine};
+use crate::engine::{Computing, Engine};
 use crate::host::LoadedComponent;
 use crate::instance::{Grants, InstanceState};
 use crate::output::Output;
@@ -91,9 +91,9 @@ impl Instances {
         (idle.len(), all.saturating_sub(idle.len()))
     }
 
-    /// Counts an instance as busy: see [`Engine::busy`].
-    pub(super) fn busy(&self) -> Busy {
-        self.engine.busy()
+    /// Counts an instance as one that computes for long: see [`Engine::computing`].
+    pub(super) fn computing(&self) -> Computing {
+        self.engine.computing()
     }
 
     async fn instantiate(&self) -> wasmtime::Result<Instance> {

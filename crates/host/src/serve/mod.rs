@@ -1,7 +1,7 @@
 //! Listens for connections and passes requests to components.
 //!
-//! One thread does all socket I/O; components run on others. A computing component can thus never delay accepting a
-//! connection or sending a response.
+//! One thread does all socket I/O; components compute on others. A computing component can thus never delay accepting a
+//! connection or sending a response for long: see [`turn`].
 
 mod activity;
 mod capacity;
@@ -12,7 +12,6 @@ mod heavy;
 mod instances;
 mod places;
 mod pool;
-mod repoll;
 mod request;
 mod request_log;
 mod response;
@@ -20,6 +19,7 @@ mod router;
 mod routes;
 mod shared;
 mod stream;
+mod turn;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -48,11 +48,11 @@ use exporter::Exporter;
 use head::HEAD_SIZE_MAX;
 pub(crate) use heavy::HeavyRequests;
 pub(crate) use pool::Pool;
-pub(crate) use repoll::has_had_its_turn;
 use request_log::LoggedRequest;
 use router::{Addresses, Router};
 use routes::Route;
 use stream::{ANNOUNCEMENT, InspectedStream};
+pub(crate) use turn::must_yield;
 
 /// How long a client may take to send the head of a request, and how long it may keep an idle connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);

@@ -18,15 +18,15 @@ use wasmtime::ToWasmtimeResult as _;
 use wasmtime::component::Accessor;
 use wasmtime_wasi_http::WasiBody;
 
-use crate::engine::{Busy, processors};
+use crate::engine::{Engine, processors};
 use crate::metrics::exposition::{Exposition, Kind, labels};
 use crate::serve::heavy::HeavyRequests;
 use crate::serve::instances::{self, Instances};
 use crate::serve::places::{Place, Places};
-use crate::serve::repoll::repoll;
 use crate::serve::request_log::REQUEST_ID;
 use crate::serve::response::Response;
 use crate::serve::shared::SharedInstances;
+use crate::serve::turn::{self, repoll};
 use crate::storage::Limits;
 use crate::{Host, cause};
 
@@ -48,6 +48,7 @@ const LOGGED_PATH_MAX: usize = 200;
 
 /// The instances of one component.
 pub(crate) struct Pool {
+    engine: Arc<Engine>,
     instances: Arc<Instances>,
     shared: Arc<SharedInstances>,
     threads: Handle,
@@ -83,6 +84,7 @@ impl Pool {
         let processors = processors();
         let heavy_max = (HEAVY_PER_PROCESSOR * processors).min(instances_max / 2).max(1);
         Ok(Arc::new(Self {
+            engine: host.engine.clone(),
             shared: Arc::new(SharedInstances::new(instances.clone(), threads.clone(), processors)),
             instances,
             threads: threads.clone(),
@@ -114,7 +116,7 @@ impl Pool {
         let _in_flight = if is_heavy {
             Some(self.shared.answer(job))
         } else {
-            self.threads.spawn(answer_alone(self.instances.clone(), job, self.instances.busy()));
+            turn::start(&self.engine, &self.threads, answer_alone(self.instances.clone(), job));
             None
         };
         match timeout(REQUEST_TIMEOUT, response).await {
@@ -153,7 +155,7 @@ impl Pool {
 }
 
 /// Answers a request with an instance of its own, which is kept if it did not fail.
-async fn answer_alone(instances: Arc<Instances>, job: Job, _busy: Busy) {
+async fn answer_alone(instances: Arc<Instances>, job: Job) {
     let Job { request, reply, places: _places } = job;
     let line = line(&request);
     let answered = timeout(INSTANCE_TIMEOUT, try_answer_alone(&instances, request, reply)).await;

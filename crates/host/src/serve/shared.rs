@@ -16,13 +16,13 @@ use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::p3::bindings::Service;
 
 use crate::cause;
-use crate::engine::Busy;
+use crate::engine::Computing;
 use crate::instance::InstanceState;
 use crate::serve::instances::{self, Instance, Instances, REUSE_MAX};
 use crate::serve::places::Place;
 use crate::serve::pool::{self, INSTANCE_TIMEOUT, Job};
-use crate::serve::repoll::repoll;
 use crate::serve::response::Response;
+use crate::serve::turn::repoll;
 
 /// The instances of one component that are answering heavy requests.
 pub(super) struct SharedInstances {
@@ -90,7 +90,7 @@ impl SharedInstances {
             _ => {
                 let (requests, receiver) = mpsc::unbounded_channel();
                 let stop = Arc::<Notify>::default();
-                self.threads.spawn(self.clone().run(id, receiver, stop.clone(), self.instances.busy()));
+                self.threads.spawn(self.clone().run(id, receiver, stop.clone(), self.instances.computing()));
                 running.instances.insert(id, RunningInstance::new(requests, stop));
                 id
             }
@@ -102,7 +102,13 @@ impl SharedInstances {
     }
 
     /// Runs an instance until it has no more requests. Keeps it if it can be reused.
-    async fn run(self: Arc<Self>, id: u64, requests: UnboundedReceiver<SharedRequest>, stop: Arc<Notify>, _busy: Busy) {
+    async fn run(
+        self: Arc<Self>,
+        id: u64,
+        requests: UnboundedReceiver<SharedRequest>,
+        stop: Arc<Notify>,
+        _computing: Computing,
+    ) {
         let _guard = RunningGuard { shared: &self, id };
         let result = tokio::select! {
             result = self.try_run(id, requests) => result,

@@ -9,12 +9,15 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use crate::interfaces::bindings::spin::sqlite::sqlite::{RowResult, Value};
 use crate::metrics::{Statement, Statements};
 use crate::storage::write_queue::Turn;
-use crate::storage::{Database, Limits, RESULT_SIZE_MAX, failure, is_busy, is_lasting};
+use crate::storage::{Database, Limits, RESULT_SIZE_MAX, failure, is_busy, is_interrupted, is_lasting};
 
 /// How long a writer waits for another process before the lock counts as held: longer than most transactions.
 const BRIEF_WAIT: Duration = Duration::from_millis(40);
-/// Instructions of SQLite's virtual machine between two checks of the time limit.
-const STEPS_PER_CLOCK_CHECK: i32 = 50_000;
+/// How long a read may take on the thread of its component, which others wait for.
+const READ_SLICE: Duration = Duration::from_millis(1);
+/// Instructions of SQLite's virtual machine between two checks of the time, for a [`READ_SLICE`] and for the time limit.
+const STEPS_PER_SLICE_CHECK: i32 = 500;
+const STEPS_PER_LIMIT_CHECK: i32 = 50_000;
 
 /// A connection, which runs one statement at a time.
 #[derive(Clone)]
@@ -60,7 +63,7 @@ impl Connection {
     }
 
     /// Runs a statement on this thread unless it may block. One that may block, or that turns out to wait for another
-    /// process, runs on a thread for blocking work.
+    /// process, runs on a thread for blocking work. A read that takes longer than [`READ_SLICE`] begins anew there.
     async fn try_execute(&self, statement: Arc<str>, parameters: Vec<Value>) -> rusqlite::Result<Outcome> {
         let statements = self.database.statements.as_deref();
         let mut timer = statements.map(Statements::start);
@@ -86,14 +89,15 @@ impl Connection {
             let _waiting = statements.map(|statements| statements.write_wait.start());
             state.write_guard = Some(self.database.write_queue.lock(deadline).await?);
         }
-        if !may_block && let Some(outcome) = state.try_run(&statement, &parameters) {
+        let slice = if is_write { None } else { Some(READ_SLICE) };
+        if !may_block && let Some(outcome) = state.try_run(&statement, &parameters, slice) {
             return Ok(outcome);
         }
         let write_queue = self.database.write_queue.clone();
         let run = move |state: &mut ConnectionState| -> rusqlite::Result<Outcome> {
             if may_block {
                 state.set_busy_timeout(deadline.min(Instant::now() + BRIEF_WAIT))?;
-                if let Some(outcome) = state.try_run(&statement, &parameters) {
+                if let Some(outcome) = state.try_run(&statement, &parameters, None) {
                     write_queue.note_progress();
                     return Ok(outcome);
                 }
@@ -166,10 +170,14 @@ impl ConnectionState {
             && first_word.is_some_and(|word| ends.iter().any(|end| word.eq_ignore_ascii_case(end)))
     }
 
-    /// Runs a statement. Returns `None` if another process had a lock, and the statement can be repeated.
-    fn try_run(&mut self, statement: &str, parameters: &[Value]) -> Option<Outcome> {
+    /// Runs a statement. Returns `None` if it can be repeated, and another process had a lock or `slice` did not suffice, which
+    /// is only for reads: what else SQLite interrupts ends its transaction.
+    fn try_run(&mut self, statement: &str, parameters: &[Value], slice: Option<Duration>) -> Option<Outcome> {
         let was_autocommit = self.is_autocommit();
-        let outcome = self.fill(statement, parameters);
+        let outcome = self.fill(statement, parameters, slice);
+        if slice.is_some() && outcome.error.as_ref().is_some_and(is_interrupted) {
+            return None;
+        }
         // A statement that returned no row and did not end its transaction has had no effect.
         let is_repeatable = outcome.rows.is_empty() && self.is_autocommit() == was_autocommit;
         if is_repeatable && outcome.error.as_ref().is_some_and(is_busy) {
@@ -180,7 +188,7 @@ impl ConnectionState {
     }
 
     fn run(&mut self, statement: &str, parameters: &[Value]) -> Outcome {
-        let outcome = self.fill(statement, parameters);
+        let outcome = self.fill(statement, parameters, None);
         self.release_write_lock();
         outcome
     }
@@ -192,17 +200,25 @@ impl ConnectionState {
         }
     }
 
-    fn fill(&mut self, statement: &str, parameters: &[Value]) -> Outcome {
+    /// Runs a statement for `slice` at most, or else for the time limit.
+    fn fill(&mut self, statement: &str, parameters: &[Value], slice: Option<Duration>) -> Outcome {
         let mut outcome = Outcome::default();
-        outcome.error = self.try_fill(&mut outcome, statement, parameters).err();
+        outcome.error = self.try_fill(&mut outcome, statement, parameters, slice).err();
         outcome
     }
 
-    fn try_fill(&mut self, outcome: &mut Outcome, statement: &str, parameters: &[Value]) -> rusqlite::Result<()> {
-        let deadline = self.limits.run.map(|limit| Instant::now() + limit);
+    fn try_fill(
+        &mut self,
+        outcome: &mut Outcome,
+        statement: &str,
+        parameters: &[Value],
+        slice: Option<Duration>,
+    ) -> rusqlite::Result<()> {
+        let deadline = slice.or(self.limits.run).map(|limit| Instant::now() + limit);
         let is_late = deadline.map(|deadline| move || Instant::now() > deadline);
+        let steps = if slice.is_some() { STEPS_PER_SLICE_CHECK } else { STEPS_PER_LIMIT_CHECK };
         let sqlite = self.sqlite()?;
-        sqlite.progress_handler(STEPS_PER_CLOCK_CHECK, is_late)?;
+        sqlite.progress_handler(steps, is_late)?;
         let filled = outcome.fill(sqlite, statement, parameters);
         // SQLite would also call it while preparing the next statement.
         sqlite.progress_handler(0, None::<fn() -> bool>)?;

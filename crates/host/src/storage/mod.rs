@@ -102,6 +102,10 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
+fn is_interrupted(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
+}
+
 /// Whether a connection may keep failing after the cause of this error is gone: SQLite remembers, for example, that it
 /// could open the file only for reading.
 fn is_lasting(error: &rusqlite::Error) -> bool {

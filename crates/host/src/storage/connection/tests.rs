@@ -1,5 +1,6 @@
 //! Time limits of statements, and waiting for locks.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -61,6 +62,41 @@ fn a_statement_without_limit_runs_to_completion() {
     assert_eq!(run(&open(&path, HASTY), &[LONG]), Err("interrupted".to_owned()));
     let db = open(&path, Limits { run: None, ..HASTY });
     assert_eq!(run(&db, &[LONG]), Ok(vec![2_000_000]));
+}
+
+#[test]
+fn a_long_read_leaves_its_thread_to_others() {
+    let (_folder, path) = file();
+    let db = open(&path, Limits::REQUEST);
+    let has_ended = Cell::new(false);
+    let read = async {
+        let outcome = db.execute(LONG.to_owned(), Vec::new()).await;
+        has_ended.set(true);
+        outcome
+    };
+    let other = async { has_ended.get() };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (outcome, other_was_late) = runtime.block_on(async { tokio::join!(biased; read, other) });
+    assert!(outcome.error.is_none() && outcome.rows.len() == 1, "the partial result has been discarded");
+    assert!(!other_was_late);
+}
+
+#[test]
+fn a_long_read_keeps_its_transaction() {
+    let (_folder, path) = file();
+    let db = open(&path, Limits::REQUEST);
+    let statements = ["CREATE TABLE t (a)", "BEGIN IMMEDIATE", "INSERT INTO t VALUES (1)", LONG, "COMMIT"];
+    assert_eq!(run(&db, &statements), Ok(vec![]));
+    assert_eq!(run(&db, &["SELECT a FROM t"]), Ok(vec![1]));
+}
+
+#[test]
+fn a_long_write_is_not_cut_into_slices() {
+    let (_folder, path) = file();
+    let db = open(&path, Limits::REQUEST);
+    let insert = format!("INSERT INTO t {LONG}");
+    assert_eq!(run(&db, &["CREATE TABLE t (a)", "BEGIN IMMEDIATE", &insert, "COMMIT"]), Ok(vec![]));
+    assert_eq!(run(&db, &["SELECT a FROM t"]), Ok(vec![2_000_000]));
 }
 
 #[test]
