@@ -7,6 +7,7 @@ use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 
 use rusqlite::OpenFlags;
+use rusqlite::config::DbConfig;
 use rusqlite::ffi::SQLITE_CANTOPEN;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
@@ -84,6 +85,8 @@ impl Database {
         sqlite.busy_timeout(Duration::ZERO)?;
         sqlite.set_limit(Limit::SQLITE_LIMIT_LENGTH, RESULT_SIZE_MAX as i32)?;
         sqlite.set_prepared_statement_cache_capacity(64);
+        // SQLite would prepare a statement again whenever the value changes of a parameter that could affect the plan.
+        sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         sqlite.authorizer(Some(authorize))?;
         Ok(Connection::new(sqlite, self.clone(), limits))
     }

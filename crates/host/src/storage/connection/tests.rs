@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::StatementStatus;
 use tempfile::TempDir;
 
 use super::*;
@@ -97,6 +98,25 @@ fn a_long_write_is_not_cut_into_slices() {
     let insert = format!("INSERT INTO t {LONG}");
     assert_eq!(run(&db, &["CREATE TABLE t (a)", "BEGIN IMMEDIATE", &insert, "COMMIT"]), Ok(vec![]));
     assert_eq!(run(&db, &["SELECT a FROM t"]), Ok(vec![2_000_000]));
+}
+
+#[test]
+fn a_statement_is_prepared_once() {
+    // SQLite would look whether the value of a parameter allows the use of the index.
+    const PARTIAL_INDEX: &str = "CREATE INDEX i ON t (a) WHERE b = 1";
+    const SELECT: &str = "SELECT a FROM t WHERE a = ?1 AND b = ?2";
+    let (_folder, path) = file();
+    let db = open(&path, Limits::REQUEST);
+    run(&db, &["CREATE TABLE t (a, b)", PARTIAL_INDEX]).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for b in 1..4 {
+        let outcome = runtime.block_on(db.execute(SELECT.to_owned(), vec![Value::Integer(1), Value::Integer(b)]));
+        assert!(outcome.error.is_none());
+    }
+    let state = db.state.try_lock().unwrap();
+    let statement = state.sqlite.as_ref().unwrap().prepare_cached(SELECT).unwrap();
+    assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+    assert_eq!(statement.get_status(StatementStatus::Run), 3);
 }
 
 #[test]
