@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::Value as SqliteValue;
 
 use crate::{BoxFuture, Connection, Error, Row, Value};
@@ -33,6 +34,8 @@ impl SqliteFile {
 
     fn new(connection: rusqlite::Connection) -> rusqlite::Result<Self> {
         connection.busy_timeout(Duration::ZERO)?;
+        // As in `lanterne`, so that tests see its query plans.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         Ok(Self(Mutex::new(connection)))
     }
 
