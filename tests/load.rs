@@ -81,6 +81,18 @@ fn heavy_requests_leave_instances_to_others_and_end_with_their_clients() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "tests the host lanterne")]
+fn requests_that_start_on_the_network_thread_do_not_keep_it() {
+    let app = faulty(Project::migrated(), ["GET /compute", "GET /brief"]);
+    let _heavy: Vec<_> = (0..100).map(|_| send(&app, "/compute")).collect();
+    app.get("/").send().expect_status(200);
+    let _light = [(); 2].map(|()| send(&app, "/compute-too"));
+    for _ in 0..8 {
+        app.get("/").send().expect_status(200);
+    }
+}
+
+#[test]
+#[cfg_attr(spin_host, ignore = "tests the host lanterne")]
 fn an_oversized_response_does_not_fail_the_requests_beside_it() {
     let app = faulty(Project::migrated(), ["GET /pause", "GET /large"]);
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

@@ -40,11 +40,11 @@ pub(crate) struct Engine {
 pub(crate) struct Clock {
     /// The number of threads for components.
     threads: usize,
-    /// Components, on whatever thread.
+    /// The number of components that run, on any thread.
     running_count: AtomicUsize,
-    /// Of these, the ones on the threads for components.
+    /// How many of these run on the threads for components, or wait for one.
     busy_count: AtomicUsize,
-    /// Of these, the ones that compute for long.
+    /// How many of these compute for long.
     computing_count: AtomicUsize,
     is_slow: AtomicBool,
 }
@@ -55,7 +55,7 @@ pub(crate) struct Running(Arc<Clock>);
 /// Counts a component as busy until it is dropped.
 pub(crate) struct Busy(Running);
 
-/// Counts a component as computing until it is dropped.
+/// Counts a component as one that computes for long until it is dropped.
 pub(crate) struct Computing(Busy);
 
 impl Engine {
@@ -82,6 +82,7 @@ impl Engine {
         &self.wasmtime
     }
 
+    /// Returns the clock.
     pub(crate) fn clock(&self) -> &Arc<Clock> {
         &self.clock
     }
@@ -109,7 +110,7 @@ impl Engine {
     }
 
     /// Returns whether as many components compute for long as there are threads for them.
-    pub(crate) fn is_computing(&self) -> bool {
+    pub(crate) fn all_threads_compute(&self) -> bool {
         self.clock.computing_count.load(Ordering::SeqCst) >= self.clock.threads
     }
 }

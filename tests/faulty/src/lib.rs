@@ -33,7 +33,8 @@ async fn serve(request: Request) -> impl IntoResponse {
         "/blob" => execute("SELECT zeroblob(900000000)").await,
         "/blobs" => execute("SELECT zeroblob(20000000), zeroblob(20000000)").await,
         "/users" => execute("SELECT count(*) FROM users").await,
-        "/compute" => loop {
+        // Two, so that only one of them is heavy.
+        "/compute" | "/compute-too" => loop {
             std::hint::black_box(());
         },
         "/wait" => {

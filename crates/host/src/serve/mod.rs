@@ -187,6 +187,8 @@ impl Server {
             exporter.start(listener)?;
         }
         let cut_off = runtime.block_on(serve(self.router, listener, connections, config.stop_timeout, on_event))?;
+        // Ends the requests on this thread, while the threads on which they have tasks still run.
+        drop(runtime);
         // Otherwise a component is being replaced, and the end of the process ends the threads.
         if let Some(host) = Arc::into_inner(self.host) {
             host.threads.shutdown_timeout(COMPONENTS_TIMEOUT);

@@ -116,7 +116,7 @@ impl Pool {
         let _in_flight = if is_heavy {
             Some(self.shared.answer(job))
         } else {
-            turn::start(&self.engine, &self.threads, answer_alone(self.instances.clone(), job));
+            turn::spawn(&self.engine, &self.threads, answer_alone(self.instances.clone(), job));
             None
         };
         match timeout(REQUEST_TIMEOUT, response).await {

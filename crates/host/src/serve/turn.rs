@@ -59,35 +59,39 @@ pub(crate) fn must_yield(is_crowded: bool) -> bool {
     turn.is_over
 }
 
-/// Runs a request that is not heavy to its end, on `threads` or, while all of these compute, here on the network thread.
-pub(super) fn start(engine: &Arc<Engine>, threads: &Handle, request: impl Future<Output = ()> + Send + 'static) {
-    let mut request = Box::pin(request);
-    if !engine.is_computing() {
-        return spawn(threads, engine, request);
-    }
-    let _running = engine.running();
-    // If it does not end, a task polls it again with a waker.
-    match poll_on_network(threads, request.as_mut(), &mut Context::from_waker(Waker::noop())) {
-        Some(Poll::Ready(())) => {}
-        Some(Poll::Pending) => drop(tokio::spawn(resume(engine.clone(), threads.clone(), request))),
-        None => spawn(threads, engine, request),
+/// Runs a request that is not heavy to its end: on `threads` or, while all of these compute, in a task on this thread, the
+/// network thread.
+pub(super) fn spawn(engine: &Arc<Engine>, threads: &Handle, request: impl Future<Output = ()> + Send + 'static) {
+    if engine.all_threads_compute() {
+        tokio::spawn(run_on_network(engine.clone(), threads.clone(), Box::pin(request)));
+    } else {
+        spawn_on_threads(engine, threads, request);
     }
 }
 
-/// Continues on the network thread what waited there, until its turn is over.
-async fn resume<F: Future<Output = ()> + Send + 'static>(
+fn spawn_on_threads(engine: &Engine, threads: &Handle, request: impl Future<Output = ()> + Send + 'static) {
+    let busy = engine.busy();
+    threads.spawn(async move {
+        request.await;
+        drop(busy);
+    });
+}
+
+/// Runs a request on the network thread until its turn is over, and the rest on `threads`.
+async fn run_on_network<F: Future<Output = ()> + Send + 'static>(
     engine: Arc<Engine>,
     threads: Handle,
     mut request: Pin<Box<F>>,
 ) {
-    let _running = engine.running();
+    let running = engine.running();
     let has_ended = std::future::poll_fn(|context| match poll_on_network(&threads, request.as_mut(), context) {
         Some(poll) => poll.map(|()| true),
         None => Poll::Ready(false),
     });
     if !has_ended.await {
-        spawn(&threads, &engine, request);
+        spawn_on_threads(&engine, &threads, request);
     }
+    drop(running);
 }
 
 /// Polls on the network thread. Returns `None` if the turn is over. What is polled has its tasks and timers on `threads`.
@@ -101,14 +105,6 @@ fn poll_on_network<F: Future>(
     let poll = future.poll(context);
     let is_over = TURN.take().is_some_and(|turn| turn.is_over);
     (poll.is_ready() || !is_over).then_some(poll)
-}
-
-fn spawn(threads: &Handle, engine: &Engine, request: impl Future<Output = ()> + Send + 'static) {
-    let busy = engine.busy();
-    threads.spawn(async move {
-        request.await;
-        drop(busy);
-    });
 }
 
 /// Runs a future, and polls it again at once when it wakes itself.
@@ -182,22 +178,21 @@ mod tests {
 
     use super::*;
 
-    /// Starts a request while the threads for components compute. Returns the names of the threads on which its parts ran:
+    /// Runs a request while the threads for components compute. Returns the names of the threads on which its parts ran:
     /// before and after `interruption`.
     fn parts(interruption: impl Future<Output = ()> + Send + 'static) -> Vec<String> {
         let engine = Arc::new(Engine::new().unwrap());
         let threads = crate::engine::component_threads().unwrap();
         let _computing: Vec<_> = (0..crate::engine::processors()).map(|_| engine.computing()).collect();
         let (sender, parts) = mpsc::channel();
-        let name = || thread::current().name().unwrap_or_default().to_owned();
         let request = async move {
-            sender.send(name()).unwrap();
+            sender.send(here()).unwrap();
             interruption.await;
-            sender.send(name()).unwrap();
+            sender.send(here()).unwrap();
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            start(&engine, threads.handle(), request);
+            spawn(&engine, threads.handle(), request);
             // The sender is dropped when the request ends.
             let mut names = Vec::new();
             loop {
@@ -210,6 +205,7 @@ mod tests {
         })
     }
 
+    /// Returns the name of this thread.
     fn here() -> String {
         thread::current().name().unwrap_or_default().to_owned()
     }
@@ -254,7 +250,7 @@ mod tests {
         let engine = Arc::new(Engine::new().unwrap());
         let threads = crate::engine::component_threads().unwrap();
         let (sender, name) = mpsc::channel();
-        start(&engine, threads.handle(), async move { sender.send(here()).unwrap() });
+        spawn(&engine, threads.handle(), async move { sender.send(here()).unwrap() });
         assert_eq!(name.recv(), Ok("component".to_owned()));
     }
 }

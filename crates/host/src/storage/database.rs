@@ -40,10 +40,6 @@ impl Limits {
         Self { wait: Duration::from_secs(60), store_wait: Duration::from_secs(60), run: None };
 }
 
-/// The size of a connection's page cache, in KiB. There is a connection for each instance, and the system caches the file, so
-/// it is smaller than SQLite's default of 2000.
-const CACHE_SIZE_KIB: i32 = 512;
-
 /// A database file and the queue of its writers.
 #[derive(Clone)]
 pub(crate) struct Database {
@@ -91,7 +87,6 @@ impl Database {
         sqlite.set_prepared_statement_cache_capacity(64);
         // SQLite would prepare a statement again whenever the value changes of a parameter that could affect the plan.
         sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        sqlite.pragma_update(None, "cache_size", -CACHE_SIZE_KIB)?;
         sqlite.authorizer(Some(authorize))?;
         Ok(Connection::new(sqlite, self.clone(), limits))
     }
