@@ -40,11 +40,11 @@ pub(crate) struct Engine {
 pub(crate) struct Clock {
     /// The number of threads for components.
     threads: usize,
-    /// The number of components that run, on any thread.
+    /// The number of running components.
     running_count: AtomicUsize,
-    /// How many of these run on the threads for components, or wait for one.
+    /// The number of running components that need a thread for components.
     busy_count: AtomicUsize,
-    /// How many of these compute for long.
+    /// The number of busy components that answer heavy requests, which compute most of the time.
     computing_count: AtomicUsize,
     is_slow: AtomicBool,
 }
@@ -55,7 +55,7 @@ pub(crate) struct Running(Arc<Clock>);
 /// Counts a component as busy until it is dropped.
 pub(crate) struct Busy(Running);
 
-/// Counts a component as one that computes for long until it is dropped.
+/// Counts a component as one that answers heavy requests until it is dropped.
 pub(crate) struct Computing(Busy);
 
 impl Engine {
@@ -96,21 +96,21 @@ impl Engine {
         Running(self.clock.clone())
     }
 
-    /// Counts a component as busy on the threads for components until the guard is dropped. Call it before the component
-    /// waits for a thread, because others yield to those that wait.
+    /// Counts a component as busy until the guard is dropped: it needs a thread for components. Call it before the component
+    /// waits for one, because others yield to those that wait.
     pub(crate) fn busy(&self) -> Busy {
         self.clock.busy_count.fetch_add(1, Ordering::SeqCst);
         Busy(self.running())
     }
 
-    /// Counts a component as busy, and as one that computes for long.
+    /// Counts a component as busy, and as one that answers heavy requests.
     pub(crate) fn computing(&self) -> Computing {
         self.clock.computing_count.fetch_add(1, Ordering::SeqCst);
         Computing(self.busy())
     }
 
-    /// Returns whether as many components compute for long as there are threads for them.
-    pub(crate) fn all_threads_compute(&self) -> bool {
+    /// Returns whether as many components answer heavy requests as there are threads for components.
+    pub(crate) fn are_threads_occupied(&self) -> bool {
         self.clock.computing_count.load(Ordering::SeqCst) >= self.clock.threads
     }
 }

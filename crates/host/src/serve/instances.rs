@@ -91,7 +91,7 @@ impl Instances {
         (idle.len(), all.saturating_sub(idle.len()))
     }
 
-    /// Counts an instance as one that computes for long: see [`Engine::computing`].
+    /// Counts an instance as one that answers heavy requests: see [`Engine::computing`].
     pub(super) fn computing(&self) -> Computing {
         self.engine.computing()
     }

@@ -1,7 +1,7 @@
 //! Listens for connections and passes requests to components.
 //!
-//! One thread does all socket I/O; components compute on others. A computing component can thus never delay accepting a
-//! connection or sending a response for long: see [`turn`].
+//! One thread does all socket I/O; components run on others, so that they delay neither new connections nor responses. A short
+//! request may start on the network thread, which it leaves after half a millisecond: see [`turn`].
 
 mod activity;
 mod capacity;

@@ -98,7 +98,7 @@ impl Pool {
     /// Answers a request of `client` with an instance.
     ///
     /// Cancelled when the client disconnects. A heavy request is then abandoned. Others are completed once they have a
-    /// place: a client may disconnect as soon as it has sent, for example, a logout.
+    /// place, unless the server stops: a client may disconnect as soon as it has sent, for example, a logout.
     ///
     /// # Errors
     /// The status for a request that got no place or no response in time, or whose instance failed, which is logged.

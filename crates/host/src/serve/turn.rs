@@ -1,8 +1,8 @@
 //! The turns of components: where one runs, and for how long.
 //!
-//! A component runs on the threads for components. While all of these compute, a short request would wait for a tick of the
-//! epoch clock, so it starts on the network thread instead. Most end there; one that computes for longer than [`SLICE`]
-//! continues on the threads for components, so that it does not delay connections.
+//! A component runs on the threads for components. While heavy requests occupy all of these, another request would wait for a
+//! tick of the epoch clock, so it starts on the network thread instead. Most end there. One that computes for longer than
+//! [`SLICE`] continues on the threads for components, so that it does not delay connections.
 
 use std::cell::Cell;
 use std::pin::{Pin, pin};
@@ -25,7 +25,7 @@ const LONG_SLICE: Duration = Duration::from_millis(100);
 const POLLS_MAX: usize = 100;
 
 thread_local! {
-    /// The turn of the component that runs on this thread. Commands have none.
+    /// The turn of the component that runs on this thread. Commands have none, and yield at every tick.
     static TURN: Cell<Option<Turn>> = const { Cell::new(None) };
 }
 
@@ -35,7 +35,7 @@ struct Turn {
     start: Instant,
     /// Whether this is the network thread.
     is_on_network: bool,
-    /// Whether the component had to yield.
+    /// Whether the component must yield.
     is_over: bool,
 }
 
@@ -59,10 +59,10 @@ pub(crate) fn must_yield(is_crowded: bool) -> bool {
     turn.is_over
 }
 
-/// Runs a request that is not heavy to its end: on `threads` or, while all of these compute, in a task on this thread, the
-/// network thread.
+/// Runs a request that is not heavy to its end in a task: on `threads` or, while heavy requests occupy all of these, on this
+/// thread, the network thread.
 pub(super) fn spawn(engine: &Arc<Engine>, threads: &Handle, request: impl Future<Output = ()> + Send + 'static) {
-    if engine.all_threads_compute() {
+    if engine.are_threads_occupied() {
         tokio::spawn(run_on_network(engine.clone(), threads.clone(), Box::pin(request)));
     } else {
         spawn_on_threads(engine, threads, request);
@@ -83,15 +83,20 @@ async fn run_on_network<F: Future<Output = ()> + Send + 'static>(
     threads: Handle,
     mut request: Pin<Box<F>>,
 ) {
-    let running = engine.running();
+    let _running = engine.running();
+    let mut busy = None;
     let has_ended = std::future::poll_fn(|context| match poll_on_network(&threads, request.as_mut(), context) {
-        Some(poll) => poll.map(|()| true),
+        Some(Poll::Ready(())) => Poll::Ready(true),
+        Some(Poll::Pending) => {
+            // Its timers and sockets need `threads`, which others must therefore leave now and then.
+            busy.get_or_insert_with(|| engine.busy());
+            Poll::Pending
+        }
         None => Poll::Ready(false),
     });
     if !has_ended.await {
         spawn_on_threads(&engine, &threads, request);
     }
-    drop(running);
 }
 
 /// Polls on the network thread. Returns `None` if the turn is over. What is polled has its tasks and timers on `threads`.
@@ -110,8 +115,8 @@ fn poll_on_network<F: Future>(
 /// Runs a future, and polls it again at once when it wakes itself.
 ///
 /// Components yield while they compute. Each yield would make tokio reschedule the task, often on another thread: about
-/// 500 times per password hash, each with a cold cache. Other components do not wait for this, since the epoch clock
-/// interrupts a component as soon as there are more than threads; timers wait for [`POLLS_MAX`] polls at most.
+/// 500 times per password hash, each with a cold cache. Other components do not wait for this, since [`must_yield`] ends the
+/// turn when they do; timers wait for [`POLLS_MAX`] polls at most.
 pub(super) async fn repoll<F: Future>(future: F) -> F::Output {
     let wakeups = Arc::<Wakeups>::default();
     let waker = Waker::from(wakeups.clone());
@@ -131,11 +136,22 @@ const POLLED: u8 = 1;
 const WOKEN: u8 = 2;
 
 impl Wakeups {
-    fn poll<F: Future>(&self, waker: &Waker, mut future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let on_network = || TURN.get().filter(|turn| turn.is_on_network);
-        if on_network().is_none() {
-            TURN.set(Some(Turn::new(false)));
+    fn poll<F: Future>(&self, waker: &Waker, future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
+        if TURN.get().is_some_and(|turn| turn.is_on_network) {
+            return self.poll_in_turn(waker, future, context);
         }
+        TURN.set(Some(Turn::new(false)));
+        let poll = self.poll_in_turn(waker, future, context);
+        TURN.set(None);
+        poll
+    }
+
+    fn poll_in_turn<F: Future>(
+        &self,
+        waker: &Waker,
+        mut future: Pin<&mut F>,
+        context: &mut Context<'_>,
+    ) -> Poll<F::Output> {
         self.task.lock().unwrap_or_else(PoisonError::into_inner).replace(context.waker().clone());
         for _ in 0..POLLS_MAX {
             self.state.swap(POLLED, Ordering::AcqRel);
@@ -144,7 +160,7 @@ impl Wakeups {
             if poll.is_ready() || is_idle() {
                 return poll;
             }
-            if let Some(mut turn) = on_network() {
+            if let Some(mut turn) = TURN.get().filter(|turn| turn.is_on_network) {
                 turn.end_after(SLICE);
                 if turn.is_over {
                     break;
@@ -178,8 +194,8 @@ mod tests {
 
     use super::*;
 
-    /// Runs a request while the threads for components compute. Returns the names of the threads on which its parts ran:
-    /// before and after `interruption`.
+    /// Runs a request while heavy ones occupy the threads for components. Returns the name of its thread before and after
+    /// `interruption`.
     fn parts(interruption: impl Future<Output = ()> + Send + 'static) -> Vec<String> {
         let engine = Arc::new(Engine::new().unwrap());
         let threads = crate::engine::component_threads().unwrap();
@@ -249,6 +265,7 @@ mod tests {
     fn a_request_starts_on_the_threads_for_components_while_one_is_free() {
         let engine = Arc::new(Engine::new().unwrap());
         let threads = crate::engine::component_threads().unwrap();
+        let _computing: Vec<_> = (1..crate::engine::processors()).map(|_| engine.computing()).collect();
         let (sender, name) = mpsc::channel();
         spawn(&engine, threads.handle(), async move { sender.send(here()).unwrap() });
         assert_eq!(name.recv(), Ok("component".to_owned()));

@@ -13,7 +13,8 @@ use crate::storage::{Database, Limits, RESULT_SIZE_MAX, failure, is_busy, is_int
 
 /// How long a writer waits for another process before the lock counts as held: longer than most transactions.
 const BRIEF_WAIT: Duration = Duration::from_millis(40);
-/// How long a read may take on the thread of its component, which others wait for.
+/// How long a read may take on the thread of its component before it moves to another one. SQLite checks between instructions:
+/// to count a whole table, or to sort, is one.
 const READ_SLICE: Duration = Duration::from_millis(1);
 /// Instructions of SQLite's virtual machine between two checks of the time, for a [`READ_SLICE`] and for the time limit.
 const STEPS_PER_SLICE_CHECK: i32 = 500;
@@ -32,6 +33,16 @@ struct ConnectionState {
     sqlite: Result<rusqlite::Connection, String>,
     write_guard: Option<Turn>,
     limits: Limits,
+}
+
+/// What a statement does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// It returns rows and changes nothing, so it can be repeated.
+    Read,
+    Write,
+    /// It changes neither rows nor the schema, but the connection, such as `BEGIN` and `COMMIT`.
+    Control,
 }
 
 /// The result of a statement.
@@ -71,25 +82,25 @@ impl Connection {
         let deadline = Instant::now() + state.limits.wait;
         self.database.check_file()?;
         // Preparing a statement reads the schema, which another process may have locked.
-        let mut is_write = state.is_write(&statement);
-        if is_write.as_ref().is_err_and(is_busy) {
+        let mut access = state.access(&statement);
+        if access.as_ref().is_err_and(is_busy) {
             let statement = statement.clone();
-            (state, is_write) = run_blocking(state, deadline, move |state| state.is_write(&statement)).await?;
+            (state, access) = run_blocking(state, deadline, move |state| state.access(&statement)).await?;
         }
-        let is_write = is_write?;
-        let may_block = state.may_block(is_write, &statement);
+        let access = access?;
+        let may_block = state.may_block(access, &statement);
         if let Some(timer) = &mut timer {
-            timer.kind = Some(match (is_write, may_block) {
-                (true, _) => Statement::Write,
-                (false, true) => Statement::Commit,
-                (false, false) => Statement::Read,
+            timer.kind = Some(match (access, may_block) {
+                (Access::Write, _) => Statement::Write,
+                (_, true) => Statement::Commit,
+                (_, false) => Statement::Read,
             });
         }
-        if is_write && state.write_guard.is_none() {
+        if access == Access::Write && state.write_guard.is_none() {
             let _waiting = statements.map(|statements| statements.write_wait.start());
             state.write_guard = Some(self.database.write_queue.lock(deadline).await?);
         }
-        let slice = if is_write { None } else { Some(READ_SLICE) };
+        let slice = (access == Access::Read).then_some(READ_SLICE);
         if !may_block && let Some(outcome) = state.try_run(&statement, &parameters, slice) {
             return Ok(outcome);
         }
@@ -154,15 +165,19 @@ impl ConnectionState {
         self.sqlite.as_ref().map_or(true, rusqlite::Connection::is_autocommit)
     }
 
-    fn is_write(&mut self, statement: &str) -> rusqlite::Result<bool> {
-        Ok(!self.sqlite()?.prepare_cached(statement)?.readonly())
+    fn access(&mut self, statement: &str) -> rusqlite::Result<Access> {
+        let prepared = self.sqlite()?.prepare_cached(statement)?;
+        Ok(match (prepared.readonly(), prepared.column_count()) {
+            (false, _) => Access::Write,
+            (true, 0) => Access::Control,
+            (true, _) => Access::Read,
+        })
     }
 
-    /// Whether the statement may sync the file or wait for another process. In a transaction only its end does: until
-    /// then the lock is held, and changes stay in memory.
-    fn may_block(&self, is_write: bool, statement: &str) -> bool {
-        if self.is_autocommit() {
-            return is_write;
+    /// Returns whether the statement may sync the file, wait for another process, or change many rows.
+    fn may_block(&self, access: Access, statement: &str) -> bool {
+        if access == Access::Write || self.is_autocommit() {
+            return access == Access::Write;
         }
         let first_word = statement.trim_start().split([' ', ';', '\n', '\t']).next();
         let ends = ["commit", "end", "release", "rollback"];
@@ -170,8 +185,8 @@ impl ConnectionState {
             && first_word.is_some_and(|word| ends.iter().any(|end| word.eq_ignore_ascii_case(end)))
     }
 
-    /// Runs a statement. Returns `None` if it can be repeated, and another process had a lock or `slice` did not suffice, which
-    /// is only for reads: what else SQLite interrupts ends its transaction.
+    /// Runs a statement. Returns `None` if another process had a lock, or if the statement took longer than `slice`, and it can
+    /// be repeated. Only reads may have a slice: interrupting a write rolls back its transaction.
     fn try_run(&mut self, statement: &str, parameters: &[Value], slice: Option<Duration>) -> Option<Outcome> {
         let was_autocommit = self.is_autocommit();
         let outcome = self.fill(statement, parameters, slice);

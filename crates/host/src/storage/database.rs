@@ -85,7 +85,8 @@ impl Database {
         sqlite.busy_timeout(Duration::ZERO)?;
         sqlite.set_limit(Limit::SQLITE_LIMIT_LENGTH, RESULT_SIZE_MAX as i32)?;
         sqlite.set_prepared_statement_cache_capacity(64);
-        // SQLite would prepare a statement again whenever the value changes of a parameter that could affect the plan.
+        // Otherwise SQLite prepares a kept statement again when the value of a parameter that could affect its plan changes. In
+        // return, no value decides on a partial index, or on an index for `LIKE ?`.
         sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         sqlite.authorizer(Some(authorize))?;
         Ok(Connection::new(sqlite, self.clone(), limits))

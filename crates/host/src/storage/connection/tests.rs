@@ -15,6 +15,9 @@ const ENDLESS: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 F
 /// Takes much longer than `HASTY` allows.
 const LONG: &str =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000) SELECT count(*) FROM n";
+/// Takes longer than a read may on its thread, and returns rows all the time.
+const LONG_LIST: &str =
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) SELECT i FROM n";
 const HASTY: Limits =
     Limits { wait: Duration::from_millis(1), store_wait: Duration::ZERO, run: Some(Duration::from_millis(1)) };
 
@@ -65,21 +68,50 @@ fn a_statement_without_limit_runs_to_completion() {
     assert_eq!(run(&db, &[LONG]), Ok(vec![2_000_000]));
 }
 
-#[test]
-fn a_long_read_leaves_its_thread_to_others() {
-    let (_folder, path) = file();
-    let db = open(&path, Limits::REQUEST);
+/// Runs a statement on a thread with another task. Returns the outcome, and whether the other task had to wait for it.
+fn run_beside_another_task(db: &Connection, statement: &str) -> (Outcome, bool) {
     let has_ended = Cell::new(false);
-    let read = async {
-        let outcome = db.execute(LONG.to_owned(), Vec::new()).await;
+    let statement = async {
+        let outcome = db.execute(statement.to_owned(), Vec::new()).await;
         has_ended.set(true);
         outcome
     };
     let other = async { has_ended.get() };
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let (outcome, other_was_late) = runtime.block_on(async { tokio::join!(biased; read, other) });
-    assert!(outcome.error.is_none() && outcome.rows.len() == 1, "the partial result has been discarded");
-    assert!(!other_was_late);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async { tokio::join!(biased; statement, other) })
+}
+
+#[test]
+fn a_long_read_leaves_its_thread_to_others() {
+    let (_folder, path) = file();
+    let db = open(&path, Limits::REQUEST);
+    let (outcome, other_had_to_wait) = run_beside_another_task(&db, LONG_LIST);
+    assert!(outcome.error.is_none() && !other_had_to_wait);
+    assert_eq!(outcome.rows.len(), 50_000, "the rows of the first attempt have been discarded");
+}
+
+#[test]
+fn a_write_in_a_transaction_leaves_its_thread_to_others() {
+    let (_folder, path) = file();
+    let db = open(&path, Limits::REQUEST);
+    run(&db, &["CREATE TABLE t (a)", "BEGIN IMMEDIATE"]).unwrap();
+    let (outcome, other_had_to_wait) = run_beside_another_task(&db, "INSERT INTO t VALUES (1)");
+    assert!(outcome.error.is_none() && !other_had_to_wait);
+}
+
+#[test]
+fn only_reads_can_be_repeated() {
+    let (_folder, path) = file();
+    let db = open(&path, Limits::REQUEST);
+    run(&db, &["CREATE TABLE t (a)"]).unwrap();
+    let access = |statement| db.state.try_lock().unwrap().access(statement).unwrap();
+    assert_eq!(access("SELECT a FROM t"), Access::Read);
+    for statement in ["INSERT INTO t VALUES (1) RETURNING a", "CREATE TABLE u (a)", "BEGIN IMMEDIATE"] {
+        assert_eq!(access(statement), Access::Write, "{statement}");
+    }
+    for statement in ["BEGIN", "SAVEPOINT s", "COMMIT", "ROLLBACK"] {
+        assert_eq!(access(statement), Access::Control, "{statement}");
+    }
 }
 
 #[test]
