@@ -122,9 +122,7 @@ impl State {
         };
         let path = request.split(' ').nth(1).expect("a path").to_owned();
         self.requests.lock().expect("no panic").push(request.clone());
-        self.change(1);
         self.answer_path(&path, &request, &mut stream);
-        self.change(-1);
     }
 
     fn answer_path(&self, path: &str, request: &str, stream: &mut (impl Read + Write)) {
@@ -174,11 +172,15 @@ impl State {
     }
 
     /// Waits until `count` requests have waited at the same time, and some time longer for one too many.
+    ///
+    /// A request is counted until here, not until its client has the answer: that may send the next one at once.
     fn gather(&self, count: usize) {
+        self.change(1);
         let open = self.open.lock().expect("no panic");
         let waited = self.changed.wait_timeout_while(open, GATHER_TIMEOUT, |open| open.peak < count);
         drop(waited.expect("no panic"));
         thread::sleep(Duration::from_millis(200));
+        self.change(-1);
     }
 }
 
