@@ -122,14 +122,20 @@ impl State {
         };
         let path = request.split(' ').nth(1).expect("a path").to_owned();
         self.requests.lock().expect("no panic").push(request.clone());
-        self.answer_path(&path, &request, &mut stream);
+        self.change(1);
+        let answer = self.answer_to(&path, &request, &mut stream);
+        // Before the client has the answer: it may send the next request at once.
+        self.change(-1);
+        // A client that refuses the response may have closed the connection.
+        let _ = stream.write_all(answer.as_bytes()).and_then(|()| stream.flush());
     }
 
-    fn answer_path(&self, path: &str, request: &str, stream: &mut (impl Read + Write)) {
+    /// Returns the answer, or what remains of it after parts that were sent with pauses.
+    fn answer_to(&self, path: &str, request: &str, stream: &mut (impl Read + Write)) -> String {
         let (name, argument) = path[1..].split_once('?').unwrap_or((&path[1..], ""));
         let reply = |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-        let answer = match name {
-            "hook" if !self.hook().is_empty() => return self.answer_path(&self.hook(), request, stream),
+        match name {
+            "hook" if !self.hook().is_empty() => self.answer_to(&self.hook(), request, stream),
             // Answers once as many requests wait as the argument says.
             "gather" => {
                 self.gather(argument.parse().expect("a number"));
@@ -148,16 +154,21 @@ impl State {
             "bad-chunk" => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnot a number\r\n".to_owned(),
             "half" => "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".to_owned(),
             "close" => String::new(),
-            "silent" => return wait(stream),
+            "silent" => {
+                wait(stream);
+                String::new()
+            }
             "stall" => {
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf").and(stream.flush());
-                return wait(stream);
+                wait(stream);
+                String::new()
             }
-            "drip" => return drip(stream),
+            "drip" => {
+                drip(stream);
+                String::new()
+            }
             _ => reply(request),
-        };
-        // A client that refuses the response may have closed the connection.
-        let _ = stream.write_all(answer.as_bytes()).and_then(|()| stream.flush());
+        }
     }
 
     fn hook(&self) -> String {
@@ -172,15 +183,11 @@ impl State {
     }
 
     /// Waits until `count` requests have waited at the same time, and some time longer for one too many.
-    ///
-    /// A request is counted until here, not until its client has the answer: that may send the next one at once.
     fn gather(&self, count: usize) {
-        self.change(1);
         let open = self.open.lock().expect("no panic");
         let waited = self.changed.wait_timeout_while(open, GATHER_TIMEOUT, |open| open.peak < count);
         drop(waited.expect("no panic"));
         thread::sleep(Duration::from_millis(200));
-        self.change(-1);
     }
 }
 
