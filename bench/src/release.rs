@@ -1,4 +1,4 @@
-//! The release build of `lanterne`, which serves the release build of the components.
+//! The build of `lanterne` with the profile of the running program. It serves the release build of the components.
 
 use std::env;
 use std::fs;
@@ -30,13 +30,32 @@ pub fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
+/// Returns the path of a program that is built with the profile of the running one.
+///
+/// # Errors
+/// The path of the running program cannot be found out.
+pub fn sibling(name: &str) -> Result<PathBuf> {
+    Ok(env::current_exe()?.with_file_name(name))
+}
+
+/// Returns the profile of the running program: `release` or `dist`.
+///
+/// # Errors
+/// The path of the running program cannot be found out, or is not in a directory of cargo.
+pub fn profile() -> Result<String> {
+    let program = env::current_exe()?;
+    let directory =
+        program.parent().and_then(Path::file_name).context("the program is not in the directory of a profile")?;
+    Ok(directory.to_string_lossy().into_owned())
+}
+
 impl Release {
     /// Finds the build beside the running program.
     ///
     /// # Errors
     /// A part of it is missing.
     pub fn find() -> Result<Self> {
-        let program = env::current_exe()?.with_file_name("lanterne");
+        let program = sibling("lanterne")?;
         let components = COMPONENTS.map(|name| root().join(format!("target/wasm32-wasip2/release/{name}.wasm")));
         for file in [&program].into_iter().chain(&components) {
             ensure!(file.is_file(), "{} is missing: run `cargo lanterne build` first", file.display());

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use bench::process::Process;
-use bench::release::root;
+use bench::release::{profile, root};
 use clap::Parser;
 
 use crate::peer::Peer;
@@ -89,7 +89,7 @@ fn main() -> Result<()> {
         }
         rounds.push(Round { hash, runs });
     }
-    let results = Results { works, peers, rounds, time, fastapi_workers: cli.fastapi_workers };
+    let results = Results { works, peers, rounds, time, fastapi_workers: cli.fastapi_workers, profile: profile()? };
     let text = report::markdown(&results);
     println!("{text}");
     if cli.only.is_empty() && cli.works.is_empty() {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bench::client::Client;
-use bench::release::{DATABASE, Release, SECRET, root};
+use bench::release::{DATABASE, Release, SECRET, profile, root, sibling};
 use bench::server::Server;
 use clap::ValueEnum;
 use tempfile::TempDir;
@@ -56,8 +56,8 @@ impl Peer {
     /// Builds or installs the server. `false` if this machine lacks what it needs, which is said.
     pub(crate) fn prepare(self) -> Result<bool> {
         match self {
-            Self::Lanterne => run(cargo().args(["run", "--release", "--package", "lanterne", "--", "build"]))?,
-            Self::Native => run(cargo().args(["build", "--release", "--package", "lanterne-native-peer"]))?,
+            Self::Lanterne => run(cargo("run")?.args(["--package", "lanterne", "--", "build"]))?,
+            Self::Native => run(cargo("build")?.args(["--package", "lanterne-native-peer"]))?,
             Self::Spin if !is_program("spin") => {
                 eprintln!("Spin is skipped: there is no `spin` on PATH");
                 return Ok(false);
@@ -91,7 +91,7 @@ impl Peer {
         // Another program may take the port before the server does. Then the benchmark fails.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         if self == Self::Spin {
-            let mut migrate = Command::new(root().join("target/release/lanterne"));
+            let mut migrate = Command::new(sibling("lanterne")?);
             migrate.args(["migrate", "--no-build", "--quiet", "-f"]).arg(root()).arg("--state-dir").arg(&state);
             run(migrate.args(["upgrade", "head"]))?;
         }
@@ -134,7 +134,7 @@ impl Peer {
                 command.env("PYTHONDONTWRITEBYTECODE", "1").env("SECRET_KEY", SECRET);
             }
             Self::Native => {
-                command = Command::new(root().join("target/release/lanterne-native-peer"));
+                command = Command::new(sibling("lanterne-native-peer")?);
                 command.arg(listen).arg(database).env("SECRET_KEY", SECRET);
             }
         }
@@ -159,10 +159,11 @@ fn venv() -> PathBuf {
     root().join("target/bench-venv")
 }
 
-fn cargo() -> Command {
+/// Prepares a command of cargo, for the profile of this program.
+fn cargo(subcommand: &str) -> Result<Command> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root());
-    command
+    command.current_dir(root()).args([subcommand, "--profile", &profile()?]);
+    Ok(command)
 }
 
 fn run(command: &mut Command) -> Result<()> {

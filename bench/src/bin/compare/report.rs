@@ -42,6 +42,8 @@ pub(crate) struct Results {
     pub(crate) rounds: Vec<Round>,
     pub(crate) time: Duration,
     pub(crate) fastapi_workers: u32,
+    /// The profile of the programs that are built here.
+    pub(crate) profile: String,
 }
 
 impl Results {
@@ -74,7 +76,8 @@ pub(crate) fn markdown(results: &Results) -> String {
     // Writing to a string cannot fail, here and below.
     let _ = write!(
         text,
-        "`cargo run --release -p lanterne-bench`: medians of {count} round(s) of {seconds} s per row, on {}.\n\n",
+        "`cargo run --profile {} -p lanterne-bench`: medians of {count} round(s) of {seconds} s per row, on {}.\n\n",
+        results.profile,
         machine()
     );
     text.push_str("| request | server | requests/s | CPU ms/request | p50 ms | p99 ms | p99.9 ms |\n");
