@@ -2,11 +2,12 @@
 //!
 //! Loading a file trusts the machine code in it, so only the user may write to the directory. The name of a file is the
 //! hash of its inputs: the component, and wasmtime with its settings. A file ends with the SHA-256 of the code, which
-//! detects damage by a disk or by a crash.
+//! detects damage by a disk or by a crash. Files are mapped into memory, so that only the code that runs takes some. They are
+//! replaced and removed, never overwritten.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io::Write as _;
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -23,6 +24,8 @@ use crate::storage::create_private_dir;
 const AGE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The size of the checksum at the end of a file, in bytes.
 const CHECKSUM_SIZE: usize = 32;
+/// How much of a file is read at once, in bytes.
+const READ_SIZE: usize = 64 * 1024;
 /// Compilations that take longer are logged.
 const SLOW: Duration = Duration::from_secs(1);
 
@@ -88,20 +91,36 @@ fn file_name(engine: &Engine, bytes: &[u8]) -> String {
 
 #[allow(unsafe_code, reason = "wasmtime cannot check compiled code; the directory is private")]
 fn load_compiled(engine: &Engine, path: &Path) -> Option<Component> {
-    let content = fs::read(path).ok()?;
-    let Some(code) = checked(&content) else {
+    let file = File::open(path).ok()?;
+    if !is_whole(&file).ok()? {
         log::info!("{} is damaged: compiling again", path.display());
         return None;
-    };
+    }
     // SAFETY: the directory is writable only by this user, only this program writes such names to it, and the checksum
-    // shows that the code is what it wrote. wasmtime refuses code of another version.
-    unsafe { Component::deserialize(engine.wasmtime(), code) }.ok()
+    // shows that the code is what it wrote. It does not write to a file that has such a name. wasmtime refuses code of another
+    // version.
+    let mapped = unsafe { Component::deserialize_file(engine.wasmtime(), path) };
+    // Code on a file system mounted with `noexec` runs only from a copy.
+    // SAFETY: see above.
+    mapped.or_else(|_| unsafe { Component::deserialize(engine.wasmtime(), fs::read(path)?) }).ok()
 }
 
-/// Returns the code that precedes a correct checksum.
-fn checked(content: &[u8]) -> Option<&[u8]> {
-    let (code, checksum) = content.split_at_checked(content.len().checked_sub(CHECKSUM_SIZE)?)?;
-    (Sha256::digest(code).as_slice() == checksum).then_some(code)
+/// Returns whether `file` ends with the checksum of its code.
+fn is_whole(mut file: &File) -> io::Result<bool> {
+    let Some(code_size) = file.metadata()?.len().checked_sub(CHECKSUM_SIZE as u64) else {
+        return Ok(false);
+    };
+    let mut code = file.take(code_size);
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; READ_SIZE]);
+    loop {
+        match code.read(&mut buffer)? {
+            0 => break,
+            size => hash.update(&buffer[..size]),
+        }
+    }
+    let mut checksum = [0; CHECKSUM_SIZE];
+    file.read_exact(&mut checksum)?;
+    Ok(hash.finalize().as_slice() == checksum)
 }
 
 /// Writes a temporary file and renames it to `path`, since several processes may start at the same time.
@@ -147,16 +166,25 @@ fn is_file_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Seek as _;
+
     use super::*;
 
     #[test]
-    fn only_content_with_its_checksum_is_trusted() {
-        let whole = [b"code".as_slice(), &Sha256::digest(b"code")].concat();
-        assert_eq!(checked(&whole), Some(b"code".as_slice()));
+    fn only_files_with_their_checksum_are_trusted() {
+        let is_trusted = |content: &[u8]| {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(content).unwrap();
+            file.rewind().unwrap();
+            is_whole(&file).unwrap()
+        };
+        let code = vec![7; READ_SIZE + 1];
+        let whole = [code.as_slice(), &Sha256::digest(&code)].concat();
+        assert!(is_trusted(&whole));
         let mut changed = whole.clone();
-        changed[2] ^= 1;
-        for content in [&changed, &whole[1..], &whole[..whole.len() - 1], b"code", b""] {
-            assert_eq!(checked(content), None);
+        changed[READ_SIZE] ^= 1;
+        for content in [&changed, &whole[1..], &whole[..whole.len() - 1], &code, b""] {
+            assert!(!is_trusted(content));
         }
     }
 
