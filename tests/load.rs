@@ -81,7 +81,7 @@ fn heavy_requests_leave_instances_to_others_and_end_with_their_clients() {
 
 #[test]
 #[cfg_attr(spin_host, ignore = "tests the host lanterne")]
-fn requests_that_start_on_the_network_thread_do_not_keep_it() {
+fn requests_that_compute_without_end_leave_their_threads_to_others() {
     let app = faulty(Project::migrated(), ["GET /compute", "GET /brief"]);
     let _heavy: Vec<_> = (0..100).map(|_| send(&app, "/compute")).collect();
     app.get("/").send().expect_status(200);

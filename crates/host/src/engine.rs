@@ -29,6 +29,11 @@ const IDLE_TICK: Duration = Duration::from_millis(100);
 /// How long the clock looks for components every [`TICK`] after the last one: waking it costs more than a few checks.
 const FAST_FOR: Duration = Duration::from_secs(1);
 
+/// The niceness of the threads for heavy requests, beside that of the process. On a processor that they share with a busy
+/// thread they still get a quarter of the time, so that a flood of short requests does not stop all logins.
+#[cfg(target_os = "linux")]
+const HEAVY_NICENESS: i32 = 5;
+
 /// A configured engine and its clock, which stops when the engine is dropped.
 pub(crate) struct Engine {
     wasmtime: wasmtime::Engine,
@@ -42,10 +47,8 @@ pub(crate) struct Clock {
     threads: usize,
     /// The number of running components.
     running_count: AtomicUsize,
-    /// The number of running components that need a thread for components.
+    /// The number of running components that need a thread for components, rather than one for heavy requests.
     busy_count: AtomicUsize,
-    /// The number of busy components that answer heavy requests, which compute most of the time.
-    computing_count: AtomicUsize,
     is_slow: AtomicBool,
 }
 
@@ -54,9 +57,6 @@ pub(crate) struct Running(Arc<Clock>);
 
 /// Counts a component as busy until it is dropped.
 pub(crate) struct Busy(Running);
-
-/// Counts a component as one that answers heavy requests until it is dropped.
-pub(crate) struct Computing(Busy);
 
 impl Engine {
     pub(crate) fn new() -> Result<Self> {
@@ -69,7 +69,6 @@ impl Engine {
             threads: processors(),
             running_count: AtomicUsize::default(),
             busy_count: AtomicUsize::default(),
-            computing_count: AtomicUsize::default(),
             is_slow: AtomicBool::default(),
         });
         let (engine, shared) = (wasmtime.weak(), clock.clone());
@@ -102,17 +101,6 @@ impl Engine {
         self.clock.busy_count.fetch_add(1, Ordering::SeqCst);
         Busy(self.running())
     }
-
-    /// Counts a component as busy, and as one that answers heavy requests.
-    pub(crate) fn computing(&self) -> Computing {
-        self.clock.computing_count.fetch_add(1, Ordering::SeqCst);
-        Computing(self.busy())
-    }
-
-    /// Returns whether as many components answer heavy requests as there are threads for components.
-    pub(crate) fn are_threads_occupied(&self) -> bool {
-        self.clock.computing_count.load(Ordering::SeqCst) >= self.clock.threads
-    }
 }
 
 impl Drop for Running {
@@ -124,12 +112,6 @@ impl Drop for Running {
 impl Drop for Busy {
     fn drop(&mut self) {
         self.0.0.busy_count.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-impl Drop for Computing {
-    fn drop(&mut self) {
-        self.0.0.0.computing_count.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -186,19 +168,54 @@ fn pool() -> InstanceAllocationStrategy {
     InstanceAllocationStrategy::Pooling(pool)
 }
 
-/// Returns the number of processors, which is also the number of threads that components run on.
+/// Returns the number of processors.
 pub(crate) fn processors() -> usize {
     available_parallelism().map_or(1, NonZero::get)
 }
 
-/// Starts the threads that components run on. They check the shared queue on every pass, so that a short request does not
-/// wait behind computing components.
+/// Starts the threads that components run on, one per processor.
+///
+/// # Errors
+/// The system refuses a thread.
 pub(crate) fn component_threads() -> Result<Runtime> {
+    threads("component", || {})
+}
+
+/// Starts the threads for components that answer heavy requests, one per processor, with a lower priority: a thread that has
+/// something short to do gets the processor at once.
+///
+/// # Errors
+/// The system refuses a thread.
+pub(crate) fn heavy_threads() -> Result<Runtime> {
+    threads("heavy", || {
+        // Elsewhere it would be the priority of the process. Without it, short requests wait longer.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::nice(HEAVY_NICENESS);
+    })
+}
+
+/// They check the shared queue on every pass, so that a short request does not wait behind computing components.
+fn threads(name: &str, on_start: impl Fn() + Send + Sync + 'static) -> Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(processors())
         .global_queue_interval(1)
-        .thread_name("component")
+        .thread_name(name)
+        .on_thread_start(on_start)
         .enable_all()
         .build()
         .context("cannot start the threads for components")
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heavy_requests_have_a_lower_priority() {
+        let niceness = |threads: Runtime| {
+            let task = threads.spawn(async { rustix::process::getpriority_process(None).unwrap() });
+            threads.block_on(task).unwrap()
+        };
+        assert_eq!(niceness(heavy_threads().unwrap()) - niceness(component_threads().unwrap()), HEAVY_NICENESS);
+    }
 }

@@ -24,6 +24,7 @@ pub struct Host {
     pub(crate) config: HostConfig,
     pub(crate) engine: Arc<Engine>,
     pub(crate) threads: Runtime,
+    pub(crate) heavy_threads: Runtime,
     /// `None` if nothing is measured.
     pub(crate) metrics: Option<Arc<Metrics>>,
     cache: ComponentCache,
@@ -75,11 +76,12 @@ impl Host {
         let mut linker = Linker::new(engine.wasmtime());
         interfaces::add_to_linker(&mut linker)?;
         let cache = ComponentCache::new(&config.state_dir.path);
-        let threads = engine::component_threads()?;
+        let (threads, heavy_threads) = (engine::component_threads()?, engine::heavy_threads()?);
         let client = Arc::new(Client::new());
         let routes = app.main.component.values().flat_map(manifest::Component::routes);
         let metrics = config.metrics.take().map(|outcomes| Metrics::new(routes, outcomes)).transpose()?.map(Arc::new);
-        Ok(Self { app, config, engine: Arc::new(engine), threads, metrics, cache, linker, databases, client })
+        let engine = Arc::new(engine);
+        Ok(Self { app, config, engine, threads, heavy_threads, metrics, cache, linker, databases, client })
     }
 
     /// Returns the app.

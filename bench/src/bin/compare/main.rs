@@ -1,4 +1,4 @@
-//! Compares the API with other servers: `cargo run --release -p lanterne-bench`.
+//! Compares the API with other servers: `cargo run --profile dist -p lanterne-bench`.
 #![allow(clippy::print_stdout, reason = "the program prints its results")]
 
 mod accounts;

@@ -13,7 +13,7 @@ use wasmtime_wasi_http::p3::Request as GuestRequest;
 use wasmtime_wasi_http::p3::bindings::{Service, ServicePre};
 use wasmtime_wasi_http::{WasiBody, WasiHttpView as _};
 
-use crate::engine::{Computing, Engine};
+use crate::engine::{Engine, Running};
 use crate::host::LoadedComponent;
 use crate::instance::{Grants, InstanceState};
 use crate::output::Output;
@@ -91,9 +91,9 @@ impl Instances {
         (idle.len(), all.saturating_sub(idle.len()))
     }
 
-    /// Counts an instance as one that answers heavy requests: see [`Engine::computing`].
-    pub(super) fn computing(&self) -> Computing {
-        self.engine.computing()
+    /// Lets the clock tick for an instance: see [`Engine::running`].
+    pub(super) fn running(&self) -> Running {
+        self.engine.running()
     }
 
     async fn instantiate(&self) -> wasmtime::Result<Instance> {

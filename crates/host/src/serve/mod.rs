@@ -1,7 +1,7 @@
 //! Listens for connections and passes requests to components.
 //!
-//! One thread does all socket I/O; components run on others, so that they delay neither new connections nor responses. A short
-//! request may start on the network thread, which it leaves after half a millisecond: see [`turn`].
+//! One thread does all socket I/O; components run on others, so that they delay neither new connections nor responses. Those that
+//! answer heavy requests have threads of their own, with a lower priority.
 
 mod activity;
 mod capacity;
@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use http::Request;
@@ -191,7 +191,10 @@ impl Server {
         drop(runtime);
         // Otherwise a component is being replaced, and the end of the process ends the threads.
         if let Some(host) = Arc::into_inner(self.host) {
-            host.threads.shutdown_timeout(COMPONENTS_TIMEOUT);
+            let deadline = Instant::now() + COMPONENTS_TIMEOUT;
+            for threads in [host.threads, host.heavy_threads] {
+                threads.shutdown_timeout(deadline.saturating_duration_since(Instant::now()));
+            }
         }
         Ok(cut_off)
     }

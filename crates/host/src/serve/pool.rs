@@ -26,7 +26,7 @@ use crate::serve::places::{Place, Places};
 use crate::serve::request_log::REQUEST_ID;
 use crate::serve::response::Response;
 use crate::serve::shared::SharedInstances;
-use crate::serve::turn::{self, repoll};
+use crate::serve::turn::repoll;
 use crate::storage::Limits;
 use crate::{Host, cause};
 
@@ -85,7 +85,7 @@ impl Pool {
         let heavy_max = (HEAVY_PER_PROCESSOR * processors).min(instances_max / 2).max(1);
         Ok(Arc::new(Self {
             engine: host.engine.clone(),
-            shared: Arc::new(SharedInstances::new(instances.clone(), threads.clone(), processors)),
+            shared: Arc::new(SharedInstances::new(instances.clone(), host.heavy_threads.handle().clone(), processors)),
             instances,
             threads: threads.clone(),
             places: Places::new(instances_max, (CLIENT_INSTANCES_PER_PROCESSOR * processors).min(instances_max / 2)),
@@ -116,7 +116,11 @@ impl Pool {
         let _in_flight = if is_heavy {
             Some(self.shared.answer(job))
         } else {
-            turn::spawn(&self.engine, &self.threads, answer_alone(self.instances.clone(), job));
+            let (busy, answered) = (self.engine.busy(), answer_alone(self.instances.clone(), job));
+            self.threads.spawn(async move {
+                answered.await;
+                drop(busy);
+            });
             None
         };
         match timeout(REQUEST_TIMEOUT, response).await {

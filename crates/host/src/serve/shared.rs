@@ -16,7 +16,7 @@ use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::p3::bindings::Service;
 
 use crate::cause;
-use crate::engine::Computing;
+use crate::engine;
 use crate::instance::InstanceState;
 use crate::serve::instances::{self, Instance, Instances, REUSE_MAX};
 use crate::serve::places::Place;
@@ -90,7 +90,7 @@ impl SharedInstances {
             _ => {
                 let (requests, receiver) = mpsc::unbounded_channel();
                 let stop = Arc::<Notify>::default();
-                self.threads.spawn(self.clone().run(id, receiver, stop.clone(), self.instances.computing()));
+                self.threads.spawn(self.clone().run(id, receiver, stop.clone(), self.instances.running()));
                 running.instances.insert(id, RunningInstance::new(requests, stop));
                 id
             }
@@ -107,7 +107,7 @@ impl SharedInstances {
         id: u64,
         requests: UnboundedReceiver<SharedRequest>,
         stop: Arc<Notify>,
-        _computing: Computing,
+        _ticking: engine::Running,
     ) {
         let _guard = RunningGuard { shared: &self, id };
         let result = tokio::select! {
