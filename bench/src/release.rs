@@ -41,12 +41,13 @@ pub fn sibling(name: &str) -> Result<PathBuf> {
 /// Returns the profile of the running program: `release` or `dist`.
 ///
 /// # Errors
-/// The path of the running program cannot be found out, or is not in a directory of cargo.
+/// It is not optimized, or its path cannot be found out.
 pub fn profile() -> Result<String> {
     let program = env::current_exe()?;
-    let directory =
-        program.parent().and_then(Path::file_name).context("the program is not in the directory of a profile")?;
-    Ok(directory.to_string_lossy().into_owned())
+    // Cargo names the directory after the profile.
+    let profile = program.parent().and_then(Path::file_name).context("the program is in no directory")?;
+    ensure!(profile != "debug", "measure an optimized build: `cargo run --profile dist -p lanterne-bench`");
+    Ok(profile.to_string_lossy().into_owned())
 }
 
 impl Release {
@@ -58,7 +59,12 @@ impl Release {
         let program = sibling("lanterne")?;
         let components = COMPONENTS.map(|name| root().join(format!("target/wasm32-wasip2/release/{name}.wasm")));
         for file in [&program].into_iter().chain(&components) {
-            ensure!(file.is_file(), "{} is missing: run `cargo lanterne build` first", file.display());
+            ensure!(
+                file.is_file(),
+                "{} is missing: run `cargo run --profile {} -p lanterne -- build` first",
+                file.display(),
+                profile()?
+            );
         }
         Ok(Self { program })
     }

@@ -1,11 +1,12 @@
 //! A cache of compiled components on disk: without it, most of the start-up time is compilation.
 //!
-//! Loading a file trusts the machine code in it, so only the user may write to the directory. The name of a file is the
-//! hash of its inputs: the component, and wasmtime with its settings. A file ends with the CRC-32 of the code, which
-//! detects damage by a disk or by a crash; SHA-256 would take a fifth of the time of a start. The code is mapped into memory, so
-//! that only pages that are used occupy it. Files are replaced or removed, never overwritten.
+//! Loading a file trusts the machine code in it, so only the user may write to it and to the directory. The name of a file is
+//! the hash of its inputs: the component, and wasmtime with its settings. A file ends with the CRC-32 of the code, which
+//! detects damage by a disk or by a crash; SHA-256 would take a fifth of the time of a start. Files are mapped into memory, so
+//! that only pages in use occupy it. They are replaced or removed, never overwritten.
 
-use std::fs::{self, File};
+use std::ffi::OsStr;
+use std::fs::{self, File, Metadata};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -60,11 +61,9 @@ impl ComponentCache {
         if start.elapsed() > SLOW {
             log::info!("compiled {name} in {:.1} s; the next start uses the cache", start.elapsed().as_secs_f32());
         }
-        if let Some(path) = &cached {
-            // A cache that cannot be written is no reason to fail.
-            let _ = write(&component, path);
-        }
-        Ok(component)
+        // A cache that cannot be written is no reason to fail. What it has is mapped, and the copy in memory can go.
+        let written = cached.filter(|path| write(&component, path).is_ok());
+        Ok(written.and_then(|path| load_compiled(engine, &path)).unwrap_or(component))
     }
 }
 
@@ -77,31 +76,49 @@ fn private_dir(dir: PathBuf) -> Result<PathBuf> {
     create_private_dir(&dir)?;
     let metadata = fs::symlink_metadata(&dir)?;
     ensure!(metadata.is_dir(), "not a directory");
+    ensure_private(&metadata)?;
+    Ok(dir)
+}
+
+/// Fails if anyone else can write to a file or directory.
+fn ensure_private(metadata: &Metadata) -> Result<()> {
     ensure!(metadata.uid() == rustix::process::geteuid().as_raw(), "it belongs to another user");
     ensure!(metadata.mode() & 0o022 == 0, "others may write to it");
-    Ok(dir)
+    Ok(())
 }
 
 fn file_name(engine: &Engine, bytes: &[u8]) -> String {
     let mut settings = DefaultHasher::new();
     engine.wasmtime().precompile_compatibility_hash().hash(&mut settings);
+    // Another format is not a damaged file.
+    CHECKSUM_SIZE.hash(&mut settings);
     let component = Bytes::copy_from_slice(&Sha256::digest(bytes));
     format!("{component:x}-{:016x}.cwasm", settings.finish())
 }
 
-#[allow(unsafe_code, reason = "wasmtime cannot check compiled code; the directory is private")]
+#[allow(unsafe_code, reason = "wasmtime cannot check compiled code; only this user can write it")]
 fn load_compiled(engine: &Engine, path: &Path) -> Option<Component> {
     let file = File::open(path).ok()?;
+    if let Err(error) = file.metadata().map_err(Into::into).and_then(|metadata| ensure_private(&metadata)) {
+        log::warn!("{} is not used: {error:#}", path.display());
+        return None;
+    }
     if !is_whole(&file).ok()? {
         log::info!("{} is damaged: compiling again", path.display());
         return None;
     }
-    // SAFETY: the directory is writable only by this user. Only this program creates files with such names there, and it does
-    // not change them later. The checksum shows no damage, and wasmtime refuses code of another version.
+    // SAFETY: only this user can write to the directory and to the file. This program completes a file before it gets this
+    // name, and never changes it later. So the file is what the checksum was compared with, or a newer one that is as whole.
+    // wasmtime refuses code of another version.
     let mapped = unsafe { Component::deserialize_file(engine.wasmtime(), path) };
-    // Code on a file system mounted with `noexec` runs only from a copy.
-    // SAFETY: see above.
-    mapped.or_else(|_| unsafe { Component::deserialize(engine.wasmtime(), fs::read(path)?) }).ok()
+    mapped
+        .or_else(|error| {
+            // A file system that is mounted with `noexec` refuses to map code. A copy runs.
+            log::debug!("cannot map {}: {error:#}", path.display());
+            // SAFETY: see above.
+            unsafe { Component::deserialize(engine.wasmtime(), fs::read(path)?) }
+        })
+        .ok()
 }
 
 /// Returns whether `file` ends with the checksum of its code.
@@ -122,19 +139,20 @@ fn is_whole(mut file: &File) -> io::Result<bool> {
     Ok(crc.finalize().to_le_bytes() == checksum)
 }
 
-/// Writes a temporary file and renames it to `path`, since several processes may start at the same time.
+/// Writes a new file and renames it to `path`: processes that start at the same time, also in containers that share the
+/// directory, must never write to a file that another one has mapped.
 fn write(component: &Component, path: &Path) -> Result<()> {
-    let unfinished = path.with_extension(format!("{}.tmp", std::process::id()));
+    let (Some(dir), Some(stem)) = (path.parent(), path.file_stem().and_then(OsStr::to_str)) else {
+        return Ok(());
+    };
     let code = component.serialize()?;
-    let mut file = File::create(&unfinished)?;
+    let mut file = tempfile::Builder::new().prefix(&format!("{stem}.")).suffix(".tmp").tempfile_in(dir)?;
     file.write_all(&code)?;
     file.write_all(&crc32fast::hash(&code).to_le_bytes())?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)?;
-    if let Some(dir) = path.parent() {
-        File::open(dir)?.sync_all()?;
-        remove_old_files(dir);
-    }
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    File::open(dir)?.sync_all()?;
+    remove_old_files(dir);
     Ok(())
 }
 
@@ -166,6 +184,7 @@ fn is_file_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use std::io::Seek as _;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 
@@ -185,6 +204,38 @@ mod tests {
         for content in [&changed, &whole[1..], &whole[..whole.len() - 1], &code, b""] {
             assert!(!is_trusted(content));
         }
+    }
+
+    /// A component without content.
+    const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn compiled_components_are_mapped_from_the_first_start_on() {
+        let temporary = tempfile::TempDir::new().unwrap();
+        let engine = Engine::new().unwrap();
+        let cache = ComponentCache { dir: Some(temporary.path().to_owned()) };
+        let maps = || fs::read_to_string("/proc/self/maps").unwrap();
+        let name = file_name(&engine, EMPTY);
+        for _start in 0..2 {
+            let component = cache.load(&engine, EMPTY, "empty").unwrap();
+            assert!(maps().contains(&name));
+            drop(component);
+            assert!(!maps().contains(&name));
+        }
+        let names = fs::read_dir(temporary.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(names.collect::<Vec<_>>(), [name.as_str()]);
+    }
+
+    #[test]
+    fn a_file_that_others_may_write_to_is_not_loaded() {
+        let temporary = tempfile::TempDir::new().unwrap();
+        let engine = Engine::new().unwrap();
+        let path = temporary.path().join("empty.cwasm");
+        write(&Component::new(engine.wasmtime(), EMPTY).unwrap(), &path).unwrap();
+        assert!(load_compiled(&engine, &path).is_some());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o660)).unwrap();
+        assert!(load_compiled(&engine, &path).is_none());
     }
 
     #[test]

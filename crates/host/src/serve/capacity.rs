@@ -9,7 +9,7 @@ use crate::outgoing::REQUESTS_MAX;
 /// The maximum number of concurrent connections.
 pub(crate) const CONNECTIONS_MAX: usize = 1024;
 /// Files that are open whatever the load: the standard streams, the listeners, connections for metrics, tokio's, the
-/// key-value store, the cache.
+/// key-value store, and the compiled code of each component.
 const FILES_RESERVED: usize = 32;
 /// Files of an instance: its database, the write-ahead log, and as many until a former instance has closed its own.
 const FILES_PER_INSTANCE: usize = 4;
