@@ -23,6 +23,8 @@ use crate::storage::create_private_dir;
 
 /// Writing a file removes files older than this.
 const AGE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Part of the names, so that files of another format are not taken for damaged ones.
+const FORMAT: u32 = 1;
 /// The size of the checksum at the end of a file, in bytes.
 const CHECKSUM_SIZE: usize = 4;
 /// How much of a file is read at once, in bytes.
@@ -61,7 +63,8 @@ impl ComponentCache {
         if start.elapsed() > SLOW {
             log::info!("compiled {name} in {:.1} s; the next start uses the cache", start.elapsed().as_secs_f32());
         }
-        // A cache that cannot be written is no reason to fail. What it has is mapped, and the copy in memory can go.
+        // A cache that cannot be written is no reason to fail. A written file is mapped, so that the compiled code need not stay
+        // in memory.
         let written = cached.filter(|path| write(&component, path).is_ok());
         Ok(written.and_then(|path| load_compiled(engine, &path)).unwrap_or(component))
     }
@@ -90,8 +93,7 @@ fn ensure_private(metadata: &Metadata) -> Result<()> {
 fn file_name(engine: &Engine, bytes: &[u8]) -> String {
     let mut settings = DefaultHasher::new();
     engine.wasmtime().precompile_compatibility_hash().hash(&mut settings);
-    // Another format is not a damaged file.
-    CHECKSUM_SIZE.hash(&mut settings);
+    FORMAT.hash(&mut settings);
     let component = Bytes::copy_from_slice(&Sha256::digest(bytes));
     format!("{component:x}-{:016x}.cwasm", settings.finish())
 }

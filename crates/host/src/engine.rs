@@ -29,7 +29,7 @@ const IDLE_TICK: Duration = Duration::from_millis(100);
 /// How long the clock looks for components every [`TICK`] after the last one: waking it costs more than a few checks.
 const FAST_FOR: Duration = Duration::from_secs(1);
 
-/// The niceness of the threads for heavy requests, beside that of the process. On a processor that they share with a busy
+/// The niceness of the threads for heavy requests. A process that is started with a higher one keeps it. On a processor that they share with a busy
 /// thread they still get a quarter of the time, so that a flood of short requests does not stop all logins.
 #[cfg(target_os = "linux")]
 const HEAVY_NICENESS: i32 = 5;
@@ -188,9 +188,10 @@ pub(crate) fn component_threads() -> Result<Runtime> {
 /// The system refuses a thread.
 pub(crate) fn heavy_threads() -> Result<Runtime> {
     threads("heavy", || {
-        // Elsewhere it would be the priority of the process. Without it, short requests wait longer.
+        // On other systems this would change the whole process, so there short requests wait for time slices, as they do if the
+        // system refuses. A thread inherits the niceness of the one that starts it, so it is set rather than added.
         #[cfg(target_os = "linux")]
-        let _ = rustix::process::nice(HEAVY_NICENESS);
+        let _ = rustix::process::setpriority_process(None, HEAVY_NICENESS);
     })
 }
 
@@ -208,14 +209,21 @@ fn threads(name: &str, on_start: impl Fn() + Send + Sync + 'static) -> Result<Ru
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use rustix::process::getpriority_process;
+    use tokio::task::spawn_blocking;
+
     use super::*;
 
     #[test]
     fn heavy_requests_have_a_lower_priority() {
         let niceness = |threads: Runtime| {
-            let task = threads.spawn(async { rustix::process::getpriority_process(None).unwrap() });
+            let of_thread = || getpriority_process(None).unwrap();
+            let task = threads.spawn(async move { (of_thread(), spawn_blocking(of_thread).await.unwrap()) });
             threads.block_on(task).unwrap()
         };
-        assert_eq!(niceness(heavy_threads().unwrap()) - niceness(component_threads().unwrap()), HEAVY_NICENESS);
+        let own = getpriority_process(None).unwrap();
+        assert_eq!(niceness(component_threads().unwrap()), (own, own));
+        let heavy = own.max(HEAVY_NICENESS);
+        assert_eq!(niceness(heavy_threads().unwrap()), (heavy, heavy));
     }
 }

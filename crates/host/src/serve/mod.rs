@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use http::Request;
@@ -187,14 +187,15 @@ impl Server {
             exporter.start(listener)?;
         }
         let cut_off = runtime.block_on(serve(self.router, listener, connections, config.stop_timeout, on_event))?;
-        // Ends the requests on this thread, while the threads on which they have tasks still run.
+        // Ends the connections, which abandons their heavy requests, while the threads for these still run.
         drop(runtime);
         // Otherwise a component is being replaced, and the end of the process ends the threads.
         if let Some(host) = Arc::into_inner(self.host) {
-            let deadline = Instant::now() + COMPONENTS_TIMEOUT;
-            for threads in [host.threads, host.heavy_threads] {
-                threads.shutdown_timeout(deadline.saturating_duration_since(Instant::now()));
-            }
+            let (threads, heavy_threads) = (host.threads, host.heavy_threads);
+            std::thread::scope(|scope| {
+                scope.spawn(|| heavy_threads.shutdown_timeout(COMPONENTS_TIMEOUT));
+                threads.shutdown_timeout(COMPONENTS_TIMEOUT);
+            });
         }
         Ok(cut_off)
     }
