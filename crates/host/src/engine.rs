@@ -188,14 +188,15 @@ pub(crate) fn component_threads() -> Result<Runtime> {
 /// The system refuses a thread.
 pub(crate) fn heavy_threads() -> Result<Runtime> {
     threads("heavy", || {
-        // On other systems this would change the whole process, so there short requests wait for time slices, as they do if the
-        // system refuses. A thread inherits the niceness of the one that starts it, so it is set rather than added.
+        // A thread inherits the niceness of the one that starts it, so it is set rather than added to. Other systems would set
+        // that of the whole process. There, or if the system refuses, short requests wait for time slices.
         #[cfg(target_os = "linux")]
         let _ = rustix::process::setpriority_process(None, HEAVY_NICENESS);
     })
 }
 
-/// They check the shared queue on every pass, so that a short request does not wait behind computing components.
+/// Starts threads, one per processor, which call `on_start` first. They check the shared queue on every pass, so that a short
+/// request does not wait behind computing components.
 fn threads(name: &str, on_start: impl Fn() + Send + Sync + 'static) -> Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(processors())

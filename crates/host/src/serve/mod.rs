@@ -1,7 +1,7 @@
 //! Listens for connections and passes requests to components.
 //!
-//! One thread does all socket I/O; components run on others, so that they delay neither new connections nor responses. Those that
-//! answer heavy requests have threads of their own, with a lower priority.
+//! One thread does all socket I/O; components run on others, so that they delay neither new connections nor responses. Heavy
+//! requests have threads of their own, with a lower priority.
 
 mod activity;
 mod capacity;
