@@ -1,4 +1,4 @@
-//! The build of `lanterne` with the profile of the running program. It serves the release build of the components.
+//! The build of `lanterne` with the same cargo profile as the running program. It serves the release build of the components.
 
 use std::env;
 use std::fs;
@@ -30,18 +30,18 @@ pub fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// Returns the path of a program that is built with the profile of the running one.
+/// Returns the path of another program built with the same cargo profile as the running one.
 ///
 /// # Errors
-/// The path of the running program cannot be found out.
+/// The path of the running program is unknown.
 pub fn sibling(name: &str) -> Result<PathBuf> {
     Ok(env::current_exe()?.with_file_name(name))
 }
 
-/// Returns the profile of the running program: `release` or `dist`.
+/// Returns the cargo profile that the running program was built with, such as `release` or `dist`.
 ///
 /// # Errors
-/// It is not optimized, or its path cannot be found out.
+/// It is a debug build, or its path is unknown.
 pub fn profile() -> Result<String> {
     let program = env::current_exe()?;
     // Cargo names the directory after the profile.

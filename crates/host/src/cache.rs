@@ -1,9 +1,9 @@
 //! A cache of compiled components on disk: without it, most of the start-up time is compilation.
 //!
-//! Loading a file trusts the machine code in it, so only the user may write to it and to the directory. The name of a file is
-//! the hash of its inputs: the component, and wasmtime with its settings. A file ends with the CRC-32 of the code, which
-//! detects damage by a disk or by a crash; SHA-256 would take a fifth of the time of a start. Files are mapped into memory, so
-//! that only pages in use occupy it. They are replaced or removed, never overwritten.
+//! A cached file contains machine code that runs unchecked, so only the user may write to the file and its directory. The file
+//! name is a hash of the inputs: the component, and wasmtime with its settings. Each file ends with a CRC-32, which detects
+//! damage by a disk or a crash; SHA-256 would take a fifth of the start-up time. Files are mapped into memory, so only the
+//! pages in use are resident. Files are replaced or removed, never overwritten.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
@@ -23,7 +23,7 @@ use crate::storage::create_private_dir;
 
 /// Writing a file removes files older than this.
 const AGE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Part of the names, so that files of another format are not taken for damaged ones.
+/// The format version, part of each file name. Change it with the format, or old files look damaged.
 const FORMAT: u32 = 1;
 /// The size of the checksum at the end of a file, in bytes.
 const CHECKSUM_SIZE: usize = 4;
@@ -63,8 +63,7 @@ impl ComponentCache {
         if start.elapsed() > SLOW {
             log::info!("compiled {name} in {:.1} s; the next start uses the cache", start.elapsed().as_secs_f32());
         }
-        // A cache that cannot be written is no reason to fail. A written file is mapped, so that the compiled code need not stay
-        // in memory.
+        // Failing to write the cache is not an error. After a write, use the mapped file and free the code in memory.
         let written = cached.filter(|path| write(&component, path).is_ok());
         Ok(written.and_then(|path| load_compiled(engine, &path)).unwrap_or(component))
     }
@@ -83,7 +82,10 @@ fn private_dir(dir: PathBuf) -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// Fails if anyone else can write to a file or directory.
+/// Checks that only this user can write to a file or directory.
+///
+/// # Errors
+/// Another user owns it, or may write to it.
 fn ensure_private(metadata: &Metadata) -> Result<()> {
     ensure!(metadata.uid() == rustix::process::geteuid().as_raw(), "it belongs to another user");
     ensure!(metadata.mode() & 0o022 == 0, "others may write to it");
@@ -110,12 +112,12 @@ fn load_compiled(engine: &Engine, path: &Path) -> Option<Component> {
         return None;
     }
     // SAFETY: only this user can write to the directory and to the file. This program completes a file before it gets this
-    // name, and never changes it later. So the file is what the checksum was compared with, or a newer one that is as whole.
+    // name, and never changes it later. So `path` is the file that was checked, or a complete one that has replaced it since.
     // wasmtime refuses code of another version.
     let mapped = unsafe { Component::deserialize_file(engine.wasmtime(), path) };
     mapped
         .or_else(|error| {
-            // A file system that is mounted with `noexec` refuses to map code. A copy runs.
+            // Code on a file system that is mounted with `noexec` cannot be mapped, but can be copied.
             log::debug!("cannot map {}: {error:#}", path.display());
             // SAFETY: see above.
             unsafe { Component::deserialize(engine.wasmtime(), fs::read(path)?) }
@@ -141,8 +143,8 @@ fn is_whole(mut file: &File) -> io::Result<bool> {
     Ok(crc.finalize().to_le_bytes() == checksum)
 }
 
-/// Writes a new file and renames it to `path`: processes that start at the same time, also in containers that share the
-/// directory, must never write to a file that another one has mapped.
+/// Writes a temporary file with a unique name and renames it to `path`. Processes that share the directory, even from several
+/// containers, therefore never write to a file that another process has mapped.
 fn write(component: &Component, path: &Path) -> Result<()> {
     let (Some(dir), Some(stem)) = (path.parent(), path.file_stem().and_then(OsStr::to_str)) else {
         return Ok(());
@@ -208,7 +210,7 @@ mod tests {
         }
     }
 
-    /// A component without content.
+    /// An empty component.
     const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
 
     #[test]

@@ -29,8 +29,8 @@ const IDLE_TICK: Duration = Duration::from_millis(100);
 /// How long the clock looks for components every [`TICK`] after the last one: waking it costs more than a few checks.
 const FAST_FOR: Duration = Duration::from_secs(1);
 
-/// The niceness of the threads for heavy requests. A process that is started with a higher one keeps it. On a processor that they share with a busy
-/// thread they still get a quarter of the time, so that a flood of short requests does not stop all logins.
+/// The niceness of the threads for heavy requests; a process that was started with a higher one keeps it. On a processor shared
+/// with one busy thread they still get a quarter of the time, so a flood of short requests does not stop all logins.
 #[cfg(target_os = "linux")]
 const HEAVY_NICENESS: i32 = 5;
 
@@ -47,7 +47,7 @@ pub(crate) struct Clock {
     threads: usize,
     /// The number of running components.
     running_count: AtomicUsize,
-    /// The number of running components that need a thread for components, rather than one for heavy requests.
+    /// The number of running components that use the threads for components, not those for heavy requests.
     busy_count: AtomicUsize,
     is_slow: AtomicBool,
 }
@@ -176,20 +176,20 @@ pub(crate) fn processors() -> usize {
 /// Starts the threads that components run on, one per processor.
 ///
 /// # Errors
-/// The system refuses a thread.
+/// The system cannot create a thread.
 pub(crate) fn component_threads() -> Result<Runtime> {
     threads("component", || {})
 }
 
-/// Starts the threads for components that answer heavy requests, one per processor, with a lower priority: a thread that has
-/// something short to do gets the processor at once.
+/// Starts the threads for components that answer heavy requests, one per processor. They have a lower priority, so that threads
+/// with short work preempt them.
 ///
 /// # Errors
-/// The system refuses a thread.
+/// The system cannot create a thread.
 pub(crate) fn heavy_threads() -> Result<Runtime> {
     threads("heavy", || {
-        // A thread inherits the niceness of the one that starts it, so it is set rather than added to. Other systems would set
-        // that of the whole process. There, or if the system refuses, short requests wait for time slices.
+        // A thread inherits the niceness of the one that starts it, so set the value instead of adding to it. This is best
+        // effort: without it, short requests wait for time slices. Only Linux has a niceness for each thread.
         #[cfg(target_os = "linux")]
         let _ = rustix::process::setpriority_process(None, HEAVY_NICENESS);
     })

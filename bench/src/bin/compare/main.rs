@@ -1,4 +1,4 @@
-//! Compares the API with other servers: `cargo run --profile dist -p lanterne-bench`.
+//! Compares the speed of the API with that of other servers. Run it with `cargo run --profile dist -p lanterne-bench`.
 #![allow(clippy::print_stdout, reason = "the program prints its results")]
 
 mod accounts;

@@ -159,7 +159,7 @@ fn venv() -> PathBuf {
     root().join("target/bench-venv")
 }
 
-/// Prepares a command of cargo, for the profile of this program.
+/// Prepares a cargo command that builds with the profile of this program.
 fn cargo(subcommand: &str) -> Result<Command> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args([subcommand, "--profile", &profile()?]);

@@ -42,7 +42,7 @@ pub(crate) struct Results {
     pub(crate) rounds: Vec<Round>,
     pub(crate) time: Duration,
     pub(crate) fastapi_workers: u32,
-    /// The profile of the programs that are built here.
+    /// The cargo profile of the servers written in Rust.
     pub(crate) profile: String,
 }
 

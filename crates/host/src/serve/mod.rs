@@ -187,7 +187,7 @@ impl Server {
             exporter.start(listener)?;
         }
         let cut_off = runtime.block_on(serve(self.router, listener, connections, config.stop_timeout, on_event))?;
-        // Ends the connections, which abandons their heavy requests, while the threads for these still run.
+        // Drops the connections, which cancels their heavy requests, while the threads that run these are still alive.
         drop(runtime);
         // Otherwise a component is being replaced, and the end of the process ends the threads.
         if let Some(host) = Arc::into_inner(self.host) {

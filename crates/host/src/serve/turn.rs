@@ -1,4 +1,4 @@
-//! The turns of components: for how long one may compute while others wait for its thread.
+//! Limits how long a component may compute while others wait for its thread.
 
 use std::cell::Cell;
 use std::pin::{Pin, pin};
