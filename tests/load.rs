@@ -2,6 +2,8 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::num::NonZero;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use crate::support::{Finished, Host, Project, TestApp};
@@ -16,6 +18,11 @@ fn faulty(project: Project, heavy: [&str; 2]) -> TestApp {
     let project = project.edit("spin.toml", "release/api.wasm", "release/faulty.wasm");
     let project = project.edit("spin.toml", "POST /auth/register", heavy[0]);
     TestApp::of(project.edit("spin.toml", "POST /auth/login", heavy[1]))
+}
+
+/// The number of threads for heavy requests.
+fn processors() -> usize {
+    available_parallelism().map_or(1, NonZero::get)
 }
 
 /// Sends a request without reading the reply.
@@ -80,12 +87,38 @@ fn heavy_requests_leave_instances_to_others_and_end_with_their_clients() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+#[cfg_attr(spin_host, ignore = "tests the host lanterne")]
+fn heavy_requests_compute_on_threads_of_their_own() {
+    let app = faulty(Project::migrated(), ["GET /compute", "GET /brief"]);
+    let time = |threads| app.threads(threads).into_iter().sum::<Duration>();
+    let before = time("component");
+    let _heavy = send(&app, "/compute");
+    let enough = Duration::from_millis(200);
+    let has_computed = (0..10_000).any(|_| {
+        std::thread::sleep(Duration::from_millis(5));
+        time("heavy") >= enough
+    });
+    assert!(has_computed && time("component") - before < enough / 2);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+#[cfg_attr(spin_host, ignore = "tests the host lanterne")]
+fn statements_of_heavy_requests_run_on_other_threads() {
+    let app = TestApp::of(Project::migrated());
+    app.logged_in("rosa@example.org");
+    // Those of tokio for blocking work would have the same name.
+    assert_eq!(app.threads("heavy").len(), processors());
+}
+
+#[test]
 #[cfg_attr(spin_host, ignore = "tests the host lanterne")]
 fn requests_that_compute_without_end_leave_their_threads_to_others() {
     let app = faulty(Project::migrated(), ["GET /compute", "GET /brief"]);
     let _heavy: Vec<_> = (0..100).map(|_| send(&app, "/compute")).collect();
     app.get("/").send().expect_status(200);
-    let _light = [(); 2].map(|()| send(&app, "/compute-too"));
+    let _light: Vec<_> = (0..processors()).map(|_| send(&app, "/compute-too")).collect();
     for _ in 0..8 {
         app.get("/").send().expect_status(200);
     }
@@ -95,10 +128,9 @@ fn requests_that_compute_without_end_leave_their_threads_to_others() {
 #[cfg_attr(spin_host, ignore = "tests the host lanterne")]
 fn an_oversized_response_does_not_fail_the_requests_beside_it() {
     let app = faulty(Project::migrated(), ["GET /pause", "GET /large"]);
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     std::thread::scope(|scope| {
         // One in each instance.
-        let beside: Vec<_> = (0..processors).map(|_| scope.spawn(|| app.get("/pause").send())).collect();
+        let beside: Vec<_> = (0..processors()).map(|_| scope.spawn(|| app.get("/pause").send())).collect();
         std::thread::sleep(Duration::from_millis(300));
         app.get("/large").send().expect_detail(500, "Internal Server Error");
         for request in beside {

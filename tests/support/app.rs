@@ -108,6 +108,12 @@ impl TestApp {
         url.trim_start_matches("http://").trim_end_matches("/metrics").to_owned()
     }
 
+    /// Returns the processor time of each thread called `name`.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn threads(&self, name: &str) -> Vec<Duration> {
+        self.server.threads(name)
+    }
+
     /// The server's database.
     pub(crate) fn db(&self) -> Database {
         self.project.db()

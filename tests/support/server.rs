@@ -87,6 +87,19 @@ impl Server {
         self.child.wait().expect("our own child");
     }
 
+    /// Returns the processor time of each thread called `name`.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn threads(&self, name: &str) -> Vec<Duration> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs");
+        let time_of = |task: fs::DirEntry| {
+            // A thread may have ended since.
+            let file = |name| fs::read_to_string(task.path().join(name)).ok();
+            let nanoseconds = || file("schedstat")?.split(' ').next()?.parse().ok();
+            (file("comm")?.trim() == name).then(nanoseconds)?.map(Duration::from_nanos)
+        };
+        tasks.filter_map(|task| time_of(task.ok()?)).collect()
+    }
+
     /// Returns what it has written to standard error so far.
     pub(crate) fn log(&self) -> String {
         self.stderr.so_far()

@@ -60,11 +60,16 @@ impl ComponentCache {
         let start = Instant::now();
         // Only the outermost message: the causes describe the binary, and fill many lines.
         let component = Component::new(engine.wasmtime(), binary).map_err(|error| anyhow!("{error}"))?;
-        if start.elapsed() > SLOW {
-            log::info!("compiled {name} in {:.1} s; the next start uses the cache", start.elapsed().as_secs_f32());
-        }
+        let duration = start.elapsed();
         // Failing to write the cache is not an error. After a write, use the mapped file and free the code in memory.
-        let written = cached.filter(|path| write(&component, path).is_ok());
+        let written = cached.filter(|path| {
+            let written = write(&component, path);
+            written.inspect_err(|error| log::warn!("cannot write {}: {error:#}", path.display())).is_ok()
+        });
+        if duration > SLOW {
+            let next = if written.is_some() { "; the next start uses the cache" } else { "" };
+            log::info!("compiled {name} in {:.1} s{next}", duration.as_secs_f32());
+        }
         Ok(written.and_then(|path| load_compiled(engine, &path)).unwrap_or(component))
     }
 }

@@ -1,15 +1,15 @@
 //! The wasmtime engine, and the epoch clock that makes computing components yield.
 
-use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::{self, Thread, available_parallelism};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use rustix::process::{Resource, getrlimit};
-use tokio::runtime::{Builder, Runtime};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::threads::processors;
 
 /// The most memory of one instance.
 pub(crate) const MEMORY_SIZE_MAX: usize = 256 << 20;
@@ -28,11 +28,6 @@ const TICK: Duration = Duration::from_millis(1);
 const IDLE_TICK: Duration = Duration::from_millis(100);
 /// How long the clock looks for components every [`TICK`] after the last one: waking it costs more than a few checks.
 const FAST_FOR: Duration = Duration::from_secs(1);
-
-/// The niceness of the threads for heavy requests; a process that was started with a higher one keeps it. On a processor shared
-/// with one busy thread they still get a quarter of the time, so a flood of short requests does not stop all logins.
-#[cfg(target_os = "linux")]
-const HEAVY_NICENESS: i32 = 5;
 
 /// A configured engine and its clock, which stops when the engine is dropped.
 pub(crate) struct Engine {
@@ -166,65 +161,4 @@ fn pool() -> InstanceAllocationStrategy {
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
         .max_memory_size(MEMORY_SIZE_MAX);
     InstanceAllocationStrategy::Pooling(pool)
-}
-
-/// Returns the number of processors.
-pub(crate) fn processors() -> usize {
-    available_parallelism().map_or(1, NonZero::get)
-}
-
-/// Starts the threads that components run on, one per processor.
-///
-/// # Errors
-/// The system cannot create a thread.
-pub(crate) fn component_threads() -> Result<Runtime> {
-    threads("component", || {})
-}
-
-/// Starts the threads for components that answer heavy requests, one per processor. They have a lower priority, so that threads
-/// with short work preempt them.
-///
-/// # Errors
-/// The system cannot create a thread.
-pub(crate) fn heavy_threads() -> Result<Runtime> {
-    threads("heavy", || {
-        // A thread inherits the niceness of the one that starts it, so set the value instead of adding to it. This is best
-        // effort: without it, short requests wait for time slices. Only Linux has a niceness for each thread.
-        #[cfg(target_os = "linux")]
-        let _ = rustix::process::setpriority_process(None, HEAVY_NICENESS);
-    })
-}
-
-/// Starts threads, one per processor, which call `on_start` first. They check the shared queue on every pass, so that a short
-/// request does not wait behind computing components.
-fn threads(name: &str, on_start: impl Fn() + Send + Sync + 'static) -> Result<Runtime> {
-    Builder::new_multi_thread()
-        .worker_threads(processors())
-        .global_queue_interval(1)
-        .thread_name(name)
-        .on_thread_start(on_start)
-        .enable_all()
-        .build()
-        .context("cannot start the threads for components")
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use rustix::process::getpriority_process;
-    use tokio::task::spawn_blocking;
-
-    use super::*;
-
-    #[test]
-    fn heavy_requests_have_a_lower_priority() {
-        let niceness = |threads: Runtime| {
-            let of_thread = || getpriority_process(None).unwrap();
-            let task = threads.spawn(async move { (of_thread(), spawn_blocking(of_thread).await.unwrap()) });
-            threads.block_on(task).unwrap()
-        };
-        let own = getpriority_process(None).unwrap();
-        assert_eq!(niceness(component_threads().unwrap()), (own, own));
-        let heavy = own.max(HEAVY_NICENESS);
-        assert_eq!(niceness(heavy_threads().unwrap()), (heavy, heavy));
-    }
 }

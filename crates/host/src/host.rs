@@ -9,14 +9,14 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime_wasi::WasiCtx;
 
 use crate::cache::ComponentCache;
-use crate::engine::{self, Engine};
+use crate::engine::Engine;
 use crate::instance::{Grants, InstanceState};
 use crate::manifest::{self, App, Manifest};
 use crate::metrics::{Metrics, Outcomes};
 use crate::outgoing::{AllowedHosts, Client};
 use crate::storage::{Database, Limits, StateDir, Store, create_private_dir};
 use crate::variables::Variables;
-use crate::{Server, cause, command, interfaces};
+use crate::{Server, cause, command, interfaces, threads};
 
 /// Runs the components of one app.
 pub struct Host {
@@ -76,7 +76,8 @@ impl Host {
         let mut linker = Linker::new(engine.wasmtime());
         interfaces::add_to_linker(&mut linker)?;
         let cache = ComponentCache::new(&config.state_dir.path);
-        let (threads, heavy_threads) = (engine::component_threads()?, engine::heavy_threads()?);
+        let threads = threads::light_threads()?;
+        let heavy_threads = threads::heavy_threads(threads.handle().clone())?;
         let client = Arc::new(Client::new());
         let routes = app.main.component.values().flat_map(manifest::Component::routes);
         let metrics = config.metrics.take().map(|outcomes| Metrics::new(routes, outcomes)).transpose()?.map(Arc::new);

@@ -23,6 +23,7 @@ mod reload;
 mod schedule;
 mod serve;
 mod storage;
+mod threads;
 mod variables;
 
 pub use host::{Host, HostConfig};

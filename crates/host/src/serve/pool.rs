@@ -18,7 +18,7 @@ use wasmtime::ToWasmtimeResult as _;
 use wasmtime::component::Accessor;
 use wasmtime_wasi_http::WasiBody;
 
-use crate::engine::{Engine, processors};
+use crate::engine::Engine;
 use crate::metrics::exposition::{Exposition, Kind, labels};
 use crate::serve::heavy::HeavyRequests;
 use crate::serve::instances::{self, Instances};
@@ -28,6 +28,7 @@ use crate::serve::response::Response;
 use crate::serve::shared::SharedInstances;
 use crate::serve::turn::repoll;
 use crate::storage::Limits;
+use crate::threads::processors;
 use crate::{Host, cause};
 
 /// How long a request may wait for an instance.

@@ -152,18 +152,11 @@ impl SharedInstances {
         Ok(is_idle.then_some(instance))
     }
 
-    /// Records that a request has been answered.
-    fn end(&self, instance_id: u64, id: u64) {
-        if let Some(instance) = self.running().instances.get_mut(&instance_id) {
-            instance.set_stage(id, Stage::Answered);
-        }
-    }
-
-    /// Records that nobody waits for the response to a request.
-    fn abandon(&self, instance_id: u64, id: u64) {
-        if let Some(instance) = self.running().instances.get_mut(&instance_id) {
-            instance.set_stage(id, Stage::Abandoned);
-        }
+    /// Records that a request has been answered or abandoned.
+    fn set_stage(&self, instance_id: u64, id: u64, stage: Stage) {
+        let ended = self.running().instances.get_mut(&instance_id).and_then(|instance| instance.set_stage(id, stage));
+        // Wakes the requests that wait for its places, which needs no lock.
+        drop(ended);
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {
@@ -194,22 +187,18 @@ impl RunningInstance {
     }
 
     /// Records that a request has been answered or abandoned. If no other is worked on, lets the instance end, and drops it
-    /// if any has been abandoned.
-    fn set_stage(&mut self, id: u64, stage: Stage) {
-        let Some(request) = self.in_flight.get_mut(&id).filter(|request| request.stage == Stage::Working) else {
-            return;
-        };
+    /// if any has been abandoned. Returns the request if it no longer needs its places.
+    fn set_stage(&mut self, id: u64, stage: Stage) -> Option<InFlight> {
+        let request = self.in_flight.get_mut(&id).filter(|request| request.stage == Stage::Working)?;
         request.stage = stage;
         if self.in_flight.values().any(|request| request.stage == Stage::Working) {
-            if stage == Stage::Answered {
-                self.in_flight.remove(&id);
-            }
-            return;
+            return if stage == Stage::Answered { self.in_flight.remove(&id) } else { None };
         }
         self.requests = None;
         if self.in_flight.values().any(|request| request.stage == Stage::Abandoned) {
             self.stop.notify_one();
         }
+        None
     }
 }
 
@@ -221,7 +210,8 @@ struct RunningGuard<'a> {
 
 impl Drop for RunningGuard<'_> {
     fn drop(&mut self) {
-        self.shared.running().instances.remove(&self.id);
+        let ended = self.shared.running().instances.remove(&self.id);
+        drop(ended);
     }
 }
 
@@ -234,7 +224,7 @@ pub(super) struct InFlightGuard {
 
 impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        self.shared.abandon(self.instance_id, self.id);
+        self.shared.set_stage(self.instance_id, self.id, Stage::Abandoned);
     }
 }
 
@@ -252,7 +242,7 @@ impl AccessorTask<InstanceState> for Answer {
         let line = pool::line(&request);
         let response = instances::answer(accessor, &self.service, request).await?;
         // Before the reply is sent: its receiver then drops the `InFlightGuard`, which would count the request as abandoned.
-        self.shared.end(self.instance_id, id);
+        self.shared.set_stage(self.instance_id, id, Stage::Answered);
         match response {
             // An error means that the client has gone.
             Ok(response) => drop(reply.send(response)),

@@ -10,6 +10,7 @@ use crate::interfaces::bindings::spin::sqlite::sqlite::{RowResult, Value};
 use crate::metrics::{Statement, Statements};
 use crate::storage::write_queue::Turn;
 use crate::storage::{Database, Limits, RESULT_SIZE_MAX, failure, is_busy, is_interrupted, is_lasting};
+use crate::threads::run_light;
 
 /// How long a writer waits for another process before the lock counts as held: longer than most transactions.
 const BRIEF_WAIT: Duration = Duration::from_millis(40);
@@ -60,17 +61,19 @@ impl Connection {
         Self { state: Arc::new(Mutex::new(state)), database }
     }
 
-    /// Runs one statement to completion. A lasting error ([`is_lasting`]) closes the connection, which rolls back; later
-    /// statements fail with the same message.
-    pub(crate) async fn execute(&self, statement: String, parameters: Vec<Value>) -> Outcome {
-        let outcome = self.try_execute(statement.into(), parameters).await;
-        let outcome = outcome.unwrap_or_else(|error| Outcome { error: Some(error), ..Outcome::default() });
-        if let Some(error) = outcome.error.as_ref().filter(|error| is_lasting(error)) {
-            let mut state = self.state.lock().await;
-            state.sqlite = Err(error.to_string());
-            state.write_guard = None;
-        }
-        outcome
+    /// Runs one statement to completion, on a light thread, since it may hold the write lock. A lasting error ([`is_lasting`])
+    /// closes the connection, which rolls back; later statements fail with the same message.
+    pub(crate) async fn execute(self, statement: String, parameters: Vec<Value>) -> Outcome {
+        let work = async move {
+            let outcome = self.try_execute(statement.into(), parameters).await.unwrap_or_else(Outcome::from);
+            if let Some(error) = outcome.error.as_ref().filter(|error| is_lasting(error)) {
+                let mut state = self.state.lock().await;
+                state.sqlite = Err(error.to_string());
+                state.write_guard = None;
+            }
+            outcome
+        };
+        run_light(work).await.unwrap_or_else(|| abandoned().into())
     }
 
     /// Runs a statement on this thread unless it may block. One that may block, or that turns out to wait for another
@@ -148,7 +151,12 @@ async fn run_blocking<T: Send + 'static>(
         state.sqlite()?.busy_timeout(Duration::ZERO)?;
         Ok((state, result))
     };
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(failure("the statement was abandoned")))
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(abandoned()))
+}
+
+/// The error of a statement whose thread has stopped.
+fn abandoned() -> rusqlite::Error {
+    failure("the statement was abandoned")
 }
 
 impl ConnectionState {
@@ -238,6 +246,12 @@ impl ConnectionState {
         // SQLite would also call it while preparing the next statement.
         sqlite.progress_handler(0, None::<fn() -> bool>)?;
         filled
+    }
+}
+
+impl From<rusqlite::Error> for Outcome {
+    fn from(error: rusqlite::Error) -> Self {
+        Self { error: Some(error), ..Self::default() }
     }
 }
 

@@ -32,7 +32,7 @@ fn run(connection: &Connection, statements: &[&str]) -> Result<Vec<i64>, String>
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let mut values = Vec::new();
     for statement in statements {
-        let outcome = runtime.block_on(connection.execute((*statement).to_owned(), Vec::new()));
+        let outcome = runtime.block_on(connection.clone().execute((*statement).to_owned(), Vec::new()));
         if let Some(error) = outcome.error {
             return Err(error.to_string());
         }
@@ -72,7 +72,7 @@ fn a_statement_without_limit_runs_to_completion() {
 fn run_beside_another_task(db: &Connection, statement: &str) -> (Outcome, bool) {
     let has_ended = Cell::new(false);
     let statement = async {
-        let outcome = db.execute(statement.to_owned(), Vec::new()).await;
+        let outcome = db.clone().execute(statement.to_owned(), Vec::new()).await;
         has_ended.set(true);
         outcome
     };
@@ -142,7 +142,8 @@ fn a_statement_is_prepared_once() {
     run(&db, &["CREATE TABLE t (a, b)", PARTIAL_INDEX]).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for b in 1..4 {
-        let outcome = runtime.block_on(db.execute(SELECT.to_owned(), vec![Value::Integer(1), Value::Integer(b)]));
+        let outcome =
+            runtime.block_on(db.clone().execute(SELECT.to_owned(), vec![Value::Integer(1), Value::Integer(b)]));
         assert!(outcome.error.is_none());
     }
     let state = db.state.try_lock().unwrap();
