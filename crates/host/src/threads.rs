@@ -9,9 +9,9 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinSet;
 
 /// The niceness of the threads for heavy requests; a process that was started with a higher one keeps it. On a processor shared
-/// with one busy thread they still get a quarter of the time, so a flood of short requests does not stop all logins.
+/// with one busy thread they still get a tenth of the time, so a flood of short requests does not stop all logins.
 #[cfg(target_os = "linux")]
-const HEAVY_NICENESS: i32 = 5;
+const HEAVY_NICENESS: i32 = 10;
 
 thread_local! {
     /// On a thread for heavy requests, the threads for all others.

@@ -10,11 +10,11 @@ use crate::outgoing::REQUESTS_MAX;
 pub(crate) const CONNECTIONS_MAX: usize = 1024;
 /// Files that are open whatever the load: the standard streams, the listeners, connections for metrics, tokio's, the
 /// key-value store, and the compiled code of each component.
-const FILES_RESERVED: usize = 32;
+const FILES_RESERVED: usize = 40;
 /// Files of an instance: its database, the write-ahead log, and as many until a former instance has closed its own.
 const FILES_PER_INSTANCE: usize = 4;
 /// The least number of open files: fewer would leave only a handful of connections.
-const FILES_MIN: usize = 48;
+const FILES_MIN: usize = 56;
 /// Address space of the program without instances: code, heap, stacks, the compiler.
 const ADDRESS_SPACE_RESERVED: usize = 2 << 30;
 
@@ -71,8 +71,8 @@ mod tests {
     fn the_capacity_follows_the_limits() {
         let of = |files, address_space| Capacity::of(files, address_space).unwrap();
         assert_eq!(of(4096, usize::MAX), Capacity { instances: INSTANCES_MAX, connections: CONNECTIONS_MAX });
-        assert_eq!(of(1024, usize::MAX), Capacity { instances: INSTANCES_MAX, connections: 704 });
-        assert_eq!(of(64, usize::MAX), Capacity { instances: 4, connections: 12 });
+        assert_eq!(of(1024, usize::MAX), Capacity { instances: INSTANCES_MAX, connections: 696 });
+        assert_eq!(of(64, usize::MAX), Capacity { instances: 3, connections: 9 });
         assert_eq!(of(4096, 3 << 30).instances, 16);
     }
 
