@@ -94,8 +94,9 @@ impl Server {
         let time_of = |task: fs::DirEntry| {
             // A thread may have ended since.
             let file = |name| fs::read_to_string(task.path().join(name)).ok();
-            let nanoseconds = || file("schedstat")?.split(' ').next()?.parse().ok();
-            (file("comm")?.trim() == name).then(nanoseconds)?.map(Duration::from_nanos)
+            let is_called = file("comm")?.trim() == name;
+            let nanoseconds = file("schedstat").and_then(|times| times.split(' ').next()?.parse().ok());
+            is_called.then(|| Duration::from_nanos(nanoseconds.unwrap_or_default()))
         };
         tasks.filter_map(|task| time_of(task.ok()?)).collect()
     }

@@ -64,7 +64,11 @@ impl ComponentCache {
         // Failing to write the cache is not an error. After a write, use the mapped file and free the code in memory.
         let written = cached.filter(|path| {
             let written = write(&component, path);
-            written.inspect_err(|error| log::warn!("cannot write {}: {error:#}", path.display())).is_ok()
+            written
+                .inspect_err(|error| {
+                    log::warn!("the next start compiles again, because {} cannot be written: {error:#}", path.display())
+                })
+                .is_ok()
         });
         if duration > SLOW {
             let next = if written.is_some() { "; the next start uses the cache" } else { "" };

@@ -13,7 +13,7 @@ pub(crate) const CONNECTIONS_MAX: usize = 1024;
 const FILES_RESERVED: usize = 40;
 /// Files of an instance: its database, the write-ahead log, and as many until a former instance has closed its own.
 const FILES_PER_INSTANCE: usize = 4;
-/// The least number of open files: fewer would leave only a handful of connections.
+/// The fewest open files with which a server starts: they suffice for two instances and six connections.
 const FILES_MIN: usize = 56;
 /// Address space of the program without instances: code, heap, stacks, the compiler.
 const ADDRESS_SPACE_RESERVED: usize = 2 << 30;
@@ -79,7 +79,8 @@ mod tests {
     #[test]
     fn limits_that_are_too_low_are_refused() {
         let refused = |files, address_space| Capacity::of(files, address_space).unwrap_err().to_string();
-        assert!(refused(32, usize::MAX).contains("ulimit -n"));
+        assert!(refused(55, usize::MAX).contains("ulimit -n"));
+        assert_eq!(Capacity::of(56, usize::MAX).unwrap(), Capacity { instances: 2, connections: 6 });
         assert!(refused(4096, 2 << 30).contains("ulimit -v"));
     }
 }

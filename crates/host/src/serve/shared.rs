@@ -152,11 +152,10 @@ impl SharedInstances {
         Ok(is_idle.then_some(instance))
     }
 
-    /// Records that a request has been answered or abandoned.
-    fn set_stage(&self, instance_id: u64, id: u64, stage: Stage) {
-        let ended = self.running().instances.get_mut(&instance_id).and_then(|instance| instance.set_stage(id, stage));
-        // Wakes the requests that wait for its places, which needs no lock.
-        drop(ended);
+    /// Records that a request has been answered or abandoned. Returns it if it no longer needs its places. Dropping it wakes
+    /// requests that wait for places.
+    fn set_stage(&self, instance_id: u64, id: u64, stage: Stage) -> Option<InFlight> {
+        self.running().instances.get_mut(&instance_id).and_then(|instance| instance.set_stage(id, stage))
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {
@@ -211,6 +210,7 @@ struct RunningGuard<'a> {
 impl Drop for RunningGuard<'_> {
     fn drop(&mut self) {
         let ended = self.shared.running().instances.remove(&self.id);
+        // After the lock is released.
         drop(ended);
     }
 }
@@ -224,7 +224,7 @@ pub(super) struct InFlightGuard {
 
 impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        self.shared.set_stage(self.instance_id, self.id, Stage::Abandoned);
+        drop(self.shared.set_stage(self.instance_id, self.id, Stage::Abandoned));
     }
 }
 
@@ -242,13 +242,15 @@ impl AccessorTask<InstanceState> for Answer {
         let line = pool::line(&request);
         let response = instances::answer(accessor, &self.service, request).await?;
         // Before the reply is sent: its receiver then drops the `InFlightGuard`, which would count the request as abandoned.
-        self.shared.set_stage(self.instance_id, id, Stage::Answered);
+        let ended = self.shared.set_stage(self.instance_id, id, Stage::Answered);
         match response {
             // An error means that the client has gone.
             Ok(response) => drop(reply.send(response)),
             // Fails this request, and not those beside it.
             Err(error) => log::error!(component = &*self.shared.instances.name; "{line}: {error:#}"),
         }
+        // After the reply: requests that this wakes may preempt this thread.
+        drop(ended);
         Ok(())
     }
 }

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 /// How long a component may compute while others wait for its thread: longer than most requests need. Without it, a short
 /// request that meets a tick of the clock would wait until all others have had their turn.
 const SLICE: Duration = Duration::from_micros(500);
-/// How long a component may compute otherwise. It is long because a yield costs some ten microseconds, but finite for work that
-/// does not count as busy, for heavy requests beyond one instance per processor, and for the time limit of requests.
+/// How long a component may compute otherwise. It is long because a yield costs some ten microseconds. It is finite because
+/// statements of heavy requests, and heavy instances that outnumber their threads, do not count as busy, and because a time limit
+/// takes effect only at a yield.
 const LONG_SLICE: Duration = Duration::from_millis(10);
 /// The maximum number of polls before the thread runs other tasks.
 const POLLS_MAX: usize = 100;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::task::spawn_blocking;
 
 use crate::interfaces::bindings::spin::sqlite::sqlite::{RowResult, Value};
 use crate::metrics::{Statement, Statements};
@@ -61,11 +62,15 @@ impl Connection {
         Self { state: Arc::new(Mutex::new(state)), database }
     }
 
-    /// Runs one statement to completion, on a light thread, since it may hold the write lock. A lasting error ([`is_lasting`])
-    /// closes the connection, which rolls back; later statements fail with the same message.
+    /// Runs one statement to completion, never on a heavy thread, since it may hold the write lock. A lasting error
+    /// ([`is_lasting`]) closes the connection, which rolls back; later statements fail with the same message.
     pub(crate) async fn execute(self, statement: String, parameters: Vec<Value>) -> Outcome {
+        // Locked before the work starts, so that a later statement runs after this one, even if this one is cancelled.
+        let state = self.state.clone().lock_owned().await;
+        let deadline = Instant::now() + state.limits.wait;
         let work = async move {
-            let outcome = self.try_execute(statement.into(), parameters).await.unwrap_or_else(Outcome::from);
+            let outcome = self.try_execute(state, deadline, statement.into(), parameters).await;
+            let outcome = outcome.unwrap_or_else(Outcome::failed);
             if let Some(error) = outcome.error.as_ref().filter(|error| is_lasting(error)) {
                 let mut state = self.state.lock().await;
                 state.sqlite = Err(error.to_string());
@@ -73,16 +78,20 @@ impl Connection {
             }
             outcome
         };
-        run_light(work).await.unwrap_or_else(|| abandoned().into())
+        run_light(work).await
     }
 
-    /// Runs a statement on this thread unless it may block. One that may block, or that turns out to wait for another
+    /// Runs a statement on the calling thread unless it may block. One that may block, or that turns out to wait for another
     /// process, runs on a thread for blocking work. A read that takes longer than [`READ_SLICE`] begins anew there.
-    async fn try_execute(&self, statement: Arc<str>, parameters: Vec<Value>) -> rusqlite::Result<Outcome> {
+    async fn try_execute(
+        &self,
+        mut state: OwnedMutexGuard<ConnectionState>,
+        deadline: Instant,
+        statement: Arc<str>,
+        parameters: Vec<Value>,
+    ) -> rusqlite::Result<Outcome> {
         let statements = self.database.statements.as_deref();
         let mut timer = statements.map(Statements::start);
-        let mut state = self.state.clone().lock_owned().await;
-        let deadline = Instant::now() + state.limits.wait;
         self.database.check_file()?;
         // Preparing a statement reads the schema, which another process may have locked.
         let mut access = state.access(&statement);
@@ -151,12 +160,7 @@ async fn run_blocking<T: Send + 'static>(
         state.sqlite()?.busy_timeout(Duration::ZERO)?;
         Ok((state, result))
     };
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(abandoned()))
-}
-
-/// The error of a statement whose thread has stopped.
-fn abandoned() -> rusqlite::Error {
-    failure("the statement was abandoned")
+    spawn_blocking(work).await.unwrap_or_else(|_| Err(failure("the statement was abandoned")))
 }
 
 impl ConnectionState {
@@ -249,13 +253,11 @@ impl ConnectionState {
     }
 }
 
-impl From<rusqlite::Error> for Outcome {
-    fn from(error: rusqlite::Error) -> Self {
+impl Outcome {
+    fn failed(error: rusqlite::Error) -> Self {
         Self { error: Some(error), ..Self::default() }
     }
-}
 
-impl Outcome {
     fn fill(&mut self, sqlite: &rusqlite::Connection, statement: &str, parameters: &[Value]) -> rusqlite::Result<()> {
         let mut prepared = sqlite.prepare_cached(statement)?;
         self.columns.extend(prepared.column_names().map(str::to_owned));

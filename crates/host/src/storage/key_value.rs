@@ -29,9 +29,6 @@ const SET: &str = "INSERT INTO spin_key_value (store, key, value) VALUES (?1, ?2
     ON CONFLICT (store, key) DO UPDATE SET value = excluded.value";
 const DELETE: &str = "DELETE FROM spin_key_value WHERE store = ?1 AND key = ?2";
 
-/// The error of an operation whose thread has stopped.
-const ABANDONED: &str = "the operation was abandoned";
-
 /// A store: the rows of one name. The errors of all operations are SQLite's messages.
 #[derive(Clone)]
 pub struct Store {
@@ -115,24 +112,25 @@ impl Store {
         .await
     }
 
-    /// Runs `work` on a thread for blocking work, since it may wait for the file; not on a heavy one, since it holds a lock.
+    /// Runs `work` on a thread for blocking work, since it may wait for the file; never on one of the heavy threads, since it holds
+    /// a lock.
     async fn run<T: Send + 'static>(
         &self,
         operation: Operation,
         work: impl FnOnce(&mut rusqlite::Connection, &str) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, String> {
+        let _timer = self.file.operations.as_ref().map(|operations| operations.start(operation));
+        let deadline = Instant::now() + self.file.wait;
         let store = self.clone();
-        let result = run_light(async move {
-            let _timer = store.file.operations.as_ref().map(|operations| operations.start(operation));
-            let deadline = Instant::now() + store.file.wait;
+        run_light(async move {
             let connection = timeout_at(deadline.into(), store.file.connection.clone().lock_owned()).await;
             let mut connection = connection.map_err(|_| LOCKED.to_owned())?;
             let file = store.file.clone();
             let work = move || file.run(&mut connection, deadline, |db| work(db, &store.name));
-            let result = spawn_blocking(work).await.map_err(|_| ABANDONED.to_owned())?;
+            let result = spawn_blocking(work).await.unwrap_or_else(|_| Err(failure("the operation was abandoned")));
             result.map_err(|error| error.to_string())
-        });
-        result.await.unwrap_or_else(|| Err(ABANDONED.to_owned()))
+        })
+        .await
     }
 }
 
