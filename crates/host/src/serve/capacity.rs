@@ -10,11 +10,11 @@ use crate::outgoing::REQUESTS_MAX;
 pub(crate) const CONNECTIONS_MAX: usize = 1024;
 /// Files that are open whatever the load: the standard streams, the listeners, connections for metrics, tokio's, the
 /// key-value store, and the compiled code of each component.
-const FILES_RESERVED: usize = 40;
+const FILES_RESERVED: usize = 32;
 /// Files of an instance: its database, the write-ahead log, and as many until a former instance has closed its own.
 const FILES_PER_INSTANCE: usize = 4;
 /// The fewest open files with which a server starts: they suffice for two instances and six connections.
-const FILES_MIN: usize = 56;
+const FILES_MIN: usize = 48;
 /// Address space of the program without instances: code, heap, stacks, the compiler.
 const ADDRESS_SPACE_RESERVED: usize = 2 << 30;
 
@@ -71,16 +71,16 @@ mod tests {
     fn the_capacity_follows_the_limits() {
         let of = |files, address_space| Capacity::of(files, address_space).unwrap();
         assert_eq!(of(4096, usize::MAX), Capacity { instances: INSTANCES_MAX, connections: CONNECTIONS_MAX });
-        assert_eq!(of(1024, usize::MAX), Capacity { instances: INSTANCES_MAX, connections: 696 });
-        assert_eq!(of(64, usize::MAX), Capacity { instances: 3, connections: 9 });
+        assert_eq!(of(1024, usize::MAX), Capacity { instances: INSTANCES_MAX, connections: 704 });
+        assert_eq!(of(64, usize::MAX), Capacity { instances: 4, connections: 12 });
         assert_eq!(of(4096, 3 << 30).instances, 16);
     }
 
     #[test]
     fn limits_that_are_too_low_are_refused() {
         let refused = |files, address_space| Capacity::of(files, address_space).unwrap_err().to_string();
-        assert!(refused(55, usize::MAX).contains("ulimit -n"));
-        assert_eq!(Capacity::of(56, usize::MAX).unwrap(), Capacity { instances: 2, connections: 6 });
+        assert!(refused(47, usize::MAX).contains("ulimit -n"));
+        assert_eq!(Capacity::of(48, usize::MAX).unwrap(), Capacity { instances: 2, connections: 6 });
         assert!(refused(4096, 2 << 30).contains("ulimit -v"));
     }
 }
