@@ -23,7 +23,8 @@ use crate::storage::create_private_dir;
 
 /// Writing a file removes files older than this.
 const AGE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// The format version, part of each file name. Change it with the format, or old files look damaged.
+/// The version of the format, which is part of each file name. Increment it when the format changes: otherwise old files would
+/// look damaged.
 const FORMAT: u32 = 1;
 /// The size of the checksum at the end of a file, in bytes.
 const CHECKSUM_SIZE: usize = 4;
@@ -62,13 +63,12 @@ impl ComponentCache {
         let component = Component::new(engine.wasmtime(), binary).map_err(|error| anyhow!("{error}"))?;
         let duration = start.elapsed();
         // Failing to write the cache is not an error. After a write, use the mapped file and free the code in memory.
-        let written = cached.filter(|path| {
-            let written = write(&component, path);
-            written
-                .inspect_err(|error| {
-                    log::warn!("the next start compiles again, because {} cannot be written: {error:#}", path.display())
-                })
-                .is_ok()
+        let written = cached.filter(|path| match write(&component, path) {
+            Ok(()) => true,
+            Err(error) => {
+                log::warn!("cannot write {}, so the next start compiles {name} again: {error:#}", path.display());
+                false
+            }
         });
         if duration > SLOW {
             let next = if written.is_some() { "; the next start uses the cache" } else { "" };

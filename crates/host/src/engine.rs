@@ -38,11 +38,11 @@ pub(crate) struct Engine {
 
 /// Interrupts components, so that they check whether they must yield.
 pub(crate) struct Clock {
-    /// The number of threads for components.
+    /// The number of light threads.
     threads: usize,
     /// The number of running components.
     running_count: AtomicUsize,
-    /// The number of running components that use the threads for components, not those for heavy requests.
+    /// The number of running components that use light threads.
     busy_count: AtomicUsize,
     is_slow: AtomicBool,
 }
@@ -90,7 +90,7 @@ impl Engine {
         Running(self.clock.clone())
     }
 
-    /// Counts a component as busy until the guard is dropped: it needs a thread for components. Call it before the component
+    /// Counts a component as busy until the guard is dropped: it needs a light thread. Call it before the component
     /// waits for one, because others yield to those that wait.
     pub(crate) fn busy(&self) -> Busy {
         self.clock.busy_count.fetch_add(1, Ordering::SeqCst);

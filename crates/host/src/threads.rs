@@ -16,7 +16,7 @@ use tokio::task::{JoinError, JoinSet};
 /// gets about a tenth of the time, so a flood of short requests does not stop all logins.
 #[cfg(target_os = "linux")]
 const HEAVY_NICENESS: i32 = 10;
-/// The highest niceness.
+/// The highest niceness, which is the lowest priority.
 #[cfg(target_os = "linux")]
 const NICENESS_MAX: i32 = 19;
 
@@ -30,7 +30,7 @@ pub(crate) fn processors() -> usize {
     available_parallelism().map_or(1, NonZero::get)
 }
 
-/// Starts the light threads, one per processor: components run on them unless they answer heavy requests.
+/// Starts the light threads, one per processor. They run all components except those that answer heavy requests.
 ///
 /// # Errors
 /// The system cannot create a thread.
@@ -38,8 +38,8 @@ pub(crate) fn light_threads() -> Result<Runtime> {
     start("component", || {})
 }
 
-/// Starts the heavy threads, one per processor: components that answer heavy requests run on them. They have a lower priority, so
-/// that threads with short work preempt them. Work that holds a lock of SQLite goes to `light_threads`: see [`run_light`].
+/// Starts the heavy threads, one per processor. They run the components that answer heavy requests, at a lower priority, so that
+/// threads with short work preempt them. Work that holds an SQLite lock goes to `light_threads`: see [`run_light`].
 ///
 /// # Errors
 /// The system cannot create a thread, or the niceness of this one cannot be read.
@@ -53,7 +53,7 @@ pub(crate) fn heavy_threads(light_threads: Handle) -> Result<Runtime> {
         // A thread inherits the niceness of the one that starts it, so set the value instead of adding to it.
         #[cfg(target_os = "linux")]
         if let Err(error) = setpriority_process(None, niceness) {
-            log::warn!("short requests may be delayed: cannot lower the priority of a thread for heavy ones: {error}");
+            log::warn!("cannot lower the priority of heavy requests, so they may delay short ones: {error}");
         }
     })
 }
@@ -71,7 +71,7 @@ fn start(name: &str, on_start: impl Fn() + Send + Sync + 'static) -> Result<Runt
         .context("cannot start the threads for components")
 }
 
-/// Runs `work` on a light thread: in place, unless the caller is on a heavy one. Work that holds a lock of SQLite must not run on a
+/// Runs `work` on a light thread: in place, unless the caller is on a heavy one. Work that holds an SQLite lock must not run on a
 /// heavy thread: if the thread were preempted, requests of higher priority would wait for the lock. Dropping the future cancels
 /// the work at its next await, possibly after the drop returns.
 pub(crate) async fn run_light<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {

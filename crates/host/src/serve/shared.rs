@@ -210,7 +210,7 @@ struct RunningGuard<'a> {
 impl Drop for RunningGuard<'_> {
     fn drop(&mut self) {
         let ended = self.shared.running().instances.remove(&self.id);
-        // After the lock is released.
+        // Drop it after the lock is released.
         drop(ended);
     }
 }

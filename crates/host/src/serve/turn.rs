@@ -22,8 +22,7 @@ thread_local! {
     static TURN: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// Returns whether the component that runs on this thread must yield. `is_crowded` tells whether others wait for the threads
-/// for components.
+/// Returns whether the component that runs on this thread must yield. `is_crowded` tells whether others wait for light threads.
 pub(crate) fn must_yield(is_crowded: bool) -> bool {
     TURN.get().is_none_or(|start| is_over(start.elapsed(), is_crowded))
 }

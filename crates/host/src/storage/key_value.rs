@@ -112,8 +112,7 @@ impl Store {
         .await
     }
 
-    /// Runs `work` on a thread for blocking work, since it may wait for the file; never on one of the heavy threads, since it holds
-    /// a lock.
+    /// Runs `work` on a thread for blocking work, since it may wait for the file. Never uses a heavy thread, since `work` holds a lock.
     async fn run<T: Send + 'static>(
         &self,
         operation: Operation,
